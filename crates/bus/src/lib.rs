@@ -1,0 +1,1 @@
+//! The doorbell: says that something changed, never what.

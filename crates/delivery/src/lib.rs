@@ -1,0 +1,1 @@
+//! Everything an application talks to: OFREP, snapshot and stream.

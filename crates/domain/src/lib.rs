@@ -1,0 +1,1 @@
+//! What the product does: use cases by capability, errors by meaning, and the ports.

@@ -1,0 +1,105 @@
+//! A flag as one environment sees it: its definition and that environment's config, in one.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::{Condition, Read, Revision, Serve};
+
+/// A flag with its config in one environment. Members that it does not know are ignored.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Flag {
+    /// Type of all its values.
+    pub kind: Kind,
+    /// Revision of the last change to the flag or its config here.
+    pub version: Revision,
+    /// Whether it is raised. A flag that is not serves `off_variant` to everyone.
+    pub enabled: bool,
+    /// Out of use: serves `off_variant` like one that is not enabled.
+    #[serde(default)]
+    pub archived: bool,
+    /// Whether client-kind keys may see its results.
+    #[serde(default)]
+    pub client_visible: bool,
+    /// Its values, by name.
+    pub variants: Vec<Variant>,
+    /// The variant served when it is not enabled; `None` serves nothing.
+    #[serde(default)]
+    pub off_variant: Option<String>,
+    /// Flags that must have given certain variants first. Carried; a flag that has some cannot be read yet.
+    #[serde(default)]
+    pub prerequisites: Read<Vec<Prerequisite>>,
+    /// Targeting keys that are given a variant by name.
+    #[serde(default)]
+    pub targets: Read<Vec<Target>>,
+    /// Tried in order of priority, then of this list. One that does not read never holds.
+    #[serde(default)]
+    pub rules: Vec<Read<Rule>>,
+    /// What is served when no target or rule says otherwise.
+    pub default: Read<Serve>,
+    /// Abilities that a reader must have to answer for this flag.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub needs: Vec<String>,
+}
+
+/// The type of a flag's values.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Kind {
+    /// `true` or `false`.
+    Boolean,
+    /// A text.
+    String,
+    /// A number; whole ones within ±(2^53−1).
+    Number,
+    /// A JSON object or list.
+    Object,
+}
+
+/// A named value. Members that it does not know are ignored.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Variant {
+    /// Its name within the flag.
+    pub key: String,
+    /// Its value, of the flag's kind.
+    pub value: Value,
+}
+
+/// Another flag, and the variants of it that let this one go on.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Prerequisite {
+    /// Key of the other flag.
+    pub flag: String,
+    /// Any of these will do.
+    pub variants: Vec<String>,
+}
+
+/// Targeting keys that are given one variant. A key stands under one variant only.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Target {
+    /// What they are given.
+    pub variant: String,
+    /// Exact, case-sensitive targeting keys.
+    pub keys: Vec<String>,
+}
+
+/// A condition and what to serve where it holds.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Rule {
+    /// Names the rule in results and in the log; unique in its config.
+    pub id: String,
+    /// Lower is tried first.
+    #[serde(default)]
+    pub priority: i32,
+    /// When it holds. Without one it holds for everyone.
+    #[serde(default = "everyone")]
+    pub when: Condition,
+    /// What is served then.
+    pub serve: Serve,
+}
+
+fn everyone() -> Condition {
+    Condition::All(Vec::new())
+}

@@ -1,0 +1,1 @@
+//! Everything a person or a script talks to: REST, sign-in, API documents.

@@ -1,0 +1,1 @@
+//! Tests only: contract suites, the app harness, fakes, the architecture test.

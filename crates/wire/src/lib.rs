@@ -1,0 +1,1 @@
+//! What travels: snapshot and delta frames, OFREP bodies, problem documents.
