@@ -1,1 +1,16 @@
-//! What the product does: use cases by capability, errors by meaning, and the ports.
+//! What the product does: use cases by capability, errors by meaning, and the ports they stand on.
+//!
+//! Every change that a person, a key or a guard makes goes through one use case here, whatever door it came
+//! by, and leaves as one [`log::Change`], committed by the [`ports::Store`] in one transaction.
+
+pub mod access;
+pub mod account;
+pub mod environment;
+pub mod error;
+pub mod flag;
+pub mod id;
+pub mod key;
+pub mod log;
+pub mod ports;
+pub mod sdk_key;
+pub mod time;

@@ -1,0 +1,119 @@
+//! Who may do what, as types: a use case that changes an environment takes a [`Writer`] of it, and only this
+//! module makes one.
+
+use crate::account::Role;
+use crate::environment::Environment;
+use crate::error::{Error, Result};
+use crate::id::Id;
+
+/// Someone who proved who they are.
+#[derive(Debug, Clone)]
+pub struct Caller {
+    account_id: Id,
+    email: String,
+    role: Role,
+}
+
+/// May read the project.
+#[derive(Debug, Clone)]
+pub struct Reader(Caller);
+
+/// May change one environment.
+#[derive(Debug, Clone)]
+pub struct Writer {
+    caller: Caller,
+    environment: Environment,
+}
+
+/// May do everything.
+#[derive(Debug, Clone)]
+pub struct Admin(Caller);
+
+impl Caller {
+    pub(crate) fn new(account_id: Id, email: String, role: Role) -> Self {
+        Self { account_id, email, role }
+    }
+
+    /// The account: the actor of what they change.
+    pub fn account_id(&self) -> Id {
+        self.account_id
+    }
+
+    /// The account's e-mail, or a service account's name.
+    pub fn email(&self) -> &str {
+        &self.email
+    }
+
+    /// What they may do.
+    pub fn role(&self) -> Role {
+        self.role
+    }
+
+    /// Every role reads.
+    pub fn reader(self) -> Reader {
+        Reader(self)
+    }
+
+    /// A developer changes what is not protected, an admin everything.
+    pub fn writer(self, environment: Environment) -> Result<Writer> {
+        self.may_write(&environment)?;
+        Ok(Writer { caller: self, environment })
+    }
+
+    /// Only an admin is one.
+    pub fn admin(self) -> Result<Admin> {
+        if self.role == Role::Admin {
+            return Ok(Admin(self));
+        }
+        Err(Error::Forbidden {
+            code: "role_too_low",
+            message: format!("this needs the role admin; yours is {}", self.role.name()),
+        })
+    }
+
+    fn may_write(&self, environment: &Environment) -> Result<()> {
+        match self.role {
+            Role::Admin => Ok(()),
+            Role::Developer if !environment.protected => Ok(()),
+            Role::Developer => Err(Error::Forbidden {
+                code: "protected_environment",
+                message: format!("the environment {} is protected: only admins may change it", environment.key),
+            }),
+            Role::Viewer => Err(Error::Forbidden {
+                code: "role_too_low",
+                message: "this needs the role developer; yours is viewer".to_owned(),
+            }),
+        }
+    }
+}
+
+impl Reader {
+    /// Who it is.
+    pub fn caller(&self) -> &Caller {
+        &self.0
+    }
+}
+
+impl Writer {
+    /// Who it is.
+    pub fn caller(&self) -> &Caller {
+        &self.caller
+    }
+
+    /// What they may change.
+    pub fn environment(&self) -> &Environment {
+        &self.environment
+    }
+
+    /// Whether they may change another environment as well, as a change of a flag's definition needs.
+    pub fn may_write(&self, environment: &Environment) -> Result<()> {
+        self.caller.may_write(environment)
+    }
+}
+
+impl Admin {
+    /// Who it is.
+    pub fn caller(&self) -> &Caller {
+        &self.0
+    }
+}

@@ -1,0 +1,86 @@
+//! What can go wrong, by meaning. The doors put it into their own words; none adds a meaning of its own.
+
+use engine::json::Violation;
+
+/// Why a use case did not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// There is no such thing, or the caller may not know of it.
+    #[error("{what} not found")]
+    NotFound {
+        /// What was looked for, as a noun: `flag`.
+        what: &'static str,
+    },
+    /// It cannot be, because of what is already there.
+    #[error("{message}")]
+    Conflict {
+        /// Stable word for programs, such as `key_taken`.
+        code: &'static str,
+        /// What is in the way and what to do.
+        message: String,
+    },
+    /// The caller named a version (`If-Match`) that is no longer the current one.
+    #[error("it was changed by someone else since you read it; read it again and repeat your change")]
+    Stale {
+        /// The current entity tag.
+        current: String,
+    },
+    /// What was sent is wrong; nothing was written.
+    #[error("{}", summary(.0))]
+    Invalid(Vec<Violation>),
+    /// The caller is known and may not do this.
+    #[error("{message}")]
+    Forbidden {
+        /// Stable word for programs, such as `protected_environment`.
+        code: &'static str,
+        /// What would be needed.
+        message: String,
+    },
+    /// The caller is not known.
+    #[error("{message}")]
+    Unauthenticated {
+        /// Stable word for programs, such as `token_expired`.
+        code: &'static str,
+        /// What is wrong with the credential and what to do.
+        message: &'static str,
+    },
+    /// Too often; later it will do.
+    #[error("too many requests; try again in {retry_after} s")]
+    TooMany {
+        /// Seconds to wait.
+        retry_after: u32,
+    },
+    /// Something that Burgee stands on does not answer; later it may.
+    #[error("the store does not answer; try again")]
+    Unavailable(#[source] Cause),
+    /// A fault of ours.
+    #[error("something went wrong inside; it was logged")]
+    Internal(#[source] Cause),
+}
+
+/// An underlying error, for the log alone.
+pub type Cause = Box<dyn std::error::Error + Send + Sync>;
+
+/// What use cases return.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+impl Error {
+    /// There is no such flag.
+    pub const NO_FLAG: Self = Self::NotFound { what: "flag" };
+    /// There is no such environment.
+    pub const NO_ENVIRONMENT: Self = Self::NotFound { what: "environment" };
+
+    /// One thing is wrong with what was sent.
+    pub fn invalid(path: impl Into<String>, message: impl Into<String>) -> Self {
+        Self::Invalid(vec![Violation { path: path.into(), message: message.into() }])
+    }
+}
+
+/// The first fault, and how many more there are.
+fn summary(violations: &[Violation]) -> String {
+    match violations {
+        [] => "the request is not valid".to_owned(),
+        [one] => one.to_string(),
+        [first, rest @ ..] => format!("{first} (and {} more)", rest.len()),
+    }
+}

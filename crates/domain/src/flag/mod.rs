@@ -1,0 +1,205 @@
+//! A flag: one definition for its project, one config for each environment.
+
+use std::collections::BTreeMap;
+
+use engine::json::Violation;
+use engine::model::{self, Kind, Read, Revision, Rule, Serve, Target, Variant};
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use crate::environment::Environment;
+use crate::id::Id;
+use crate::key::Key;
+use crate::time::Timestamp;
+
+/// What a flag is, everywhere in its project.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Flag {
+    /// Its id.
+    pub id: Id,
+    /// The project it belongs to.
+    pub project_id: Id,
+    /// Its key; unique in the project.
+    pub key: Key,
+    /// Type of all its values; never changes.
+    pub kind: Kind,
+    /// What people read.
+    pub name: String,
+    /// What it is for.
+    pub description: String,
+    /// Its values, by name.
+    pub variants: Vec<Variant>,
+    /// Sorted, without repetition.
+    pub tags: Vec<String>,
+    /// Whether client-kind keys may see its results.
+    pub client_visible: bool,
+    /// Out of use.
+    pub archived: bool,
+    /// Revision of the last change to this half.
+    pub version: Revision,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When this half was last changed.
+    pub updated_at: Timestamp,
+}
+
+/// What a flag does in one environment.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Config {
+    /// The flag.
+    pub flag_id: Id,
+    /// The environment.
+    pub environment_id: Id,
+    /// Whether it is raised here.
+    pub enabled: bool,
+    /// Served when it is not; `None` serves nothing.
+    pub off_variant: Option<String>,
+    /// Targeting keys that are given a variant by name.
+    pub targets: Vec<Target>,
+    /// In the order in which they were written.
+    pub rules: Vec<Rule>,
+    /// Served when no target or rule says otherwise.
+    pub default: Serve,
+    /// Revision of the last change to this half.
+    pub version: Revision,
+    /// When this half was last changed.
+    pub updated_at: Timestamp,
+}
+
+/// A flag with its configs in all environments of its project.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FlagEverywhere {
+    /// The definition.
+    pub flag: Flag,
+    /// One config for each environment.
+    pub configs: Vec<Config>,
+}
+
+/// A flag as one environment sees it: what the API shows, flat.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FlagHere {
+    /// The definition.
+    pub flag: Flag,
+    /// The config in the environment that was asked for.
+    pub config: Config,
+}
+
+impl FlagEverywhere {
+    /// What an environment sees of it.
+    pub fn here(mut self, environment_id: Id) -> Option<FlagHere> {
+        let index = self.configs.iter().position(|config| config.environment_id == environment_id)?;
+        Some(FlagHere { config: self.configs.swap_remove(index), flag: self.flag })
+    }
+}
+
+impl FlagHere {
+    /// Changes whenever either half does, and never comes back.
+    pub fn etag(&self) -> String {
+        format!("\"{}.{}\"", self.config.version, self.flag.version)
+    }
+
+    /// The document that travels to readers of the environment.
+    pub fn document(&self) -> model::Flag {
+        document(&self.flag, &self.config)
+    }
+}
+
+/// The document that travels to readers of the config's environment.
+pub fn document(flag: &Flag, config: &Config) -> model::Flag {
+    model::Flag {
+        kind: flag.kind,
+        version: flag.version.max(config.version),
+        enabled: config.enabled,
+        archived: flag.archived,
+        client_visible: flag.client_visible,
+        variants: flag.variants.clone(),
+        off_variant: config.off_variant.clone(),
+        prerequisites: Read::default(),
+        targets: Read::Known(config.targets.clone()),
+        rules: config.rules.iter().cloned().map(Read::Known).collect(),
+        default: Read::Known(config.default.clone()),
+        needs: Vec::new(),
+    }
+}
+
+/// What would keep the flag from compiling with this config. What cannot compile cannot be saved.
+pub fn violations(flag: &Flag, config: &Config) -> Vec<Violation> {
+    engine::check(flag.key.as_str(), &document(flag, config)).err().unwrap_or_default()
+}
+
+/// The definition as the log keeps it: without what the log entry itself says (version and times).
+pub(crate) fn definition_for_log(flag: &Flag) -> Value {
+    json!({
+        "key": flag.key, "kind": flag.kind, "name": flag.name, "description": flag.description,
+        "variants": flag.variants, "tags": flag.tags, "client_visible": flag.client_visible,
+        "archived": flag.archived,
+    })
+}
+
+/// A config as the log keeps it.
+pub(crate) fn config_for_log(config: &Config) -> Value {
+    json!({
+        "enabled": config.enabled, "off_variant": config.off_variant, "targets": config.targets,
+        "rules": config.rules, "default": config.default,
+    })
+}
+
+/// Configs as the log keeps them, by the key of their environment.
+pub(crate) fn configs_for_log<'a>(
+    configs: impl IntoIterator<Item = &'a Config>,
+    environments: &[Environment],
+) -> BTreeMap<String, Value> {
+    let key = |id| environments.iter().find(|environment| environment.id == id).map(|found| found.key.to_string());
+    configs
+        .into_iter()
+        .filter_map(|config| Some((key(config.environment_id)?, config_for_log(config))))
+        .collect()
+}
+
+impl Serialize for FlagHere {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Self { flag, config } = self;
+        FlagView {
+            id: flag.id,
+            key: &flag.key,
+            name: &flag.name,
+            description: &flag.description,
+            kind: flag.kind,
+            variants: &flag.variants,
+            tags: &flag.tags,
+            client_visible: flag.client_visible,
+            enabled: config.enabled,
+            off_variant: config.off_variant.as_deref(),
+            targets: &config.targets,
+            rules: &config.rules,
+            default: &config.default,
+            version: config.version,
+            flag_version: flag.version,
+            created_at: flag.created_at,
+            updated_at: flag.updated_at.max(config.updated_at),
+        }
+        .serialize(serializer)
+    }
+}
+
+/// The flat view, member by member in the order in which people read it.
+#[derive(Serialize)]
+struct FlagView<'a> {
+    id: Id,
+    key: &'a Key,
+    name: &'a str,
+    description: &'a str,
+    kind: Kind,
+    variants: &'a [Variant],
+    tags: &'a [String],
+    client_visible: bool,
+    enabled: bool,
+    off_variant: Option<&'a str>,
+    targets: &'a [Target],
+    rules: &'a [Rule],
+    default: &'a Serve,
+    version: Revision,
+    flag_version: Revision,
+    created_at: Timestamp,
+    updated_at: Timestamp,
+}

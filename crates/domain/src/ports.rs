@@ -1,0 +1,182 @@
+//! What the use cases stand on. Few, cut by use case; one call is one transaction, and the transaction never
+//! crosses the port. Each has one contract suite in `testkit` that every adapter passes.
+
+use async_trait::async_trait;
+use engine::model::{Delta, Revision, Snapshot};
+use tokio::sync::watch;
+
+use crate::account::{AccessToken, Account, SigningKey};
+use crate::environment::Environment;
+use crate::error::{Cause, Error};
+use crate::flag::{FlagEverywhere, FlagHere};
+use crate::id::Id;
+use crate::key::Key;
+use crate::log::{Chain, Change, Hash, LogEntry};
+use crate::sdk_key::SdkKey;
+use crate::time::Timestamp;
+
+/// Why a store did not answer.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// It cannot be reached, is busy beyond its time-out or full; later it may answer.
+    #[error("the store does not answer")]
+    Unavailable(#[source] Cause),
+    /// It answered what cannot be: a row that does not read, a constraint that nobody should break.
+    #[error("the store is not as it should be")]
+    Corrupt(#[source] Cause),
+}
+
+/// Why a change was not committed. Nothing of it was written.
+#[derive(Debug, thiserror::Error)]
+pub enum CommitError {
+    /// Something that the change was decided upon has changed or gone.
+    #[error("decided upon something that has changed since")]
+    Stale,
+    /// A key, e-mail or hash that must be new is taken.
+    #[error("{what} is taken")]
+    Taken {
+        /// Which, as a noun: `flag`, `environment`, `project`, `sdk_key`, `account`, `access_token`, `signing_key`.
+        what: &'static str,
+    },
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl From<StoreError> for Error {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Unavailable(cause) => Self::Unavailable(cause),
+            StoreError::Corrupt(cause) => Self::Internal(cause),
+        }
+    }
+}
+
+/// What a store returns.
+pub type StoreResult<T> = Result<T, StoreError>;
+
+/// Some of a longer list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Page<T> {
+    /// In the list's order.
+    pub items: Vec<T>,
+    /// How many there are in the whole list.
+    pub total: u64,
+    /// Whether there are more after these.
+    pub more: bool,
+}
+
+/// Which flags to list.
+#[derive(Debug, Clone, Default)]
+pub struct FlagFilter {
+    /// Text that is somewhere in the key, name or description; ASCII letters match in either case.
+    pub search: Option<String>,
+    /// A tag it must carry.
+    pub tag: Option<String>,
+    /// Only keys greater than this one, by bytes.
+    pub after: Option<Key>,
+    /// How many at most.
+    pub limit: u32,
+}
+
+/// Which entries of a chain to list, newest first.
+#[derive(Debug, Clone, Default)]
+pub struct LogFilter {
+    /// Only those about this entity.
+    pub entity: Option<Id>,
+    /// Only revisions below this one.
+    pub before: Option<Revision>,
+    /// How many at most.
+    pub limit: u32,
+}
+
+/// The end of a chain.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Head {
+    /// The chain.
+    pub chain: Chain,
+    /// How many changes it has.
+    pub revision: Revision,
+    /// The hash of the last; zeros when there is none.
+    pub hash: Hash,
+}
+
+/// Where everything is kept.
+#[async_trait]
+pub trait Store: Send + Sync {
+    /// Commits a change in one transaction: checks what it read, writes its rows, takes the chain's next
+    /// revision, appends it to the log, and marks each environment it affects. Revisions commit in order and
+    /// without gaps; when this returns, the change survives a crash.
+    async fn commit(&self, change: Change) -> Result<Revision, CommitError>;
+
+    /// The random name of this database's history; `None` before the first start.
+    async fn epoch(&self) -> StoreResult<Option<String>>;
+    /// Names the history anew, so that no reader takes its revisions for those it knew.
+    async fn renew_epoch(&self, epoch: &str) -> StoreResult<()>;
+
+    /// The ends of all chains, the instance's first.
+    async fn heads(&self) -> StoreResult<Vec<Head>>;
+    /// Entries of a chain, newest first.
+    async fn log(&self, chain: Chain, filter: &LogFilter) -> StoreResult<Page<LogEntry>>;
+    /// Entries of a chain after a revision, oldest first.
+    async fn log_after(&self, chain: Chain, after: Revision, limit: u32) -> StoreResult<Vec<LogEntry>>;
+    /// The id of an entity that the log of a project last knew by this kind and key, living or gone.
+    async fn logged_entity(&self, project_id: Id, kind: &str, key: &str) -> StoreResult<Option<Id>>;
+
+    /// The project with this key.
+    async fn project(&self, key: &str) -> StoreResult<Option<Id>>;
+    /// The environments of a project, by position.
+    async fn environments(&self, project_id: Id) -> StoreResult<Vec<Environment>>;
+
+    /// All flags of an environment, as they travel; `None` if there is no such environment.
+    async fn snapshot(&self, environment_id: Id) -> StoreResult<Option<Snapshot>>;
+    /// What changed in an environment after a revision, merged to its present one; its revision is the given
+    /// one if nothing did. `None` if there is no such environment.
+    async fn changes_since(&self, environment_id: Id, revision: Revision) -> StoreResult<Option<Delta>>;
+
+    /// A flag with its configs.
+    async fn flag(&self, project_id: Id, key: &Key) -> StoreResult<Option<FlagEverywhere>>;
+    /// Flags of an environment, by key.
+    async fn flags(&self, environment: &Environment, filter: &FlagFilter) -> StoreResult<Page<FlagHere>>;
+
+    /// All SDK keys of a project, newest first, revoked ones included.
+    async fn sdk_keys(&self, project_id: Id) -> StoreResult<Vec<SdkKey>>;
+    /// All SDK keys that are not revoked, of all projects.
+    async fn sdk_keys_in_force(&self) -> StoreResult<Vec<SdkKey>>;
+
+    /// An account.
+    async fn account(&self, id: Id) -> StoreResult<Option<Account>>;
+    /// The account with this e-mail, given in lower case.
+    async fn account_by_email(&self, email: &str) -> StoreResult<Option<Account>>;
+    /// The names (id, e-mail) of those of these accounts that exist.
+    async fn account_names(&self, ids: &[Id]) -> StoreResult<Vec<(Id, String)>>;
+    /// The access token with this hash, and its account.
+    async fn access_token(&self, hash: &str) -> StoreResult<Option<(AccessToken, Account)>>;
+    /// The keys that sign session tokens, oldest first.
+    async fn signing_keys(&self) -> StoreResult<Vec<SigningKey>>;
+}
+
+/// The doorbell: says that something changed, never what. Lossy by design; who needs certainty polls as well.
+#[async_trait]
+pub trait Bus: Send + Sync {
+    /// Tells everyone that a chain has a new revision. Best effort.
+    async fn ring(&self, chain: Chain, revision: Revision);
+    /// A receiver that wakes after each ring (several may come as one). Its value means nothing.
+    fn listen(&self) -> watch::Receiver<u64>;
+}
+
+/// Time, as an argument.
+pub trait Clock: Send + Sync {
+    /// Now.
+    fn now(&self) -> Timestamp;
+}
+
+/// Chance, as an argument.
+pub trait Ids: Send + Sync {
+    /// A new id; later ones sort after earlier ones of the same process.
+    fn id(&self, now: Timestamp) -> Id;
+    /// Bytes that nobody can guess.
+    fn secret(&self) -> [u8; 32];
+    /// A number below `bound`, evenly; 0 if `bound` is 0.
+    fn below(&self, bound: u32) -> u32;
+}

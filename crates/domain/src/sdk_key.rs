@@ -1,0 +1,71 @@
+//! Keys by which applications read an environment.
+
+use serde::{Serialize, Serializer};
+
+use crate::id::Id;
+use crate::time::Timestamp;
+
+/// What the holder of a key may see.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum SdkKeyKind {
+    /// Rules and targets: for programs that we run ourselves.
+    Server,
+    /// Results of client-visible flags alone: for browsers and phones, where anyone can read the key.
+    Client,
+}
+
+impl SdkKeyKind {
+    /// Its name in answers and documents.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Server => "server",
+            Self::Client => "client",
+        }
+    }
+
+    /// Reads a name.
+    pub fn parse(name: &str) -> Option<Self> {
+        [Self::Server, Self::Client].into_iter().find(|kind| kind.name() == name)
+    }
+
+    /// What a key of this kind begins with, so that people and leak scanners can tell it.
+    pub fn prefix(self) -> &'static str {
+        match self {
+            Self::Server => "bgs_",
+            Self::Client => "bgc_",
+        }
+    }
+}
+
+impl Serialize for SdkKeyKind {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.name())
+    }
+}
+
+/// A key bound to one environment. The secret itself is shown once and not kept.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct SdkKey {
+    /// Its id.
+    pub id: Id,
+    /// The project it belongs to.
+    #[serde(skip)]
+    pub project_id: Id,
+    /// The environment it reads.
+    pub environment_id: Id,
+    /// What people call it.
+    pub name: String,
+    /// What its holder may see.
+    pub kind: SdkKeyKind,
+    /// The first characters of a key that Burgee made; empty for one that was given to it.
+    pub hint: String,
+    /// SHA-256 of the key, in lower-case hex.
+    #[serde(skip)]
+    pub hash: String,
+    /// Who made it.
+    pub created_by: Id,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// Since when it is refused.
+    pub revoked_at: Option<Timestamp>,
+}
