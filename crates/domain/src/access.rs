@@ -77,7 +77,10 @@ impl Caller {
             Role::Developer if !environment.protected => Ok(()),
             Role::Developer => Err(Error::Forbidden {
                 code: "protected_environment",
-                message: format!("the environment {} is protected: only admins may change it", environment.key),
+                message: format!(
+                    "the environment {} is protected: only admins may change it",
+                    environment.key
+                ),
             }),
             Role::Viewer => Err(Error::Forbidden {
                 code: "role_too_low",

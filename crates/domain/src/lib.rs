@@ -5,9 +5,12 @@
 
 pub mod access;
 pub mod account;
+pub mod audit;
+pub mod control;
 pub mod environment;
 pub mod error;
 pub mod flag;
+pub mod founding;
 pub mod id;
 pub mod key;
 pub mod log;

@@ -138,6 +138,11 @@ impl<'a> At<'a> {
         Some(list)
     }
 
+    /// Reads another value in this one's place: what a short form stands for, under the path of the short form.
+    pub fn replaced<T>(&self, value: &Value, read: impl FnOnce(At<'_>) -> T) -> T {
+        read(At { value, path: self.path })
+    }
+
     /// The element `index` of this list, to be read on. `element` must be that element.
     pub fn index<'b>(&'b self, index: usize, element: &'b Value) -> At<'b> {
         At { value: element, path: Path::Index(&self.path, index) }

@@ -1,5 +1,10 @@
 //! A flag: one definition for its project, one config for each environment.
 
+mod change;
+mod create;
+mod input;
+mod read;
+
 use std::collections::BTreeMap;
 
 use engine::json::Violation;
@@ -11,6 +16,8 @@ use crate::environment::Environment;
 use crate::id::Id;
 use crate::key::Key;
 use crate::time::Timestamp;
+
+pub use read::Answer;
 
 /// What a flag is, everywhere in its project.
 #[derive(Debug, Clone, PartialEq)]
@@ -98,6 +105,24 @@ impl FlagHere {
         format!("\"{}.{}\"", self.config.version, self.flag.version)
     }
 
+    /// As it stands after the change that made it.
+    fn at_revision(mut self, revision: Revision) -> Self {
+        self.flag.version = revision;
+        self.config.version = revision;
+        self
+    }
+
+    /// As it stands after the change that made it out of `before`: only what differs is new.
+    fn stamped(mut self, before: &Self, revision: Revision, now: Timestamp) -> Self {
+        if self.flag != before.flag {
+            (self.flag.version, self.flag.updated_at) = (revision, now);
+        }
+        if self.config != before.config {
+            (self.config.version, self.config.updated_at) = (revision, now);
+        }
+        self
+    }
+
     /// The document that travels to readers of the environment.
     pub fn document(&self) -> model::Flag {
         document(&self.flag, &self.config)
@@ -149,7 +174,8 @@ pub(crate) fn configs_for_log<'a>(
     configs: impl IntoIterator<Item = &'a Config>,
     environments: &[Environment],
 ) -> BTreeMap<String, Value> {
-    let key = |id| environments.iter().find(|environment| environment.id == id).map(|found| found.key.to_string());
+    let key =
+        |id| environments.iter().find(|environment| environment.id == id).map(|found| found.key.to_string());
     configs
         .into_iter()
         .filter_map(|config| Some((key(config.environment_id)?, config_for_log(config))))

@@ -1,9 +1,14 @@
 //! Keys by which applications read an environment.
 
+mod manage;
+
 use serde::{Serialize, Serializer};
 
 use crate::id::Id;
 use crate::time::Timestamp;
+
+pub use manage::{MadeSdkKey, NewSdkKey};
+pub(crate) use manage::{creation, given, made};
 
 /// What the holder of a key may see.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

@@ -1,9 +1,18 @@
 //! People and programs that may sign in, and what they may do.
 
+mod password;
+mod register;
+mod sign_in;
+
 use serde::{Serialize, Serializer};
 
 use crate::id::Id;
 use crate::time::Timestamp;
+
+pub(crate) use password::hash_password;
+pub use register::Registration;
+pub(crate) use register::creation;
+pub use sign_in::{Session, hash_secret};
 
 /// What an account may do. Each may do all that the one before it may.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -44,7 +53,7 @@ impl Serialize for Role {
 }
 
 /// Someone who can be named in the log.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Account {
     /// Its id: the actor in the log, and the targeting key when it evaluates for itself.
     pub id: Id,
@@ -55,6 +64,7 @@ pub struct Account {
     /// What it may do.
     pub role: Role,
     /// Argon2id in PHC form; `None` for a service account, which cannot sign in.
+    #[serde(skip)]
     pub password_hash: Option<String>,
     /// When it was made.
     pub created_at: Timestamp,

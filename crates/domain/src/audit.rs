@@ -1,0 +1,165 @@
+//! Reading the log, and proving that nobody edited it.
+
+use engine::model::Revision;
+use serde::Serialize;
+use serde_json::value::RawValue;
+
+use crate::access::Reader;
+use crate::control::Control;
+use crate::error::{Error, Result};
+use crate::id::Id;
+use crate::key::Key;
+use crate::log::{Chain, Entity, Hash, LogEntry, Texts, link};
+use crate::ports::{Head, LogFilter, Page, Store, StoreResult};
+use crate::time::Timestamp;
+
+/// How many entries are verified at a time.
+const BATCH: u32 = 1_000;
+
+/// An entry of the log, as people read it.
+#[derive(Debug, Serialize)]
+pub struct AuditEntry {
+    /// Its place in the project's chain.
+    pub revision: Revision,
+    /// When.
+    pub at: Timestamp,
+    /// Who.
+    pub actor: Actor,
+    /// The door it came by.
+    pub source: String,
+    /// What was done.
+    pub action: String,
+    /// What it was about; the first is the subject.
+    pub entities: Vec<Entity>,
+    /// What was there.
+    pub before: Option<Box<RawValue>>,
+    /// What is there now.
+    pub after: Option<Box<RawValue>>,
+    /// Why.
+    pub comment: Option<String>,
+    /// Its hash, in lower-case hex.
+    pub hash: String,
+}
+
+/// Who made a change.
+#[derive(Debug, Serialize)]
+pub struct Actor {
+    /// The account; all zeros for the program itself.
+    pub id: Id,
+    /// Its e-mail or name today; `burgee` for the program itself, nothing for an account that is gone.
+    pub name: Option<String>,
+}
+
+impl Control {
+    /// Entries of the project's log, newest first; those about one flag, living or deleted, if one is named.
+    pub async fn audit(
+        &self,
+        _reader: &Reader,
+        flag: Option<&str>,
+        mut filter: LogFilter,
+    ) -> Result<Page<AuditEntry>> {
+        if let Some(key) = flag {
+            filter.entity = Some(self.flag_in_log(key).await?);
+        }
+        let page = self.store.log(Chain::Project(self.project_id), &filter).await?;
+        let mut actors: Vec<_> = page.items.iter().map(|entry| entry.actor).collect();
+        actors.sort_unstable();
+        actors.dedup();
+        let names = self.store.account_names(&actors).await?;
+        let items = page.items.into_iter().map(|entry| shown(entry, &names)).collect();
+        Ok(Page { items, total: page.total, more: page.more })
+    }
+
+    async fn flag_in_log(&self, key: &str) -> Result<Id> {
+        let key = Key::parse(key).ok_or(Error::NO_FLAG)?;
+        if let Some(found) = self.store.flag(self.project_id, &key).await? {
+            return Ok(found.flag.id);
+        }
+        self.store.logged_entity(self.project_id, "flag", key.as_str()).await?.ok_or(Error::NO_FLAG)
+    }
+}
+
+fn shown(entry: LogEntry, names: &[(Id, String)]) -> AuditEntry {
+    // Written by us as JSON; a text that does not read was edited, which `verify` tells.
+    let raw = |text: Option<String>| text.and_then(|text| RawValue::from_string(text).ok());
+    let name = names.iter().find(|(id, _)| *id == entry.actor).map(|(_, name)| name.clone());
+    AuditEntry {
+        revision: entry.revision,
+        at: entry.at,
+        actor: Actor {
+            id: entry.actor,
+            name: name.or_else(|| (entry.actor == Id::NIL).then(|| "burgee".to_owned())),
+        },
+        source: entry.source,
+        action: entry.action,
+        entities: entry.entities,
+        before: raw(entry.before),
+        after: raw(entry.after),
+        comment: entry.comment,
+        hash: hex(&entry.hash),
+    }
+}
+
+/// What a walk along a chain found.
+#[derive(Debug)]
+pub struct Verified {
+    /// The end of the chain, as the store says.
+    pub head: Head,
+    /// The first thing that is not as it was written, if any.
+    pub fault: Option<String>,
+}
+
+/// Walks every chain from its beginning and recomputes every hash.
+pub async fn verify(store: &dyn Store) -> StoreResult<Vec<Verified>> {
+    let mut verified = Vec::new();
+    for head in store.heads().await? {
+        let fault = walk(store, head).await?;
+        verified.push(Verified { head, fault });
+    }
+    Ok(verified)
+}
+
+async fn walk(store: &dyn Store, head: Head) -> StoreResult<Option<String>> {
+    let (mut revision, mut hash): (Revision, Hash) = (0, [0; 32]);
+    loop {
+        let entries = store.log_after(head.chain, revision, BATCH).await?;
+        if entries.is_empty() {
+            break;
+        }
+        for entry in &entries {
+            if let Some(fault) = fault(entry, revision, &hash) {
+                return Ok(Some(fault));
+            }
+            (revision, hash) = (entry.revision, entry.hash);
+        }
+    }
+    if revision != head.revision {
+        return Ok(Some(format!("the log ends at revision {revision}, but {} were made", head.revision)));
+    }
+    Ok((hash != head.hash)
+        .then(|| format!("the last entry, revision {revision}, is not the one that was written")))
+}
+
+fn fault(entry: &LogEntry, previous: Revision, hash: &Hash) -> Option<String> {
+    let revision = entry.revision;
+    if revision != previous + 1 {
+        return Some(format!("revision {} is missing", previous + 1));
+    }
+    // A redacted text is gone and its hash stays; a text that is there must be the one that was hashed.
+    let now = Texts::of(entry.before.as_deref(), entry.after.as_deref(), entry.comment.as_deref());
+    let texts = [
+        ("before", entry.before.is_some(), now.before, entry.texts.before),
+        ("after", entry.after.is_some(), now.after, entry.texts.after),
+        ("comment", entry.comment.is_some(), now.comment, entry.texts.comment),
+    ];
+    if let Some((name, ..)) = texts.iter().find(|(_, there, now, then)| *there && now != then) {
+        return Some(format!("revision {revision}: its {name} was changed after it was written"));
+    }
+    (link(hash, &entry.into()) != entry.hash)
+        .then(|| format!("revision {revision}: it, or the entry before it, was changed after it was written"))
+}
+
+/// A hash, in lower-case hex.
+pub fn hex(hash: &Hash) -> String {
+    hex::encode(hash)
+}

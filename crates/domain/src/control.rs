@@ -1,0 +1,124 @@
+//! The control plane: the use cases, and what they share.
+
+use std::sync::Arc;
+
+use engine::model::Revision;
+use tokio::sync::Semaphore;
+
+use crate::environment::Environment;
+use crate::error::{Error, Result};
+use crate::id::Id;
+use crate::key::Key;
+use crate::log::Change;
+use crate::ports::{Bus, Clock, CommitError, Ids, Store};
+
+/// The key of the one project there is so far.
+pub const DEFAULT_PROJECT: &str = "default";
+/// The key of the environment that is meant where none is named.
+pub const DEFAULT_ENVIRONMENT: &str = "development";
+
+/// What an operator may choose.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Whether anyone may register as a viewer or developer.
+    pub open_registration: bool,
+    /// The shortest password, in characters.
+    pub shortest_password: usize,
+    /// How long a session token holds, in seconds.
+    pub token_ttl: i64,
+    /// Whether a new flag may be seen by client-kind keys unless it says otherwise.
+    pub client_visible: bool,
+}
+
+/// The use cases. They stand in this crate by capability: [`crate::flag`], [`crate::account`],
+/// [`crate::sdk_key`], [`crate::environment`], [`crate::log`].
+pub struct Control {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) bus: Arc<dyn Bus>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) ids: Arc<dyn Ids>,
+    pub(crate) settings: Settings,
+    pub(crate) project_id: Id,
+    /// Passwords are hashed a few at a time: each takes 19 MiB and a core for some 20 ms.
+    pub(crate) hashing: Arc<Semaphore>,
+}
+
+/// What a request says besides its content.
+#[derive(Debug, Clone, Default)]
+pub struct Request {
+    /// The door it came by, such as `api`.
+    pub source: String,
+    /// Why, in the words of who asks.
+    pub comment: Option<String>,
+    /// The entity tags (RFC 9110 `If-Match`) of which one must be current.
+    pub if_match: Option<String>,
+}
+
+impl Request {
+    /// Whether the caller may go on with an entity whose tag is `current`.
+    pub(crate) fn check(&self, current: &str) -> Result<()> {
+        let Some(expected) = &self.if_match else { return Ok(()) };
+        let matches = |tag: &str| tag == "*" || tag.strip_prefix("W/").unwrap_or(tag) == current;
+        if expected.split(',').map(str::trim).any(matches) {
+            return Ok(());
+        }
+        Err(Error::Stale { current: current.to_owned() })
+    }
+}
+
+impl Control {
+    /// The use cases over a founded store; see [`crate::founding`].
+    pub fn new(
+        store: Arc<dyn Store>,
+        bus: Arc<dyn Bus>,
+        clock: Arc<dyn Clock>,
+        ids: Arc<dyn Ids>,
+        settings: Settings,
+        project_id: Id,
+    ) -> Self {
+        Self { store, bus, clock, ids, settings, project_id, hashing: Arc::new(Semaphore::new(2)) }
+    }
+
+    /// Commits a change and rings the bell.
+    pub(crate) async fn commit(&self, change: Change) -> Result<Revision, CommitError> {
+        let chain = change.chain;
+        let revision = self.store.commit(change).await?;
+        self.bus.ring(chain, revision).await;
+        Ok(revision)
+    }
+
+    /// The environments of the project, by position.
+    pub(crate) async fn all_environments(&self) -> Result<Vec<Environment>> {
+        Ok(self.store.environments(self.project_id).await?)
+    }
+
+    /// The environment with this key, or the default one.
+    pub async fn environment(&self, key: Option<&str>) -> Result<Environment> {
+        let key = Key::parse(key.unwrap_or(DEFAULT_ENVIRONMENT)).ok_or(Error::NO_ENVIRONMENT)?;
+        let environments = self.all_environments().await?;
+        environments.into_iter().find(|environment| environment.key == key).ok_or(Error::NO_ENVIRONMENT)
+    }
+
+    /// Whether the store answers.
+    pub async fn ready(&self) -> Result<()> {
+        self.store.epoch().await?;
+        Ok(())
+    }
+}
+
+/// A commit that can only fail if something is badly wrong or someone was faster by a hair.
+pub(crate) fn unexpected(error: CommitError) -> Error {
+    match error {
+        CommitError::Store(error) => error.into(),
+        CommitError::Taken { what } => Error::Conflict {
+            code: "taken",
+            message: format!(
+                "another {what} like this was made at the same moment; look at it and try again"
+            ),
+        },
+        CommitError::Stale => Error::Conflict {
+            code: "busy",
+            message: "it was changed many times while this request was at work; try again".to_owned(),
+        },
+    }
+}

@@ -1,0 +1,190 @@
+//! Making a flag: one definition, and a config in every environment.
+
+use engine::json::{At, Object, Violations};
+use engine::model::{Kind, Serve, Variant};
+use serde_json::{Value, json};
+
+use super::input::{Draft, kind_name, read_kind};
+use super::{Config, Flag, FlagHere, configs_for_log, definition_for_log, violations as faults_of};
+use crate::access::Writer;
+use crate::control::{Control, Request, unexpected};
+use crate::environment::Environment;
+use crate::error::{Error, Result};
+use crate::id::Id;
+use crate::key::Key;
+use crate::log::{Chain, Change, Entity, Write};
+use crate::ports::CommitError;
+use crate::time::Timestamp;
+
+impl Control {
+    /// Makes a flag. What the document says of `enabled`, targets, rules and default holds in the writer's
+    /// environment; in the others the flag starts disabled.
+    pub async fn create_flag(
+        &self,
+        writer: &Writer,
+        document: &Value,
+        request: &Request,
+    ) -> Result<FlagHere> {
+        let now = self.clock.now();
+        let new_id = || self.ids.id(now);
+        let seed = Seed { writer, client_visible: self.settings.client_visible, now, new_id: &new_id };
+        let mut violations = Violations::default();
+        let here = seed.read(At::root(document), &mut violations);
+        let here = violations.into_result(here).map_err(Error::Invalid)?;
+        let faults = faults_of(&here.flag, &here.config);
+        if !faults.is_empty() {
+            return Err(Error::Invalid(faults));
+        }
+        let environments = self.all_environments().await?;
+        let change = creation(&here, writer, &environments, request, now);
+        match self.commit(change).await {
+            Ok(revision) => Ok(here.at_revision(revision)),
+            Err(CommitError::Taken { .. }) => Err(Error::Conflict {
+                code: "key_taken",
+                message: format!("a flag with the key {} already exists", here.flag.key),
+            }),
+            Err(error) => Err(unexpected(error)),
+        }
+    }
+}
+
+/// What a new flag is made of besides its document.
+struct Seed<'a> {
+    writer: &'a Writer,
+    client_visible: bool,
+    now: Timestamp,
+    new_id: &'a dyn Fn() -> Id,
+}
+
+impl Seed<'_> {
+    fn read(&self, at: At<'_>, violations: &mut Violations) -> Option<FlagHere> {
+        let object = at.object(violations)?;
+        let key = object.require(violations, "key").and_then(|at| {
+            let key = Key::parse(at.text(violations)?);
+            if key.is_none() {
+                at.fault(violations, Key::RULE);
+            }
+            key
+        });
+        let kind = object.optional(violations, "kind", read_kind);
+        let mut draft = self.draft(key?, kind?.unwrap_or(Kind::Boolean));
+        draft.apply(&object, violations);
+        complete(&mut draft, &object, violations);
+        Some(draft.into())
+    }
+
+    /// A flag of which nothing is known but its key and kind.
+    fn draft(&self, key: Key, kind: Kind) -> Draft<'_> {
+        let environment = self.writer.environment();
+        let on_off = |key: &str, value: bool| Variant { key: key.to_owned(), value: Value::Bool(value) };
+        let boolean = kind == Kind::Boolean;
+        let flag = Flag {
+            id: (self.new_id)(),
+            project_id: environment.project_id,
+            name: key.to_string(),
+            key,
+            kind,
+            description: String::new(),
+            variants: if boolean { vec![on_off("on", true), on_off("off", false)] } else { Vec::new() },
+            tags: Vec::new(),
+            client_visible: self.client_visible,
+            archived: false,
+            version: 0,
+            created_at: self.now,
+            updated_at: self.now,
+        };
+        let config = Config {
+            flag_id: flag.id,
+            environment_id: environment.id,
+            enabled: false,
+            off_variant: None,
+            targets: Vec::new(),
+            rules: Vec::new(),
+            default: Serve::Nothing,
+            version: 0,
+            updated_at: self.now,
+        };
+        Draft { flag, config, new_id: self.new_id }
+    }
+}
+
+/// Fills in what the document left out.
+fn complete(draft: &mut Draft<'_>, object: &Object<'_>, violations: &mut Violations) {
+    if draft.flag.name.is_empty() {
+        draft.flag.name = draft.flag.key.to_string();
+    }
+    if draft.flag.variants.is_empty() {
+        let kind = kind_name(draft.flag.kind);
+        object.fault(violations, format_args!("a {kind} flag needs variants, or a default_value"));
+        return;
+    }
+    if !object.has("off_variant") {
+        let named_by_value = !object.has("variants") && object.has("default_value");
+        draft.config.off_variant = match draft.flag.kind {
+            Kind::Boolean => draft.variant_with(&Value::Bool(false)),
+            _ if named_by_value => Some("default".to_owned()),
+            _ => None,
+        };
+    }
+    let said = ["default", "default_value", "rollout_percentage"].iter().any(|form| object.has(form));
+    if !said {
+        match draft.variant_with(&Value::Bool(true)) {
+            Some(on) => draft.config.default = Serve::Variant(on),
+            None => object
+                .fault(violations, "default is required: which variant does everyone get? null serves none"),
+        }
+    }
+}
+
+/// The config with which an environment starts that was not the one addressed.
+fn resting(here: &FlagHere, environment: &Environment) -> Config {
+    let on = here.flag.variants.iter().find(|variant| variant.value == Value::Bool(true));
+    let default = match (&here.config.default, on) {
+        (_, Some(on)) if here.flag.kind == Kind::Boolean => Serve::variant(&on.key),
+        (Serve::Split(_), _) => {
+            here.flag.variants.first().map_or(Serve::Nothing, |first| Serve::variant(&first.key))
+        }
+        (plain, _) => plain.clone(),
+    };
+    Config {
+        environment_id: environment.id,
+        enabled: false,
+        targets: Vec::new(),
+        rules: Vec::new(),
+        default,
+        ..here.config.clone()
+    }
+}
+
+fn creation(
+    here: &FlagHere,
+    writer: &Writer,
+    environments: &[Environment],
+    request: &Request,
+    now: Timestamp,
+) -> Change {
+    let addressed = writer.environment();
+    let config_in = |environment: &Environment| {
+        if environment.id == addressed.id { here.config.clone() } else { resting(here, environment) }
+    };
+    let configs: Vec<_> = environments.iter().map(config_in).collect();
+    let after = json!({
+        "flag": definition_for_log(&here.flag),
+        "configs": configs_for_log(&configs, environments),
+    });
+    let mut writes = vec![Write::CreateFlag(here.flag.clone())];
+    writes.extend(configs.into_iter().map(Write::CreateConfig));
+    Change {
+        chain: Chain::Project(addressed.project_id),
+        at: now,
+        actor: writer.caller().account_id(),
+        source: request.source.clone(),
+        action: "create_flag",
+        entities: vec![Entity::flag(&here.flag), Entity::environment(addressed)],
+        before: None,
+        after: Some(after.to_string()),
+        comment: request.comment.clone(),
+        reads: Vec::new(),
+        writes,
+    }
+}
