@@ -202,7 +202,6 @@ impl Object<'_> {
     }
 
     /// The member `name` through `read`: `Some(None)` if it is not there, `None` if it did not read.
-    #[expect(clippy::option_option, reason = "absent and unreadable are two things")]
     pub fn optional<T>(
         &self,
         violations: &mut Violations,

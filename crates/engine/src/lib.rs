@@ -6,7 +6,23 @@
 //!
 //! [`model`] is what travels and what is stored: the normalised documents, read so that one part that this
 //! reader does not know spoils only itself. [`Ruleset`] is what is asked: the same flags compiled to flat,
-//! immutable data. Nothing compiled is ever sent or stored.
+//! immutable data. Nothing compiled is ever sent or stored. [`check`] says before a flag is written whether
+//! all of it will compile.
 
+pub mod bucket;
+mod check;
+mod compile;
+mod context;
+mod evaluate;
 pub mod json;
 pub mod model;
+mod resolution;
+mod ruleset;
+mod text;
+mod tree;
+mod values;
+
+pub use check::check;
+pub use context::Context;
+pub use resolution::{Error, ErrorCode, Reason, Resolution};
+pub use ruleset::{Entry, Ruleset};

@@ -1,0 +1,206 @@
+//! What the caller knows of a request, and how a condition finds something in it.
+
+use serde_json::{Map, Value};
+
+use crate::text::NumberText;
+
+/// The name of the attribute that says who is asking.
+const TARGETING_KEY: &str = "targetingKey";
+/// What the names that the product keeps for itself begin with.
+const RESERVED: char = '$';
+/// A path of more parts than this is looked up by its full name only.
+const MOST_PARTS: usize = 8;
+
+/// The caller's attributes, `OpenFeature`'s evaluation context.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Context {
+    attributes: Map<String, Value>,
+    targeting_key: Option<Box<str>>,
+}
+
+impl Context {
+    /// A context of these attributes. Those whose names begin with `$` are reserved and dropped.
+    pub fn new(mut attributes: Map<String, Value>) -> Self {
+        attributes.retain(|name, _| !name.starts_with(RESERVED));
+        let targeting_key = attributes
+            .get(TARGETING_KEY)
+            .and_then(|value| Attribute::of(value).key(&mut NumberText::default()).map(Box::from));
+        Self { attributes, targeting_key }
+    }
+
+    /// A context that says who is asking, and nothing else.
+    pub fn for_key(targeting_key: &str) -> Self {
+        Self::new(Map::from_iter([(TARGETING_KEY.to_owned(), Value::from(targeting_key))]))
+    }
+
+    /// What was kept of the caller's attributes, word for word.
+    pub fn attributes(&self) -> &Map<String, Value> {
+        &self.attributes
+    }
+
+    /// Who is asking: the attribute `targetingKey`, a number or boolean as its text. An empty text, `null`,
+    /// a list and an object name nobody.
+    pub fn targeting_key(&self) -> Option<&str> {
+        self.targeting_key.as_deref()
+    }
+
+    /// What stands at `path`.
+    pub(crate) fn attribute(&self, path: &Path) -> Attribute<'_> {
+        if *path.name == *TARGETING_KEY {
+            return self.targeting_key().map_or(Attribute::Missing, Attribute::Text);
+        }
+        // Present under its full name, `null` included, ends the search.
+        self.attributes.get(&*path.name).or_else(|| self.walk(path)).map_or(Attribute::Missing, Attribute::of)
+    }
+
+    fn walk(&self, path: &Path) -> Option<&Value> {
+        let (first, rest) = path.parts.split_first()?;
+        let from = self.attributes.get(&**first)?;
+        rest.iter().try_fold(from, |value, part| value.as_object()?.get(&**part))
+    }
+}
+
+/// A path of an attribute, split once.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Path {
+    name: Box<str>,
+    /// Names of the objects on the way and of the attribute; empty where only the full name counts.
+    parts: Box<[Box<str>]>,
+}
+
+impl Path {
+    pub(crate) fn new(name: &str) -> Self {
+        let walks = (2..=MOST_PARTS).contains(&name.split('.').count())
+            // An object there is no targeting key, and nothing else either.
+            && name.split('.').next() != Some(TARGETING_KEY);
+        let parts = if walks { name.split('.').map(Box::from).collect() } else { Box::default() };
+        Self { name: name.into(), parts }
+    }
+}
+
+/// An attribute as conditions and splits see it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum Attribute<'a> {
+    /// Absent, or `null`.
+    Missing,
+    Text(&'a str),
+    /// Finite.
+    Number(f64),
+    Boolean(bool),
+    List(&'a [Value]),
+    Object,
+}
+
+impl<'a> Attribute<'a> {
+    pub(crate) fn of(value: &'a Value) -> Self {
+        match value {
+            Value::Null => Self::Missing,
+            Value::Bool(boolean) => Self::Boolean(*boolean),
+            Value::Number(number) => {
+                number.as_f64().filter(|number| number.is_finite()).map_or(Self::Missing, Self::Number)
+            }
+            Value::String(text) => Self::Text(text),
+            Value::Array(elements) => Self::List(elements),
+            Value::Object(_) => Self::Object,
+        }
+    }
+
+    /// Whether any of it satisfies `test`: each element of a list, or the attribute itself.
+    pub(crate) fn any(self, mut test: impl FnMut(Self) -> bool) -> bool {
+        match self {
+            Self::List(elements) => elements.iter().any(|element| test(Self::of(element))),
+            one => test(one),
+        }
+    }
+
+    /// Whether it names a unit to be bucketed.
+    pub(crate) fn is_key(self) -> bool {
+        match self {
+            Self::Text(text) => !text.is_empty(),
+            Self::Number(_) | Self::Boolean(_) => true,
+            Self::Missing | Self::List(_) | Self::Object => false,
+        }
+    }
+
+    /// The unit that it names, as text.
+    pub(crate) fn key<'t>(self, number_text: &'t mut NumberText) -> Option<&'t str>
+    where
+        'a: 't,
+    {
+        match self {
+            Self::Text(text) => Some(text).filter(|text| !text.is_empty()),
+            Self::Number(number) => Some(number_text.of(number)),
+            Self::Boolean(true) => Some("true"),
+            Self::Boolean(false) => Some("false"),
+            Self::Missing | Self::List(_) | Self::Object => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn context(attributes: Value) -> Context {
+        match attributes {
+            Value::Object(attributes) => Context::new(attributes),
+            _ => panic!("a context is an object"),
+        }
+    }
+
+    #[test]
+    fn a_targeting_key_is_a_text_a_number_or_a_boolean() {
+        for (value, key) in [
+            (json!("user-1"), Some("user-1")),
+            (json!(" "), Some(" ")),
+            (json!(42), Some("42")),
+            (json!(42.0), Some("42")),
+            (json!(1e21), Some("1e+21")),
+            (json!(true), Some("true")),
+            (json!(""), None),
+            (json!(null), None),
+            (json!(["user-1"]), None),
+            (json!({"id": "user-1"}), None),
+        ] {
+            let context = context(json!({"targetingKey": value}));
+            assert_eq!(context.targeting_key(), key, "{value}");
+            let seen = key.map_or(Attribute::Missing, Attribute::Text);
+            assert_eq!(context.attribute(&Path::new("targetingKey")), seen, "{value}");
+        }
+        assert_eq!(Context::for_key("user-1").targeting_key(), Some("user-1"));
+        assert_eq!(Context::default().targeting_key(), None);
+    }
+
+    #[test]
+    fn reserved_names_are_dropped_and_the_rest_is_kept_word_for_word() {
+        let context = context(json!({"$now": 1, "$": 2, "a$": 3, "o": {"$in": 4}, "targetingKey": 7}));
+        assert_eq!(
+            Value::from(context.attributes().clone()),
+            json!({"a$": 3, "o": {"$in": 4}, "targetingKey": 7})
+        );
+        assert_eq!(context.attribute(&Path::new("$now")), Attribute::Missing);
+    }
+
+    #[test]
+    fn a_path_is_a_full_name_before_it_is_a_way() {
+        let context = context(json!({
+            "a.b": 1, "a": {"b": 2, "c": {"d": 3}, "": {"x": 9}}, "n.b": null, "n": {"b": 4}, "l": [{"b": 5}],
+            "p": {"q.r": 6}, "targetingKey": {"id": "u"},
+            "1": {"2": {"3": {"4": {"5": {"6": {"7": {"8": "eight", "8.9": 0}}}}}}},
+        }));
+        let at = |path: &str| context.attribute(&Path::new(path));
+        assert_eq!(at("a.b"), Attribute::Number(1.0));
+        assert_eq!(at("a.c.d"), Attribute::Number(3.0));
+        assert_eq!(at("a..x"), Attribute::Number(9.0));
+        assert_eq!(at("n.b"), Attribute::Missing, "null under the full name ends the search");
+        assert_eq!(at("l.b"), Attribute::Missing, "only objects are walked through");
+        assert_eq!(at("l.0.b"), Attribute::Missing);
+        assert_eq!(at("p.q.r"), Attribute::Missing, "inside, each part is one name");
+        assert_eq!(at("a.c"), Attribute::Object);
+        assert_eq!(at("1.2.3.4.5.6.7.8"), Attribute::Text("eight"));
+        assert_eq!(at("1.2.3.4.5.6.7.8.9"), Attribute::Missing);
+        assert_eq!(at("targetingKey.id"), Attribute::Missing);
+    }
+}

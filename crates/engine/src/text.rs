@@ -1,0 +1,140 @@
+//! Text as the contract compares it, and the ways between texts and the other types.
+
+use std::borrow::Cow;
+
+/// A code point without its case: alone, by no locale, to the first code point of its lower case.
+///
+/// The contract fixes Unicode 16.0 in a table that all SDKs share. Until that table is committed, together
+/// with the rest of the text operators, this asks the standard library, whose tables may be a version ahead;
+/// they differ for code points assigned since then only.
+pub(crate) fn fold(point: char) -> char {
+    if point.is_ascii() {
+        return point.to_ascii_lowercase();
+    }
+    point.to_lowercase().next().unwrap_or(point)
+}
+
+/// A text, each code point folded. Borrows where there is nothing to fold.
+pub(crate) fn fold_text(text: &str) -> Cow<'_, str> {
+    if text.chars().all(|point| fold(point) == point) {
+        Cow::Borrowed(text)
+    } else {
+        Cow::Owned(text.chars().map(fold).collect())
+    }
+}
+
+/// Whether a text, folded, is `folded`.
+pub(crate) fn folds_to(text: &str, folded: &str) -> bool {
+    text.chars().map(fold).eq(folded.chars())
+}
+
+/// The boolean that a text spells, in any case.
+pub(crate) fn boolean(text: &str) -> Option<bool> {
+    [true, false].into_iter().find(|value| folds_to(text, if *value { "true" } else { "false" }))
+}
+
+/// The double that a text spells as a JSON number, without spaces around it. Infinite if it is beyond a
+/// double's range.
+pub(crate) fn number(text: &str) -> Option<f64> {
+    if is_json_number(text.as_bytes()) { text.parse().ok() } else { None }
+}
+
+/// `-`? (`0` | digit from 1 and more) (`.` digits)? (`e` sign? digits)?
+fn is_json_number(text: &[u8]) -> bool {
+    let unsigned = text.strip_prefix(b"-").unwrap_or(text);
+    let (whole, rest) = digits(unsigned);
+    if whole.is_empty() || (whole.len() > 1 && whole.starts_with(b"0")) {
+        return false;
+    }
+    let rest = match rest.strip_prefix(b".").map(digits) {
+        Some(([], _)) => return false,
+        Some((_, rest)) => rest,
+        None => rest,
+    };
+    match rest {
+        [] => true,
+        [b'e' | b'E', b'+' | b'-', exponent @ ..] | [b'e' | b'E', exponent @ ..] => {
+            matches!(digits(exponent), ([_, ..], []))
+        }
+        _ => false,
+    }
+}
+
+/// The digits in front, and what follows them.
+fn digits(text: &[u8]) -> (&[u8], &[u8]) {
+    text.split_at(text.iter().take_while(|byte| byte.is_ascii_digit()).count())
+}
+
+/// Room on the stack for a number's text.
+#[derive(Default)]
+pub(crate) struct NumberText(ryu_js::Buffer);
+
+impl NumberText {
+    /// A finite double as ECMAScript's `Number::toString` writes it.
+    pub(crate) fn of(&mut self, number: f64) -> &str {
+        self.0.format(number)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_json_numbers_to_the_letter() {
+        for (text, value) in [
+            ("0", 0.0),
+            ("-0", -0.0),
+            ("10", 10.0),
+            ("1.50", 1.5),
+            ("1e3", 1_000.0),
+            ("1E+3", 1_000.0),
+            ("25e-1", 2.5),
+            ("1e-999", 0.0),
+            ("1e999", f64::INFINITY),
+            ("-1e999", f64::NEG_INFINITY),
+        ] {
+            assert_eq!(number(text), Some(value), "{text:?}");
+        }
+        for text in [
+            "", "-", "+1", "01", "1.", ".5", "1e", "1e+", "e3", " 1", "1 ", "1_0", "0x10", "NaN", "inf",
+            "Infinity", "1,5", "--1", "1.2.3", "1e3.5", "１",
+        ] {
+            assert_eq!(number(text), None, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn numbers_are_written_as_ecmascript_does() {
+        for (number, text) in [
+            (0.0, "0"),
+            (-0.0, "0"),
+            (1.0, "1"),
+            (-1.5, "-1.5"),
+            (0.1, "0.1"),
+            (1e21, "1e+21"),
+            (1e20, "100000000000000000000"),
+            (1e-6, "0.000001"),
+            (1e-7, "1e-7"),
+            (9_007_199_254_740_993.0, "9007199254740992"),
+            (f64::MAX, "1.7976931348623157e+308"),
+            (5e-324, "5e-324"),
+        ] {
+            assert_eq!(NumberText::default().of(number), text);
+        }
+    }
+
+    #[test]
+    fn folding_looks_at_one_code_point() {
+        assert_eq!(fold_text("ΟΔΟΣ"), "οδοσ", "no final sigma");
+        assert_eq!(fold_text("İ"), "i");
+        assert_eq!(fold_text("ẞ"), "ß");
+        assert_eq!(fold_text("STRASSE"), "strasse");
+        assert!(matches!(fold_text("straße"), Cow::Borrowed("straße")));
+        assert!(folds_to("ÄB", "äb") && !folds_to("ÄB", "ä") && !folds_to("Ä", "äb"));
+        assert_eq!(
+            (boolean("TrUe"), boolean("FALSE"), boolean("yes"), boolean("")),
+            (Some(true), Some(false), None, None)
+        );
+    }
+}
