@@ -1,2 +1,57 @@
-//! The program.
-fn main() {}
+//! Burgee: feature flags in one program.
+
+mod banner;
+mod boot;
+mod cli;
+mod config;
+mod seen;
+mod serve;
+mod system;
+mod telemetry;
+mod verify;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::cli::{AuditCommand, Cli, Command};
+use crate::config::{Config, ConfigError};
+
+/// The exit code for a configuration that cannot be (`EX_USAGE`).
+const BAD_CONFIG: u8 = 64;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    match run(cli) {
+        Ok(code) => code,
+        Err(error) => {
+            // One line for who starts it; causes after colons.
+            eprintln!("burgee: {error:#}");
+            if error.is::<ConfigError>() { ExitCode::from(BAD_CONFIG) } else { ExitCode::FAILURE }
+        }
+    }
+}
+
+fn run(cli: Cli) -> anyhow::Result<ExitCode> {
+    match cli.command {
+        Command::Version { short } => {
+            println!("{}", cli::version(short));
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Start { config } => {
+            let config = Config::load(config.as_deref(), cli.log_level())?;
+            telemetry::init(&config.log)?;
+            runtime()?.block_on(boot::start(config))?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Audit { command: AuditCommand::Verify { config, expect } } => {
+            let config = Config::load(config.as_deref(), cli.log_level())?;
+            telemetry::init(&config.log)?;
+            runtime()?.block_on(verify::verify(&config, &expect))
+        }
+    }
+}
+
+fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build()
+}

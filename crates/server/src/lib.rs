@@ -1,1 +1,42 @@
-//! Everything a person or a script talks to: REST, sign-in, API documents.
+//! Everything a person or a script talks to: REST, sign-in, the API's documents.
+//!
+//! A handler parses, calls one use case of `domain`, and translates one error; [`problem`] is the one table for
+//! that. Who may call it is a type in its signature ([`auth`]).
+
+pub mod auth;
+pub mod body;
+pub mod feed;
+pub mod health;
+pub mod loopback;
+pub mod openapi;
+pub mod problem;
+pub mod rest;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::routing::get;
+use domain::control::Control;
+
+use crate::problem::Problem;
+
+/// What every handler may ask.
+#[derive(Clone)]
+pub struct AppState {
+    /// The use cases.
+    pub control: Arc<Control>,
+    /// Whether snapshots have been loaded.
+    pub hub: Arc<delivery::Hub>,
+}
+
+/// All doors of a server: REST and its documents, health, and the doors for applications given as `delivery`.
+pub fn router(state: AppState, delivery: Router) -> Router {
+    let (rest, openapi) = rest::router().split_for_parts();
+    let rest = rest
+        .route("/health", get(health::get_health))
+        .route("/ready", get(health::get_ready))
+        .with_state(state)
+        .fallback(|| async { Problem::no_such_route() })
+        .method_not_allowed_fallback(|| async { Problem::method_not_allowed() });
+    rest.merge(delivery).merge(openapi::router(openapi))
+}

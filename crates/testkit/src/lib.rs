@@ -1,1 +1,3 @@
 //! Tests only: contract suites, the app harness, fakes, the architecture test.
+
+pub mod process;

@@ -217,13 +217,13 @@ fn edit(
     let environment = writer.environment();
     let (flag_id, environment_id) = (before.flag.id, environment.id);
     let mut texts = (Map::new(), Map::new());
-    let mut writes = Vec::new();
+    let mut rows = Vec::new();
     if before.flag != after.flag {
         texts.0.insert("flag".to_owned(), definition_for_log(&before.flag));
         texts.1.insert("flag".to_owned(), definition_for_log(&after.flag));
         let mut flag = after.flag.clone();
         flag.updated_at = now;
-        writes.push(Write::UpdateFlag(flag));
+        rows.push(Write::UpdateFlag(flag));
     }
     if before.config != after.config {
         let configs =
@@ -232,7 +232,7 @@ fn edit(
         texts.1.insert("configs".to_owned(), configs(&after.config));
         let mut config = after.config.clone();
         config.updated_at = now;
-        writes.push(Write::UpdateConfig(config));
+        rows.push(Write::UpdateConfig(config));
     }
     Change {
         chain: Chain::Project(environment.project_id),
@@ -248,7 +248,7 @@ fn edit(
             ReadVersion::Flag { id: flag_id, version: before.flag.version },
             ReadVersion::Config { flag_id, environment_id, version: before.config.version },
         ],
-        writes,
+        writes: rows,
     }
 }
 

@@ -172,8 +172,8 @@ fn creation(
         "flag": definition_for_log(&here.flag),
         "configs": configs_for_log(&configs, environments),
     });
-    let mut writes = vec![Write::CreateFlag(here.flag.clone())];
-    writes.extend(configs.into_iter().map(Write::CreateConfig));
+    let mut rows = vec![Write::CreateFlag(here.flag.clone())];
+    rows.extend(configs.into_iter().map(Write::CreateConfig));
     Change {
         chain: Chain::Project(addressed.project_id),
         at: now,
@@ -185,6 +185,6 @@ fn creation(
         after: Some(after.to_string()),
         comment: request.comment.clone(),
         reads: Vec::new(),
-        writes,
+        writes: rows,
     }
 }

@@ -185,13 +185,14 @@ impl Draft<'_> {
         if let Some(key) = self.variant_with(at.value()) {
             return Some(key);
         }
-        let fits = match (self.flag.kind, at.value()) {
-            (Kind::Boolean, _) => None,
-            (Kind::String, Value::String(_)) | (Kind::Number, Value::Number(_)) => Some(()),
-            (Kind::Object, Value::Object(_) | Value::Array(_)) => Some(()),
-            _ => None,
-        };
-        if fits.is_none() {
+        // A boolean flag has no more values than its variants give it.
+        let fits = matches!(
+            (self.flag.kind, at.value()),
+            (Kind::String, Value::String(_))
+                | (Kind::Number, Value::Number(_))
+                | (Kind::Object, Value::Object(_) | Value::Array(_))
+        );
+        if !fits {
             let kind = kind_name(self.flag.kind);
             at.fault(
                 violations,
@@ -199,14 +200,18 @@ impl Draft<'_> {
             );
             return None;
         }
-        let taken = |key: &String| self.flag.variants.iter().any(|variant| variant.key == *key);
-        let key = if self.flag.variants.is_empty() {
-            "default".to_owned()
-        } else {
-            (1..).map(|number| format!("v{number}")).find(|key| !taken(key))?
-        };
+        let key = self.free_key();
         self.flag.variants.push(Variant { key: key.clone(), value: at.value().clone() });
         Some(key)
+    }
+
+    /// `default` for the first variant, then `v1`, `v2`…
+    fn free_key(&self) -> String {
+        let taken = |key: &String| self.flag.variants.iter().any(|variant| variant.key == *key);
+        // Among one more name than there are variants, one is free.
+        let names = (1..=self.flag.variants.len() + 1).map(|number| format!("v{number}"));
+        let first = self.flag.variants.is_empty().then(|| "default".to_owned());
+        first.into_iter().chain(names).find(|key| !taken(key)).unwrap_or_default()
     }
 
     pub(super) fn variant_with(&self, value: &Value) -> Option<String> {
@@ -267,7 +272,9 @@ fn lengthen(condition: &mut Value, depth: usize) {
     }
     for list in ["all", "any"] {
         if let Some(Value::Array(conditions)) = members.get_mut(list) {
-            conditions.iter_mut().for_each(|condition| lengthen(condition, depth - 1));
+            for condition in conditions {
+                lengthen(condition, depth - 1);
+            }
         }
     }
     if let Some(condition) = members.get_mut("not") {

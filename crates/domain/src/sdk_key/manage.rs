@@ -128,7 +128,7 @@ pub(crate) fn made(ids: &dyn Ids, new: NewSdkKey, place: &Environment, by: Id, n
     let body = format!("{}{}", new.kind.prefix(), hex::encode(&secret[..24]));
     let checksum = &hash_secret(&body)[..8];
     let mut made = given(ids, new, format!("{body}{checksum}"), place, by, now);
-    made.sdk_key.hint = body[..HINT].to_owned();
+    body[..HINT].clone_into(&mut made.sdk_key.hint);
     made
 }
 

@@ -1,0 +1,81 @@
+//! From settings to a server: build, bind, found, serve, drain.
+
+use std::sync::Arc;
+
+use anyhow::Context;
+use domain::control::{Control, Settings};
+use domain::founding::Founding;
+use domain::ports::{Bus, Store};
+use server::AppState;
+use server::feed::{Keyring, StoreSource};
+use tokio_util::sync::CancellationToken;
+
+use crate::banner;
+use crate::config::{Config, Profile};
+use crate::seen::Seen;
+use crate::serve;
+use crate::system::{SystemClock, SystemIds};
+
+/// Runs a server until it is told to stop.
+pub async fn start(config: Config) -> anyhow::Result<()> {
+    let store: Arc<dyn Store> = store::open(&config.database).await?;
+    let seen = Seen::open(&config.base_path, store.clone())?;
+    let (listener, address) = serve::bind(&config.server).await?;
+
+    let founding = Founding { store: store.clone(), clock: Arc::new(SystemClock), ids: Arc::new(SystemIds) };
+    if seen.is_behind().await? {
+        founding.renew_epoch().await?;
+        tracing::warn!(
+            "the database is older than what was last seen of it; its history was named anew, and every client takes a full snapshot"
+        );
+    }
+    let founded = founding.found(config.given).await?;
+    let project_id = founded.project_id.context("no project was founded")?;
+
+    let bus: Arc<dyn Bus> = Arc::new(bus::InProcess::default());
+    let settings = Settings {
+        open_registration: config.profile == Profile::Local,
+        shortest_password: if config.profile == Profile::Local { 6 } else { 8 },
+        token_ttl: config.token_ttl,
+        client_visible: config.profile == Profile::Local,
+    };
+    let control = Control::new(
+        store.clone(),
+        bus.clone(),
+        Arc::new(SystemClock),
+        Arc::new(SystemIds),
+        settings,
+        project_id,
+    );
+
+    let shutdown = CancellationToken::new();
+    serve::cancel_on_signal(shutdown.clone())?;
+    let hub = Arc::new(delivery::Hub::default());
+    let source = StoreSource::new(store.clone(), &*bus, project_id);
+    let mut follower = delivery::Follower::new(hub.clone(), Arc::new(source));
+    follower.sync_once().await.context("the flags could not be loaded")?;
+    let keyring = Keyring::load(store.clone()).await?;
+    let tasks = [
+        follower.start(shutdown.clone()),
+        keyring.clone().follow(&*bus, shutdown.clone()),
+        seen.follow(&*bus, shutdown.clone()),
+    ];
+
+    let delivery = delivery::router(delivery::Delivery {
+        hub: hub.clone(),
+        gate: keyring,
+        shutdown: shutdown.clone(),
+        max_streams: config.max_streams,
+    });
+    let mut router = server::router(AppState { control: Arc::new(control), hub }, delivery);
+    if config.profile == Profile::Local {
+        router = router.layer(axum::middleware::from_fn(server::loopback::require_loopback));
+    }
+    banner::print(address, config.profile, &founded);
+    serve::serve(listener, router, shutdown.clone()).await?;
+    shutdown.cancel();
+    for task in tasks {
+        task.await.context("a task panicked")?;
+    }
+    Ok(())
+}

@@ -1,0 +1,260 @@
+//! Settings: the defaults in `default.yaml`, a file, the environment, the command line; each over the one before.
+//!
+//! Read and checked once, before a port opens. Everything else is handed plain values.
+
+use std::fmt;
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+
+use domain::founding::Given;
+use figment::Figment;
+use figment::providers::{Env, Format, Serialized};
+use jiff::SignedDuration;
+use serde::Deserialize;
+
+/// The defaults, which are also their documentation.
+const DEFAULTS: &str = include_str!("default.yaml");
+/// A given secret is at least this long, in characters.
+const SHORTEST_SECRET: usize = 16;
+/// Secrets that stand in somebody's documentation: everyone knows them.
+const KNOWN_SECRETS: [&str; 4] = [
+    "change-me-in-production",
+    "admin-secret-key",
+    "sdk-secret-key",
+    "your-super-secret-key-change-in-production",
+];
+
+/// A setting that cannot be, with where it came from.
+#[derive(Debug)]
+pub struct ConfigError(String);
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for ConfigError {}
+
+/// How careful Burgee is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Profile {
+    /// This machine only, and easy to begin with.
+    Local,
+    /// In front of others.
+    Production,
+}
+
+/// All settings, checked.
+pub struct Config {
+    /// How careful.
+    pub profile: Profile,
+    /// Where to listen.
+    pub server: Server,
+    /// Where everything is kept: a URL that the store understands.
+    pub database: String,
+    /// How long a session token holds, in seconds.
+    pub token_ttl: i64,
+    /// Folder for what is kept beside the database.
+    pub base_path: PathBuf,
+    /// Open streams at most.
+    pub max_streams: usize,
+    /// What to log.
+    pub log: Log,
+    /// Secrets that this start was told.
+    pub given: Given,
+}
+
+/// Where to listen.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Server {
+    /// An address or `localhost`.
+    pub host: String,
+    /// 0 takes a free one.
+    pub port: u16,
+}
+
+/// What to log.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Log {
+    /// The least important level that is written.
+    pub level: String,
+    /// For whom.
+    pub format: LogFormat,
+}
+
+/// For whom the log is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// People.
+    Text,
+    /// Machines.
+    Json,
+}
+
+/// The file's shape.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Document {
+    server: Server,
+    database: Database,
+    iam: Iam,
+    storage: Storage,
+    #[expect(dead_code, reason = "checked like every other section; nothing needs it yet")]
+    events: Events,
+    delivery: Delivery,
+    log: Log,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Database {
+    path: String,
+    url: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Iam {
+    jwt_secret: String,
+    token_ttl: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Storage {
+    base_path: PathBuf,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Events {
+    #[expect(dead_code, reason = "see `Document::events`")]
+    nats_port: u16,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Delivery {
+    max_streams: usize,
+}
+
+/// YAML for figment, whose own reader stands on a library that is no longer kept.
+struct Yaml;
+
+impl Format for Yaml {
+    type Error = serde_norway::Error;
+    const NAME: &'static str = "YAML";
+
+    fn from_str<'de, T: serde::de::DeserializeOwned>(text: &'de str) -> Result<T, Self::Error> {
+        serde_norway::from_str(text)
+    }
+}
+
+impl Config {
+    /// Reads and checks all settings.
+    pub fn load(file: Option<&Path>, log_level: Option<&str>) -> Result<Self, ConfigError> {
+        let mut figment = Figment::from(Yaml::string(DEFAULTS));
+        if let Some(file) = file {
+            if !file.is_file() {
+                return Err(ConfigError(format!("there is no configuration file {}", file.display())));
+            }
+            figment = figment.merge(Yaml::file_exact(file));
+        }
+        figment = figment
+            .merge(Env::raw().only(&["PORT"]).map(|_| "server.port".into()))
+            .merge(Env::raw().only(&["DATABASE_URL"]).map(|_| "database.url".into()))
+            .merge(Env::raw().only(&["JWT_SECRET_KEY"]).map(|_| "iam.jwt_secret".into()))
+            .merge(Env::prefixed("BURGEE__").split("__"));
+        if let Some(level) = log_level {
+            figment = figment.merge(Serialized::global("log.level", level));
+        }
+        let document: Document = figment.extract().map_err(|error| ConfigError(explain(error)))?;
+        Self::check(document)
+    }
+
+    fn check(document: Document) -> Result<Self, ConfigError> {
+        let profile = profile(&document.server.host)?;
+        let given = Given {
+            admin_email: variable("BURGEE_ADMIN_EMAIL"),
+            admin_password: variable("BURGEE_ADMIN_PASSWORD"),
+            admin_api_key: secret("ADMIN_API_KEY", variable("ADMIN_API_KEY"), profile)?,
+            sdk_api_key: secret("SDK_API_KEY", variable("SDK_API_KEY"), profile)?,
+            jwt_secret: secret(
+                "iam.jwt_secret",
+                Some(document.iam.jwt_secret).filter(|text| !text.is_empty()),
+                profile,
+            )?,
+        };
+        let database = match document.database {
+            Database { path, url } if url.is_empty() => format!("sqlite:{path}"),
+            Database { url, .. } => url,
+        };
+        Ok(Self {
+            profile,
+            server: document.server,
+            database,
+            token_ttl: token_ttl(&document.iam.token_ttl)?,
+            base_path: document.storage.base_path,
+            max_streams: document.delivery.max_streams,
+            log: document.log,
+            given,
+        })
+    }
+}
+
+/// Each fault on one line: the key, what is wrong, and the source it came from.
+fn explain(error: figment::Error) -> String {
+    let faults: Vec<_> = error.into_iter().map(|fault| fault.to_string()).collect();
+    format!("the configuration cannot be used: {}", faults.join("; "))
+}
+
+fn profile(host: &str) -> Result<Profile, ConfigError> {
+    let loopback =
+        host.eq_ignore_ascii_case("localhost") || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback());
+    match variable("BURGEE_PROFILE").as_deref() {
+        Some("production") => Ok(Profile::Production),
+        Some("local") if !loopback => Err(ConfigError(format!(
+            "BURGEE_PROFILE=local serves this machine only, but server.host is {host}; \
+             use a loopback address or BURGEE_PROFILE=production"
+        ))),
+        Some("local") => Ok(Profile::Local),
+        Some(other) => {
+            Err(ConfigError(format!("BURGEE_PROFILE is {other:?}; it can be local or production")))
+        }
+        None if loopback => Ok(Profile::Local),
+        None => Ok(Profile::Production),
+    }
+}
+
+/// A secret that was given: long enough, and in production nobody else's.
+fn secret(name: &str, value: Option<String>, profile: Profile) -> Result<Option<String>, ConfigError> {
+    let Some(value) = value else { return Ok(None) };
+    if profile == Profile::Production && KNOWN_SECRETS.contains(&value.as_str()) {
+        return Err(ConfigError(format!(
+            "{name} is a secret that everyone knows; give one of your own, or none"
+        )));
+    }
+    if value.chars().count() < SHORTEST_SECRET {
+        return Err(ConfigError(format!("{name} must have {SHORTEST_SECRET} characters or more")));
+    }
+    Ok(Some(value))
+}
+
+fn token_ttl(text: &str) -> Result<i64, ConfigError> {
+    let seconds = text.parse::<SignedDuration>().map(|duration| duration.as_secs());
+    seconds.ok().filter(|seconds| *seconds > 0).ok_or_else(|| {
+        ConfigError(format!(
+            "iam.token_ttl is {text:?}; it must be a number and a unit, such as 30m, 24h or 7d"
+        ))
+    })
+}
+
+/// A variable that is set and not empty.
+#[expect(clippy::disallowed_methods, reason = "this is where settings are read")]
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}

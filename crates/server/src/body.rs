@@ -1,0 +1,95 @@
+//! Bodies, parameters and headers of requests, bounded and with errors that say where.
+
+use axum::body::to_bytes;
+use axum::extract::{FromRequest, FromRequestParts, Query, Request};
+use axum::http::request::Parts;
+use domain::control::Request as Asked;
+use domain::error::Error;
+use http::{HeaderMap, StatusCode, header};
+use percent_encoding::percent_decode_str;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use crate::problem::Problem;
+
+/// No body is larger, in bytes.
+pub const MOST_BODY: usize = 1 << 20;
+/// No comment is longer, in characters.
+const MOST_COMMENT: usize = 1_000;
+
+/// A JSON body. The content type is not looked at: whoever sends `-d '{…}'` means JSON.
+pub struct Json(pub Value);
+
+/// A JSON body that may be absent.
+pub struct OptionalJson(pub Option<Value>);
+
+impl<S: Send + Sync> FromRequest<S> for Json {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+        let OptionalJson(value) = OptionalJson::from_request(request, state).await?;
+        let missing = || Problem::new(StatusCode::BAD_REQUEST, "missing_body", "a JSON body is required");
+        value.map(Self).ok_or_else(missing)
+    }
+}
+
+impl<S: Send + Sync> FromRequest<S> for OptionalJson {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, _state: &S) -> Result<Self, Problem> {
+        let too_large = || {
+            let message = format!("the body is larger than {MOST_BODY} bytes");
+            Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", message)
+        };
+        let bytes = to_bytes(request.into_body(), MOST_BODY).await.map_err(|_| too_large())?;
+        if bytes.iter().all(u8::is_ascii_whitespace) {
+            return Ok(Self(None));
+        }
+        serde_json::from_slice(&bytes).map(|value| Self(Some(value))).map_err(|error| malformed(&error))
+    }
+}
+
+fn malformed(error: &serde_json::Error) -> Problem {
+    Problem::new(StatusCode::BAD_REQUEST, "malformed_json", format!("the body is not JSON: {error}"))
+}
+
+/// The query's parameters. Those that a handler does not know are ignored.
+pub struct Params<T>(pub T);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Params<T> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Problem> {
+        let query = Query::try_from_uri(&parts.uri);
+        query
+            .map(|Query(params)| Self(params))
+            .map_err(|error| Problem::new(StatusCode::BAD_REQUEST, "invalid_parameter", error.to_string()))
+    }
+}
+
+/// What a request says besides its body: the comment and the versions it insists on.
+pub struct Said(pub Asked);
+
+impl<S: Send + Sync> FromRequestParts<S> for Said {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Problem> {
+        let comment = comment(&parts.headers)?;
+        let if_match =
+            parts.headers.get(header::IF_MATCH).and_then(|value| value.to_str().ok()).map(str::to_owned);
+        Ok(Self(Asked { source: "api".to_owned(), comment, if_match }))
+    }
+}
+
+fn comment(headers: &HeaderMap) -> Result<Option<String>, Error> {
+    let Some(value) = headers.get("burgee-comment") else { return Ok(None) };
+    let text = value.to_str().ok().and_then(|value| percent_decode_str(value).decode_utf8().ok());
+    let fits = |text: &str| text.chars().count() <= MOST_COMMENT;
+    match text {
+        Some(text) if fits(&text) => Ok(Some(text.into_owned())),
+        _ => Err(Error::invalid(
+            "header Burgee-Comment",
+            format!("must be percent-encoded UTF-8 of at most {MOST_COMMENT} characters"),
+        )),
+    }
+}

@@ -1,0 +1,62 @@
+//! The local profile's guard: only this machine's own names and pages may ask.
+//!
+//! A page from anywhere can make a browser send requests to `127.0.0.1`, and by DNS rebinding even read the
+//! answers; but it cannot make the browser call us `localhost`, nor lie about its origin.
+
+use axum::extract::Request;
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use http::{StatusCode, Uri, header};
+
+use crate::problem::Problem;
+
+/// Refuses requests whose `Host` or `Origin` is not loopback.
+pub async fn require_loopback(request: Request, next: Next) -> Response {
+    let host = request.headers().get(header::HOST).map(|host| host.to_str().unwrap_or_default());
+    let host = host.or_else(|| request.uri().authority().map(|authority| authority.as_str()));
+    let origin = request.headers().get(header::ORIGIN).map(|origin| origin.to_str().unwrap_or_default());
+    let here =
+        host.is_none_or(|host| is_loopback(&format!("http://{host}"))) && origin.is_none_or(is_loopback);
+    if here {
+        return next.run(request).await;
+    }
+    let message = "this Burgee runs in the local profile and answers only to localhost; \
+                   start it with BURGEE_PROFILE=production to serve others";
+    Problem::new(StatusCode::FORBIDDEN, "not_loopback", message).into_response()
+}
+
+fn is_loopback(origin: &str) -> bool {
+    let Ok(uri) = origin.parse::<Uri>() else { return false };
+    let Some(host) = uri.host() else { return false };
+    let host = host.trim_start_matches('[').trim_end_matches(']');
+    host.eq_ignore_ascii_case("localhost")
+        || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_loopback;
+
+    #[test]
+    fn knows_this_machine_by_its_names() {
+        for good in [
+            "http://localhost:8080",
+            "http://127.0.0.1",
+            "http://127.9.9.9:1",
+            "http://[::1]:8080",
+            "https://LocalHost",
+        ] {
+            assert!(is_loopback(good), "{good}");
+        }
+        for bad in [
+            "http://evil.example",
+            "http://localhost.evil.example",
+            "http://10.0.0.1",
+            "null",
+            "",
+            "http://127.0.0.1.evil.example",
+        ] {
+            assert!(!is_loopback(bad), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,115 @@
+//! The API's own document, and the page to browse it.
+
+pub mod schema;
+
+use axum::Router;
+use axum::routing::get;
+use http::header;
+use serde::Deserialize;
+use utoipa::openapi::security::{ApiKey, ApiKeyValue, Http, HttpAuthScheme, SecurityScheme};
+use utoipa::openapi::{Content, OpenApi, RefOr, Response, ResponseBuilder};
+use utoipa::{IntoParams, Modify, OpenApi as _};
+use utoipa_swagger_ui::SwaggerUi;
+
+/// The environment that a request speaks of.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct EnvironmentQuery {
+    /// Key of the environment that is meant; `development` unless given.
+    #[expect(dead_code, reason = "read by the extractors; described here")]
+    environment: Option<String>,
+}
+
+/// What a request that changes something may say besides its body.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Header)]
+pub struct ChangeHeaders {
+    /// Entity tags of which one must be current, or the answer is 412.
+    #[serde(rename = "If-Match")]
+    #[expect(dead_code, reason = "read by the extractors; described here")]
+    if_match: Option<String>,
+    /// Why, for the log: percent-encoded UTF-8, at most 1,000 characters.
+    #[serde(rename = "Burgee-Comment")]
+    #[expect(dead_code, reason = "read by the extractors; described here")]
+    comment: Option<String>,
+}
+
+#[derive(utoipa::OpenApi)]
+#[openapi(
+    info(title = "Burgee", description = "Feature flags: raise and lower features without redeploying."),
+    components(schemas(schema::Problem, schema::Condition, schema::Serve)),
+    security(("bearer" = []), ("admin_key" = [])),
+    modifiers(&Credentials),
+)]
+struct Document;
+
+struct Credentials;
+
+impl Modify for Credentials {
+    fn modify(&self, openapi: &mut OpenApi) {
+        let components = openapi.components.get_or_insert_default();
+        components.add_security_scheme("bearer", SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer)));
+        let key = ApiKey::Header(ApiKeyValue::new("X-Admin-API-Key"));
+        components.add_security_scheme("admin_key", SecurityScheme::ApiKey(key));
+    }
+}
+
+/// The document before the routes add theirs.
+pub fn document() -> OpenApi {
+    Document::openapi()
+}
+
+/// Serves the document at `/openapi.json` and a page to browse it at `/docs`.
+pub fn router(mut openapi: OpenApi) -> Router {
+    complete(&mut openapi);
+    let json = openapi.to_pretty_json().unwrap_or_default();
+    let page: Router =
+        SwaggerUi::new("/docs").config(utoipa_swagger_ui::Config::from("/openapi.json")).into();
+    page.route(
+        "/openapi.json",
+        get(move || async move { ([(header::CONTENT_TYPE, "application/json")], json) }),
+    )
+}
+
+/// The whole document, as it is served.
+pub fn complete_document() -> OpenApi {
+    let (_, mut openapi) = crate::rest::router().split_for_parts();
+    complete(&mut openapi);
+    openapi
+}
+
+/// What can go wrong everywhere is said once, here.
+fn complete(openapi: &mut OpenApi) {
+    const EVERYWHERE: [(&str, &str); 6] = [
+        ("400", "What was sent is wrong; `violations` say where. Nothing was written."),
+        ("401", "`missing_token`, `invalid_token`, `token_expired` or `invalid_credentials`"),
+        ("403", "`role_too_low` or `protected_environment`: the caller may not do this"),
+        ("404", "`not_found`"),
+        ("413", "`body_too_large`"),
+        ("503", "`unavailable`: the store does not answer; see `Retry-After`"),
+    ];
+    let problem = || Content::new(Some(utoipa::openapi::Ref::from_schema_name("Problem")));
+    let response = |description: &str| -> RefOr<Response> {
+        ResponseBuilder::new()
+            .description(description)
+            .content(wire::problem::CONTENT_TYPE, problem())
+            .build()
+            .into()
+    };
+    for path in openapi.paths.paths.values_mut() {
+        let operations = [&mut path.get, &mut path.put, &mut path.post, &mut path.delete, &mut path.patch]
+            .into_iter()
+            .flatten();
+        for operation in operations {
+            let responses = &mut operation.responses.responses;
+            for (status, described) in responses.iter_mut() {
+                if let (true, RefOr::T(described)) = (status.starts_with('4'), described) {
+                    described.content.entry(wire::problem::CONTENT_TYPE.to_owned()).or_insert_with(problem);
+                }
+            }
+            for (status, description) in EVERYWHERE {
+                responses.entry(status.to_owned()).or_insert_with(|| response(description));
+            }
+        }
+    }
+}

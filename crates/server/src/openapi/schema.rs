@@ -1,0 +1,309 @@
+//! The shapes of bodies, for the API's document. The use cases read and write them; a test compares.
+#![expect(dead_code, reason = "these types describe; `domain` reads and writes")]
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use utoipa::ToSchema;
+
+/// A problem document (RFC 9457).
+#[derive(ToSchema)]
+pub struct Problem {
+    #[schema(rename = "type", example = "urn:burgee:problem:invalid")]
+    kind: String,
+    title: String,
+    status: u16,
+    detail: String,
+    /// Stable word for programs.
+    #[schema(example = "invalid")]
+    code: String,
+    /// The plain message.
+    error: String,
+    /// Everything that is wrong with what was sent.
+    violations: Option<Vec<Violation>>,
+}
+
+/// One thing that is wrong.
+#[derive(ToSchema)]
+pub struct Violation {
+    /// JSON path.
+    #[schema(example = "rules[0].when.values[1]")]
+    path: String,
+    message: String,
+}
+
+/// What someone who registers says.
+#[derive(ToSchema)]
+pub struct Registration {
+    #[schema(example = "dev@example.com")]
+    email: String,
+    #[schema(format = Password)]
+    password: String,
+    name: Option<String>,
+    /// `developer`, or `viewer` (also written `user`), which it is unless given.
+    #[schema(example = "developer")]
+    role: Option<String>,
+}
+
+/// What someone who signs in says.
+#[derive(ToSchema)]
+pub struct Credentials {
+    email: String,
+    #[schema(format = Password)]
+    password: String,
+}
+
+/// An account.
+#[derive(ToSchema)]
+pub struct Account {
+    id: String,
+    email: String,
+    name: String,
+    #[schema(example = "developer")]
+    role: String,
+    #[schema(format = DateTime)]
+    created_at: String,
+    #[schema(format = DateTime)]
+    updated_at: String,
+}
+
+/// A signed-in account. `token` and `access_token` are the same.
+#[derive(ToSchema)]
+pub struct Session {
+    id: String,
+    email: String,
+    name: String,
+    role: String,
+    #[schema(format = DateTime)]
+    created_at: String,
+    #[schema(format = DateTime)]
+    updated_at: String,
+    token: String,
+    access_token: String,
+    #[schema(example = "bearer")]
+    token_type: String,
+    /// Seconds.
+    expires_in: i64,
+    user: Account,
+}
+
+/// An environment.
+#[derive(ToSchema)]
+pub struct Environment {
+    id: String,
+    key: String,
+    name: String,
+    /// Only admins may change it.
+    protected: bool,
+    position: i32,
+    #[schema(format = DateTime)]
+    created_at: String,
+    #[schema(format = DateTime)]
+    updated_at: String,
+}
+
+/// The type of a flag's values.
+#[derive(ToSchema)]
+#[schema(rename_all = "lowercase")]
+pub enum Kind {
+    Boolean,
+    String,
+    Number,
+    Object,
+}
+
+/// A named value.
+#[derive(ToSchema)]
+pub struct Variant {
+    key: String,
+    value: Value,
+}
+
+/// Targeting keys that are given one variant.
+#[derive(ToSchema)]
+pub struct Target {
+    variant: String,
+    keys: Vec<String>,
+}
+
+/// A condition and what to serve where it holds.
+#[derive(ToSchema)]
+pub struct Rule {
+    id: String,
+    /// Lower is tried first.
+    priority: i32,
+    when: Condition,
+    serve: Serve,
+}
+
+/// `{"all": […]}`, `{"any": […]}`, `{"not": …}` or `{"attribute", "operator", "values", "ignore_case"?}`.
+/// Operators: `equals`, `not_equals`, `contains`, `in`.
+#[derive(ToSchema, Serialize, Deserialize)]
+#[schema(value_type = Object, example = json!({"attribute": "country", "operator": "in", "values": ["DE", "AT"]}))]
+pub struct Condition(Value);
+
+/// `{"variant": …}`, `{"split": [{"variant", "weight"}…], "by"?, "hash"?, "salt"?, "sticky"?, "track"?}` with
+/// weights out of 100000, or `null`: serves nothing.
+#[derive(ToSchema, Serialize, Deserialize)]
+#[schema(value_type = Object, example = json!({"variant": "on"}))]
+pub struct Serve(Value);
+
+/// A flag, as one environment sees it.
+#[derive(ToSchema)]
+pub struct Flag {
+    id: String,
+    key: String,
+    name: String,
+    description: String,
+    kind: Kind,
+    variants: Vec<Variant>,
+    tags: Vec<String>,
+    /// Whether client-kind keys may see its results.
+    client_visible: bool,
+    enabled: bool,
+    /// Served when it is not enabled.
+    off_variant: Option<String>,
+    targets: Vec<Target>,
+    rules: Vec<Rule>,
+    default: Serve,
+    /// Revision of the last change to its config here.
+    version: u64,
+    /// Revision of the last change to its definition.
+    flag_version: u64,
+    #[schema(format = DateTime)]
+    created_at: String,
+    #[schema(format = DateTime)]
+    updated_at: String,
+}
+
+/// A rule as people may write it: `when` and `serve`, or `attribute`, `operator`, `value` and `variant` for a
+/// comparison that ignores case.
+#[derive(ToSchema)]
+pub struct RuleInput {
+    id: Option<String>,
+    priority: Option<i32>,
+    when: Option<Condition>,
+    serve: Option<Serve>,
+    attribute: Option<String>,
+    operator: Option<String>,
+    /// One value; for `in` a comma-separated text.
+    value: Option<Value>,
+    values: Option<Vec<Value>>,
+    ignore_case: Option<bool>,
+    /// A variant's key, or its value.
+    variant: Option<Value>,
+}
+
+/// What may be written about a flag. Only `key` is required, and only when it is made.
+#[derive(ToSchema)]
+#[schema(example = json!({"key": "new-checkout", "enabled": true, "rollout_percentage": 25}))]
+pub struct FlagInput {
+    key: Option<String>,
+    /// `boolean` unless given. Never changes.
+    kind: Option<Kind>,
+    name: Option<String>,
+    description: Option<String>,
+    variants: Option<Vec<Variant>>,
+    tags: Option<Vec<String>>,
+    client_visible: Option<bool>,
+    enabled: Option<bool>,
+    off_variant: Option<String>,
+    targets: Option<Vec<Target>>,
+    /// Short for targets of a boolean flag's `true`.
+    targeted_users: Option<Vec<String>>,
+    rules: Option<Vec<RuleInput>>,
+    default: Option<Serve>,
+    /// Short for a default that serves this value.
+    default_value: Option<Value>,
+    /// Short for a split of a boolean flag: this share (three decimals) gets `true`.
+    rollout_percentage: Option<f64>,
+}
+
+/// What a toggle may say.
+#[derive(ToSchema)]
+pub struct Toggle {
+    enabled: Option<bool>,
+}
+
+/// What a flag gave.
+#[derive(ToSchema)]
+pub struct Evaluation {
+    value: Option<Value>,
+    variant: Option<String>,
+    #[schema(example = "TARGETING_MATCH")]
+    reason: String,
+    error_code: Option<String>,
+}
+
+/// What a new SDK key is to be.
+#[derive(ToSchema)]
+pub struct NewSdkKey {
+    name: String,
+    /// `server` or `client`.
+    kind: String,
+}
+
+/// A key for applications.
+#[derive(ToSchema)]
+pub struct SdkKey {
+    id: String,
+    environment_id: String,
+    name: String,
+    /// `server` or `client`.
+    kind: String,
+    /// Its first characters.
+    hint: String,
+    created_by: String,
+    #[schema(format = DateTime)]
+    created_at: String,
+    #[schema(format = DateTime)]
+    revoked_at: Option<String>,
+}
+
+/// A key as it is made.
+#[derive(ToSchema)]
+pub struct MadeSdkKey {
+    id: String,
+    environment_id: String,
+    name: String,
+    kind: String,
+    hint: String,
+    created_by: String,
+    #[schema(format = DateTime)]
+    created_at: String,
+    #[schema(format = DateTime)]
+    revoked_at: Option<String>,
+    /// The secret. Shown this once.
+    key: String,
+}
+
+/// Something that a change was about.
+#[derive(ToSchema)]
+pub struct Entity {
+    kind: String,
+    id: String,
+    key: String,
+}
+
+/// Who made a change.
+#[derive(ToSchema)]
+pub struct Actor {
+    id: String,
+    name: Option<String>,
+}
+
+/// An entry of the log.
+#[derive(ToSchema)]
+pub struct AuditEntry {
+    revision: u64,
+    #[schema(format = DateTime)]
+    at: String,
+    actor: Actor,
+    source: String,
+    #[schema(example = "toggle_flag")]
+    action: String,
+    entities: Vec<Entity>,
+    before: Option<Value>,
+    after: Option<Value>,
+    comment: Option<String>,
+    hash: String,
+}

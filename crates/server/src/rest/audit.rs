@@ -1,0 +1,53 @@
+//! The log, for people.
+
+use axum::extract::State;
+use axum::response::Response;
+use domain::error::Error;
+use domain::ports::LogFilter;
+use engine::model::Revision;
+use serde::Deserialize;
+use utoipa::IntoParams;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::page;
+use crate::AppState;
+use crate::auth::Signed;
+use crate::body::Params;
+use crate::openapi::schema;
+use crate::problem::Problem;
+
+pub(super) fn router() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new().routes(routes!(list_audit))
+}
+
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+struct AuditQuery {
+    /// Only changes of the flag with this key, living or deleted.
+    flag: Option<String>,
+    /// Where to go on, from the `Link` of the page before.
+    cursor: Option<String>,
+    /// How many, 1 to 1000; 100 unless given.
+    limit: Option<u32>,
+}
+
+/// List changes
+///
+/// The project's log, newest first: who changed what, when, from where and why.
+#[utoipa::path(get, path = "/api/v1/audit", tag = "audit", params(AuditQuery), responses(
+    (status = 200, description = "Entries of the log", body = [schema::AuditEntry]),
+))]
+async fn list_audit(
+    State(state): State<AppState>,
+    Signed(caller): Signed,
+    Params(query): Params<AuditQuery>,
+) -> Result<Response, Problem> {
+    let before = query.cursor.as_deref().map(str::parse::<Revision>).transpose();
+    let before =
+        before.map_err(|_| Error::invalid("query cursor", "is not one of ours; start without one"))?;
+    let filter = LogFilter { entity: None, before, limit: page::limit(query.limit)? };
+    let entries = state.control.audit(&caller.reader(), query.flag.as_deref(), filter).await?;
+    let said = [("flag", query.flag), ("limit", query.limit.map(|limit| limit.to_string()))];
+    Ok(page::respond("/api/v1/audit", &said, &entries, |entry| entry.revision.to_string()))
+}

@@ -1,0 +1,204 @@
+//! Flags, each as one environment sees it.
+
+use axum::Json;
+use axum::extract::{Path, State};
+use axum::response::{IntoResponse, Response};
+use domain::error::Error;
+use domain::flag::{Answer, FlagHere};
+use domain::key::Key;
+use domain::ports::FlagFilter;
+use http::{StatusCode, header};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use utoipa::IntoParams;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::page;
+use crate::AppState;
+use crate::auth::{AdminOf, ReaderOf, WriterOf};
+use crate::body::{self, OptionalJson, Params, Said};
+use crate::openapi::{ChangeHeaders, EnvironmentQuery, schema};
+use crate::problem::Problem;
+
+pub(super) fn router() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new()
+        .routes(routes!(list_flags, create_flag))
+        .routes(routes!(get_flag, update_flag, delete_flag))
+        .routes(routes!(toggle_flag))
+        .routes(routes!(evaluate_flag))
+}
+
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+struct ListQuery {
+    /// Key of the environment whose view is wanted; `development` unless given.
+    environment: Option<String>,
+    /// Only flags with this text in their key, name or description.
+    search: Option<String>,
+    /// Only flags with this tag.
+    tag: Option<String>,
+    /// Where to go on, from the `Link` of the page before.
+    cursor: Option<String>,
+    /// How many, 1 to 1000; 100 unless given.
+    limit: Option<u32>,
+}
+
+/// List flags
+///
+/// By key. `Link: <…>; rel="next"` says where the next page is, `X-Total-Count` how many flags there are.
+#[utoipa::path(get, path = "/api/v1/flags", tag = "flags", params(ListQuery), responses(
+    (status = 200, description = "Flags, by key", body = [schema::Flag]),
+))]
+async fn list_flags(
+    State(state): State<AppState>,
+    ReaderOf(reader, environment): ReaderOf,
+    Params(query): Params<ListQuery>,
+) -> Result<Response, Problem> {
+    let read_cursor = |cursor: &str| {
+        Key::parse(cursor)
+            .ok_or_else(|| Error::invalid("query cursor", "is not one of ours; start without one"))
+    };
+    let filter = FlagFilter {
+        search: query.search.clone().filter(|text| !text.is_empty()),
+        tag: query.tag.clone(),
+        after: query.cursor.as_deref().map(read_cursor).transpose()?,
+        limit: page::limit(query.limit)?,
+    };
+    let flags = state.control.flags(&reader, &environment, &filter).await?;
+    let said = [
+        ("environment", query.environment),
+        ("search", query.search),
+        ("tag", query.tag),
+        ("limit", query.limit.map(|limit| limit.to_string())),
+    ];
+    Ok(page::respond("/api/v1/flags", &said, &flags, |here| here.flag.key.to_string()))
+}
+
+/// Make a flag
+///
+/// `enabled`, targets, rules and default hold in the addressed environment; in the others it starts disabled.
+/// A boolean flag needs no variants.
+#[utoipa::path(post, path = "/api/v1/flags", tag = "flags", params(EnvironmentQuery), request_body = schema::FlagInput, responses(
+    (status = 201, description = "The flag", body = schema::Flag),
+    (status = 409, description = "`key_taken`"),
+))]
+async fn create_flag(
+    State(state): State<AppState>,
+    WriterOf(writer): WriterOf,
+    Said(request): Said,
+    body::Json(document): body::Json,
+) -> Result<Response, Problem> {
+    let here = state.control.create_flag(&writer, &document, &request).await?;
+    let location = [(header::LOCATION, format!("/api/v1/flags/{}", here.flag.key))];
+    Ok((StatusCode::CREATED, location, answer(&here)).into_response())
+}
+
+/// Get a flag
+#[utoipa::path(get, path = "/api/v1/flags/{key}", tag = "flags", params(("key" = String, Path), EnvironmentQuery), responses(
+    (status = 200, description = "The flag, with its `ETag`", body = schema::Flag),
+))]
+async fn get_flag(
+    State(state): State<AppState>,
+    ReaderOf(reader, environment): ReaderOf,
+    Path(key): Path<String>,
+) -> Result<Response, Problem> {
+    Ok(answer(&state.control.flag(&reader, &environment, &key).await?).into_response())
+}
+
+/// Change a flag
+///
+/// Replaces the members that are named and keeps the others; `null` or `[]` empties one. What GET answers can
+/// be sent back.
+#[utoipa::path(method(put, patch), path = "/api/v1/flags/{key}", tag = "flags",
+    params(("key" = String, Path), EnvironmentQuery, ChangeHeaders), request_body = schema::FlagInput, responses(
+    (status = 200, description = "The flag as it is now", body = schema::Flag),
+    (status = 412, description = "`stale`: `If-Match` named an older version"),
+))]
+async fn update_flag(
+    State(state): State<AppState>,
+    WriterOf(writer): WriterOf,
+    Path(key): Path<String>,
+    Said(request): Said,
+    body::Json(document): body::Json,
+) -> Result<Response, Problem> {
+    let here = state.control.update_flag(&writer, &key, &document, &request).await?;
+    Ok(answer(&here).into_response())
+}
+
+/// Raise or lower a flag
+///
+/// Without a body it flips; with `{"enabled": true}` it sets.
+#[utoipa::path(method(post, patch), path = "/api/v1/flags/{key}/toggle", tag = "flags",
+    params(("key" = String, Path), EnvironmentQuery, ChangeHeaders), request_body = Option<schema::Toggle>, responses(
+    (status = 200, description = "The flag as it is now", body = schema::Flag),
+    (status = 412, description = "`stale`: `If-Match` named an older version"),
+))]
+async fn toggle_flag(
+    State(state): State<AppState>,
+    WriterOf(writer): WriterOf,
+    Path(key): Path<String>,
+    Said(request): Said,
+    OptionalJson(document): OptionalJson,
+) -> Result<Response, Problem> {
+    let here = state.control.toggle_flag(&writer, &key, document.as_ref(), &request).await?;
+    Ok(answer(&here).into_response())
+}
+
+/// Delete a flag
+///
+/// In all environments. Only admins may.
+#[utoipa::path(delete, path = "/api/v1/flags/{key}", tag = "flags",
+    params(("key" = String, Path), EnvironmentQuery, ChangeHeaders), responses(
+    (status = 204, description = "It is gone"),
+    (status = 412, description = "`stale`: `If-Match` named an older version"),
+))]
+async fn delete_flag(
+    State(state): State<AppState>,
+    AdminOf(admin, environment): AdminOf,
+    Path(key): Path<String>,
+    Said(request): Said,
+) -> Result<StatusCode, Problem> {
+    state.control.delete_flag(&admin, &environment, &key, &request).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Evaluate a flag for myself
+///
+/// With the caller's id as targeting key and `userId`, and their `role` and `email`. The variants `on` and `off`
+/// of a boolean flag are spelled `true` and `false` here.
+#[utoipa::path(get, path = "/api/v1/flags/{key}/evaluate", tag = "flags", params(("key" = String, Path), EnvironmentQuery), responses(
+    (status = 200, description = "What the flag gives the caller", body = schema::Evaluation),
+))]
+async fn evaluate_flag(
+    State(state): State<AppState>,
+    ReaderOf(reader, environment): ReaderOf,
+    Path(key): Path<String>,
+) -> Result<Json<Evaluation>, Problem> {
+    let answer = state.control.evaluate_flag(&reader, &environment, &key).await?;
+    Ok(Json(answer.into()))
+}
+
+/// A flag with its tag.
+fn answer(here: &FlagHere) -> ([(header::HeaderName, String); 1], Json<&FlagHere>) {
+    ([(header::ETAG, here.etag())], Json(here))
+}
+
+#[derive(Serialize)]
+struct Evaluation {
+    value: Option<Value>,
+    variant: Option<String>,
+    reason: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error_code: Option<&'static str>,
+}
+
+impl From<Answer> for Evaluation {
+    fn from(answer: Answer) -> Self {
+        let spelled = match (answer.variant.as_deref(), &answer.value) {
+            (Some("on" | "off"), Some(Value::Bool(value))) => Some(value.to_string()),
+            _ => answer.variant,
+        };
+        Self { value: answer.value, variant: spelled, reason: answer.reason, error_code: answer.error }
+    }
+}

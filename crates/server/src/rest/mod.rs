@@ -1,0 +1,23 @@
+//! The REST API, a file for each resource. The attribute above a handler is its route and its documentation.
+
+mod accounts;
+mod audit;
+mod environments;
+mod flags;
+mod page;
+mod sdk_keys;
+
+use utoipa_axum::router::OpenApiRouter;
+
+use crate::AppState;
+use crate::openapi;
+
+/// The routes, with the document that describes them.
+pub fn router() -> OpenApiRouter<AppState> {
+    OpenApiRouter::with_openapi(openapi::document())
+        .merge(accounts::router())
+        .merge(flags::router())
+        .merge(environments::router())
+        .merge(sdk_keys::router())
+        .merge(audit::router())
+}

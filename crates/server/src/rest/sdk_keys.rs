@@ -1,0 +1,62 @@
+//! Keys for applications.
+
+use axum::Json;
+use axum::extract::{Path, State};
+use axum::response::{IntoResponse, Response};
+use http::StatusCode;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::AppState;
+use crate::auth::{Signed, WriterOf};
+use crate::body::{self, Said};
+use crate::openapi::{EnvironmentQuery, schema};
+use crate::problem::Problem;
+
+pub(super) fn router() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new().routes(routes!(list_sdk_keys, create_sdk_key)).routes(routes!(revoke_sdk_key))
+}
+
+/// List SDK keys
+///
+/// All of the project, newest first, revoked ones included. Their secrets are not kept.
+#[utoipa::path(get, path = "/api/v1/sdk-keys", tag = "sdk keys", responses(
+    (status = 200, description = "The keys", body = [schema::SdkKey]),
+))]
+async fn list_sdk_keys(State(state): State<AppState>, Signed(caller): Signed) -> Result<Response, Problem> {
+    let keys = state.control.list_sdk_keys(&caller.reader()).await?;
+    let total = [("x-total-count", keys.len().to_string())];
+    Ok((total, Json(keys)).into_response())
+}
+
+/// Make an SDK key
+///
+/// For one environment. The answer is the only time that its secret is shown.
+#[utoipa::path(post, path = "/api/v1/sdk-keys", tag = "sdk keys", params(EnvironmentQuery), request_body = schema::NewSdkKey, responses(
+    (status = 201, description = "The key and its secret", body = schema::MadeSdkKey),
+))]
+async fn create_sdk_key(
+    State(state): State<AppState>,
+    WriterOf(writer): WriterOf,
+    Said(request): Said,
+    body::Json(document): body::Json,
+) -> Result<Response, Problem> {
+    let made = state.control.create_sdk_key(&writer, &document, &request).await?;
+    Ok((StatusCode::CREATED, Json(made)).into_response())
+}
+
+/// Revoke an SDK key
+///
+/// It is refused within a second, and streams that it opened end.
+#[utoipa::path(delete, path = "/api/v1/sdk-keys/{id}", tag = "sdk keys", params(("id" = String, Path)), responses(
+    (status = 204, description = "It is revoked"),
+))]
+async fn revoke_sdk_key(
+    State(state): State<AppState>,
+    Signed(caller): Signed,
+    Path(id): Path<String>,
+    Said(request): Said,
+) -> Result<StatusCode, Problem> {
+    state.control.revoke_sdk_key(caller, &id, &request).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
