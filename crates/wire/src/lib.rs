@@ -1,1 +1,13 @@
-//! What travels: snapshot and delta frames, OFREP bodies, problem documents.
+//! What travels between Burgee and those who talk to it: entity tags, stream frames, OFREP bodies, problem
+//! documents.
+//!
+//! Bytes in, bytes out: nothing here waits, keeps state or knows a web framework, so a server, an edge and a
+//! client can share it. Snapshots and deltas travel as `engine::model` has them.
+
+pub mod etag;
+mod json;
+pub mod ofrep;
+pub mod problem;
+pub mod sse;
+
+pub use json::to_json;

@@ -1,0 +1,241 @@
+//! OFREP 0.3 (OpenFeature's remote evaluation protocol): what is asked and what is answered.
+//!
+//! Published providers are brittle, so answers always carry what the protocol leaves open: `key`, `reason` (one
+//! of its words), `variant` (empty when there is none), `metadata` (an object), and `errorDetails` on errors.
+
+use std::fmt;
+
+use engine::model::Revision;
+use engine::{Context, ErrorCode, Reason, Resolution};
+use serde::ser::SerializeMap;
+use serde::{Deserialize, Serialize, Serializer};
+use serde_json::value::RawValue;
+use serde_json::{Map, Value};
+
+use crate::json::append_json;
+
+/// The media type of questions and answers, without parameters: providers look for exactly this.
+pub const CONTENT_TYPE: &str = "application/json";
+/// No context is larger, in bytes of its JSON.
+pub const MOST_CONTEXT: usize = 64 << 10;
+
+/// Why a question was not understood.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Unreadable {
+    /// Not JSON, or not of the shape `{"context": {…}}`: `INVALID_CONTEXT`, status 400.
+    Invalid(String),
+    /// The context is larger than [`MOST_CONTEXT`]: status 413.
+    TooLarge,
+}
+
+#[derive(Deserialize)]
+struct Question {
+    context: Option<Map<String, Value>>,
+}
+
+#[derive(Deserialize)]
+struct Measured<'a> {
+    #[serde(borrow)]
+    context: Option<&'a RawValue>,
+}
+
+/// The context of a question: the body `{"context": {…}}`. No body, no context and `null` in its place are the
+/// empty context, since providers send all of them. Other members are ignored.
+pub fn read_context(body: &[u8]) -> Result<Context, Unreadable> {
+    if body.iter().all(u8::is_ascii_whitespace) {
+        return Ok(Context::default());
+    }
+    // In a small body there is no large context: most questions are parsed once.
+    if body.len() > MOST_CONTEXT {
+        let measured: Measured<'_> = read(body)?;
+        if measured.context.is_some_and(|context| context.get().len() > MOST_CONTEXT) {
+            return Err(Unreadable::TooLarge);
+        }
+    }
+    let question: Question = read(body)?;
+    Ok(question.context.map(Context::new).unwrap_or_default())
+}
+
+fn read<'de, T: Deserialize<'de>>(body: &'de [u8]) -> Result<T, Unreadable> {
+    // `serde` would read a list as a struct, member by member.
+    let is_object = body.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'{');
+    let expected = "the body must be {\"context\": {…}}";
+    if !is_object {
+        return Err(Unreadable::Invalid(expected.to_owned()));
+    }
+    serde_json::from_slice(body).map_err(|error| Unreadable::Invalid(format!("{expected}: {error}")))
+}
+
+/// Where an answer comes from; written as `<project>/<environment>`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FlagSet<'a> {
+    /// Key of the project.
+    pub project: &'a str,
+    /// Key of the environment.
+    pub environment: &'a str,
+}
+
+impl fmt::Display for FlagSet<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.project, self.environment)
+    }
+}
+
+/// The answer for one flag, as it is sent. Who must not learn of rules is given a resolution without one.
+#[derive(Debug, Clone, Copy)]
+pub struct Answer<'a> {
+    /// The key that was asked for.
+    pub key: &'a str,
+    /// Where the flag is.
+    pub flag_set: FlagSet<'a>,
+    /// What it evaluated to.
+    pub resolution: Resolution<'a>,
+}
+
+impl Answer<'_> {
+    /// The HTTP status of the answer alone: 200, 404 or 400.
+    pub fn status(&self) -> u16 {
+        match self.resolution.error.map(|error| error.code) {
+            None => 200,
+            Some(ErrorCode::FlagNotFound) => 404,
+            Some(_) => 400,
+        }
+    }
+
+    /// The body.
+    pub fn to_json(&self) -> Vec<u8> {
+        crate::to_json(self)
+    }
+}
+
+impl Serialize for Answer<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("key", self.key)?;
+        match self.resolution.error {
+            None => {
+                // Without a value the caller's own default holds.
+                if let Some(value) = self.resolution.value {
+                    map.serialize_entry("value", value)?;
+                }
+                map.serialize_entry("reason", reason(self.resolution.reason))?;
+                map.serialize_entry("variant", self.resolution.variant.unwrap_or_default())?;
+            }
+            Some(error) => {
+                map.serialize_entry("errorCode", error.code.as_str())?;
+                map.serialize_entry("errorDetails", error.details)?;
+            }
+        }
+        map.serialize_entry("metadata", &AnswerMetadata(self))?;
+        map.end()
+    }
+}
+
+/// The word of the protocol for a reason. Providers fail on words that they do not know.
+fn reason(reason: Reason) -> &'static str {
+    match reason {
+        Reason::Static => "STATIC",
+        Reason::Default => "DEFAULT",
+        Reason::TargetingMatch => "TARGETING_MATCH",
+        Reason::Split => "SPLIT",
+        Reason::Disabled => "DISABLED",
+        // An error has a code in place of a reason.
+        Reason::Error => "UNKNOWN",
+    }
+}
+
+struct AnswerMetadata<'a>(&'a Answer<'a>);
+
+impl Serialize for AnswerMetadata<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Self(Answer { flag_set, resolution, .. }) = self;
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("flagSetId", &format_args!("{flag_set}"))?;
+        // A flag that is not there has no version.
+        if resolution.flag_version != 0 {
+            map.serialize_entry("version", &format_args!("{}", resolution.flag_version))?;
+        }
+        map.serialize_entry("revision", &resolution.revision)?;
+        if let Some(rule) = resolution.rule {
+            map.serialize_entry("ruleId", rule)?;
+        }
+        map.end()
+    }
+}
+
+/// The body of a bulk answer, written flag by flag.
+#[derive(Debug)]
+pub struct BulkAnswer {
+    json: Vec<u8>,
+    is_empty: bool,
+}
+
+impl BulkAnswer {
+    /// An answer with room for about `flags` flags before it has to grow.
+    pub fn with_capacity(flags: usize) -> Self {
+        /// What an answer with a short value takes, in bytes.
+        const USUAL_ANSWER: usize = 192;
+        let mut json = Vec::with_capacity(128 + flags.saturating_mul(USUAL_ANSWER));
+        json.extend_from_slice(b"{\"flags\":[");
+        Self { json, is_empty: true }
+    }
+
+    /// Adds a flag's answer; an error of one flag leaves the others as they are.
+    pub fn push(&mut self, answer: &Answer<'_>) {
+        if !self.is_empty {
+            self.json.push(b',');
+        }
+        self.is_empty = false;
+        append_json(&mut self.json, answer);
+    }
+
+    /// The body, with the metadata of the whole set: where it is from and its revision.
+    pub fn finish(mut self, flag_set: FlagSet<'_>, revision: Revision) -> Vec<u8> {
+        self.json.extend_from_slice(b"],\"metadata\":");
+        append_json(&mut self.json, &BulkMetadata { flag_set, revision });
+        self.json.push(b'}');
+        self.json
+    }
+}
+
+struct BulkMetadata<'a> {
+    flag_set: FlagSet<'a>,
+    revision: Revision,
+}
+
+impl Serialize for BulkMetadata<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("flagSetId", &format_args!("{}", self.flag_set))?;
+        map.serialize_entry("version", &format_args!("{}", self.revision))?;
+        map.serialize_entry("revision", &self.revision)?;
+        map.end()
+    }
+}
+
+/// Body of the status 400 for a context that does not read; `key` is there when one flag was asked for.
+pub fn invalid_context(key: Option<&str>, details: &str) -> Vec<u8> {
+    crate::to_json(&Failure {
+        key,
+        error_code: Some("INVALID_CONTEXT"),
+        error_details: details,
+        metadata: Some(Map::new()),
+    })
+}
+
+/// Body of an answer that is about no flag: the statuses 413 and 500.
+pub fn failure(details: &str) -> Vec<u8> {
+    crate::to_json(&Failure { key: None, error_code: None, error_details: details, metadata: None })
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Failure<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    key: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error_code: Option<&'static str>,
+    error_details: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    metadata: Option<Map<String, Value>>,
+}

@@ -1,0 +1,173 @@
+//! OFREP bodies, as published providers send and expect them.
+
+use burgee_wire::ofrep::{
+    Answer, BulkAnswer, FlagSet, MOST_CONTEXT, Unreadable, failure, invalid_context, read_context,
+};
+use engine::{Context, Error, ErrorCode, Reason, Resolution};
+use serde_json::{Value, json};
+
+const SHOP: FlagSet<'_> = FlagSet { project: "shop", environment: "prod" };
+
+fn parsed(json: &[u8]) -> Value {
+    serde_json::from_slice(json).unwrap()
+}
+
+fn resolution<'r>(reason: Reason) -> Resolution<'r> {
+    Resolution { value: None, variant: None, reason, error: None, rule: None, flag_version: 41, revision: 43 }
+}
+
+fn answer<'r>(key: &'r str, resolution: Resolution<'r>) -> Answer<'r> {
+    Answer { key, flag_set: SHOP, resolution }
+}
+
+#[test]
+fn bodies_that_providers_send_are_the_empty_context() {
+    for body in ["", " \n", "{}", "{\"context\":{}}", "{\"context\":null}", " {\"other\": [1]} "] {
+        assert_eq!(read_context(body.as_bytes()), Ok(Context::default()), "{body:?}");
+    }
+}
+
+#[test]
+fn a_context_is_taken_with_all_it_has() {
+    let context =
+        read_context(br#"{"context":{"targetingKey":"user-1","plan":{"name":"pro"}},"x":1}"#).unwrap();
+    assert_eq!(context.targeting_key(), Some("user-1"));
+    assert_eq!(context.attributes()["plan"], json!({"name": "pro"}));
+}
+
+#[test]
+fn what_is_no_context_is_refused_with_a_word() {
+    for body in [
+        "{",
+        "[]",
+        "[{}]",
+        "null",
+        "7",
+        "\"a\"",
+        "{} {}",
+        "{\"context\":[]}",
+        "{\"context\":\"a\"}",
+        "{\"context\":1}",
+        "\u{feff}{}",
+    ] {
+        let Err(Unreadable::Invalid(details)) = read_context(body.as_bytes()) else {
+            panic!("{body:?} was taken")
+        };
+        assert!(details.starts_with("the body must be {\"context\": {…}}"), "{details}");
+    }
+    assert!(matches!(read_context(b"{\"context\":{\"a\":\"\xff\"}}"), Err(Unreadable::Invalid(_))));
+}
+
+#[test]
+fn a_context_is_measured_alone() {
+    let of_size = |size: usize| {
+        let around = r#"{"a":""}"#.len();
+        format!(r#"{{"context":{{"a":"{}"}}}}"#, "x".repeat(size - around))
+    };
+    assert!(read_context(of_size(MOST_CONTEXT).as_bytes()).is_ok());
+    assert_eq!(read_context(of_size(MOST_CONTEXT + 1).as_bytes()), Err(Unreadable::TooLarge));
+    let beside = format!(r#"{{"context":{{"a":1}},"other":"{}"}}"#, "x".repeat(2 * MOST_CONTEXT));
+    assert_eq!(read_context(beside.as_bytes()).unwrap().attributes()["a"], json!(1));
+}
+
+#[test]
+fn a_match_has_everything_a_provider_looks_for() {
+    let value = json!(true);
+    let resolution = Resolution {
+        value: Some(&value),
+        variant: Some("enabled"),
+        rule: Some("r1"),
+        ..resolution(Reason::TargetingMatch)
+    };
+    let answer = answer("discount-banner", resolution);
+    assert_eq!(answer.status(), 200);
+    assert_eq!(
+        parsed(&answer.to_json()),
+        json!({"key": "discount-banner", "value": true, "reason": "TARGETING_MATCH", "variant": "enabled",
+               "metadata": {"flagSetId": "shop/prod", "version": "41", "revision": 43, "ruleId": "r1"}})
+    );
+}
+
+#[test]
+fn without_a_value_the_member_is_missing_and_the_variant_empty() {
+    for (reason, word) in
+        [(Reason::Default, "DEFAULT"), (Reason::Disabled, "DISABLED"), (Reason::Split, "SPLIT")]
+    {
+        let answer = answer("a", resolution(reason));
+        assert_eq!(answer.status(), 200);
+        assert_eq!(
+            parsed(&answer.to_json()),
+            json!({"key": "a", "reason": word, "variant": "",
+                   "metadata": {"flagSetId": "shop/prod", "version": "41", "revision": 43}})
+        );
+    }
+}
+
+#[test]
+fn a_number_keeps_its_literal() {
+    for literal in ["10", "10.0", "-3", "0.5", "9007199254740991"] {
+        let value: Value = serde_json::from_str(literal).unwrap();
+        let resolution = Resolution { value: Some(&value), variant: Some("v"), ..resolution(Reason::Static) };
+        let json = String::from_utf8(answer("n", resolution).to_json()).unwrap();
+        assert!(json.contains(&format!("\"value\":{literal},")), "{json}");
+    }
+}
+
+#[test]
+fn errors_have_a_code_and_details_in_place_of_a_reason() {
+    for (code, word, status) in [
+        (ErrorCode::ParseError, "PARSE_ERROR", 400),
+        (ErrorCode::TargetingKeyMissing, "TARGETING_KEY_MISSING", 400),
+        (ErrorCode::General, "GENERAL", 400),
+        (ErrorCode::FlagNotFound, "FLAG_NOT_FOUND", 404),
+    ] {
+        let error = Some(Error { code, details: "what to do" });
+        let answer = answer("x", Resolution { error, ..resolution(Reason::Error) });
+        assert_eq!(answer.status(), status);
+        assert_eq!(
+            parsed(&answer.to_json()),
+            json!({"key": "x", "errorCode": word, "errorDetails": "what to do",
+                   "metadata": {"flagSetId": "shop/prod", "version": "41", "revision": 43}})
+        );
+    }
+}
+
+#[test]
+fn a_flag_that_is_not_there_has_no_version() {
+    let error = Some(Error { code: ErrorCode::FlagNotFound, details: "no such flag" });
+    let answer = answer("x", Resolution { error, flag_version: 0, ..resolution(Reason::Error) });
+    assert_eq!(parsed(&answer.to_json())["metadata"], json!({"flagSetId": "shop/prod", "revision": 43}));
+}
+
+#[test]
+fn a_bulk_answer_holds_successes_and_errors_side_by_side() {
+    let value = json!(["a", {"b": null}]);
+    let success = Resolution { value: Some(&value), variant: Some("on"), ..resolution(Reason::Static) };
+    let error = Some(Error { code: ErrorCode::ParseError, details: "unknown kind" });
+    let failed = Resolution { error, ..resolution(Reason::Error) };
+    let mut bulk = BulkAnswer::with_capacity(2);
+    bulk.push(&answer("a", success));
+    bulk.push(&answer("b", failed));
+    let metadata = json!({"flagSetId": "shop/prod", "version": "41", "revision": 43});
+    assert_eq!(
+        parsed(&bulk.finish(SHOP, 43)),
+        json!({"flags": [
+                   {"key": "a", "value": ["a", {"b": null}], "reason": "STATIC", "variant": "on", "metadata": metadata},
+                   {"key": "b", "errorCode": "PARSE_ERROR", "errorDetails": "unknown kind", "metadata": metadata}],
+               "metadata": {"flagSetId": "shop/prod", "version": "43", "revision": 43}})
+    );
+    assert_eq!(parsed(&BulkAnswer::with_capacity(0).finish(SHOP, 0))["flags"], json!([]));
+}
+
+#[test]
+fn failures_carry_what_their_status_asks_for() {
+    assert_eq!(
+        parsed(&invalid_context(Some("a/b"), "no")),
+        json!({"key": "a/b", "errorCode": "INVALID_CONTEXT", "errorDetails": "no", "metadata": {}})
+    );
+    assert_eq!(
+        parsed(&invalid_context(None, "no")),
+        json!({"errorCode": "INVALID_CONTEXT", "errorDetails": "no", "metadata": {}})
+    );
+    assert_eq!(parsed(&failure("too large")), json!({"errorDetails": "too large"}));
+}
