@@ -1,4 +1,5 @@
 //! OFREP bodies, as published providers send and expect them.
+#![expect(clippy::unwrap_used, reason = "a test may panic in its helpers too")]
 
 use burgee_wire::ofrep::{
     Answer, BulkAnswer, FlagSet, MOST_CONTEXT, Unreadable, failure, invalid_context, read_context,
