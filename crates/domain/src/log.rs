@@ -297,3 +297,43 @@ pub fn link(previous: &Hash, link: &Link<'_>) -> Hash {
 fn length(length: usize) -> [u8; 4] {
     u32::try_from(length).unwrap_or(u32::MAX).to_be_bytes()
 }
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::{Chain, Entity, Link, Texts, link};
+    use crate::id::Id;
+    use crate::time::Timestamp;
+
+    fn id(number: u128) -> Id {
+        Id::new(Uuid::from_u128(number))
+    }
+
+    /// The vector of `docs/audit-log.md`, made there with other tools.
+    #[test]
+    fn a_link_hashes_to_its_vector() {
+        let entities = [
+            Entity { kind: "flag".to_owned(), id: id(3), key: "new-checkout".to_owned() },
+            Entity { kind: "environment".to_owned(), id: id(4), key: "production".to_owned() },
+        ];
+        let entry = Link {
+            chain: Chain::Project(id(1)),
+            revision: 7,
+            at: Timestamp::from_millis(1_767_225_600_123),
+            actor: id(2),
+            source: "api",
+            action: "toggle_flag",
+            entities: &entities,
+            texts: Texts::of(Some(r#"{"enabled":false}"#), Some(r#"{"enabled":true}"#), None),
+        };
+        assert_eq!(hex::encode(link(&[0xAB; 32], &entry)), VECTOR);
+    }
+
+    const VECTOR: &str = "62d815769e6f894858a0aaf223f9eb8f9a5a91bd631092fe7f18f9c723d9447b";
+
+    #[test]
+    fn an_absent_text_is_not_an_empty_one() {
+        assert_ne!(Texts::of(None, None, None), Texts::of(None, None, Some("")));
+    }
+}
