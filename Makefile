@@ -1,0 +1,33 @@
+# Two commands: `make run` and `make test`.
+
+TARGET := $(or $(CARGO_TARGET_DIR),target)
+BURGEE := $(abspath $(TARGET))/debug/burgee
+
+.PHONY: run test check docs bench need-cargo need-node
+
+run: need-cargo ## Build Burgee and start it on http://127.0.0.1:8080
+	cargo run --release -p burgee -- start
+
+test: need-cargo need-node ## Every test; needs Debian's package postgresql
+	cargo test --workspace
+	cargo build -p burgee
+	cd e2e && npm ci --no-audit --no-fund --loglevel=error && BURGEE=$(BURGEE) npm test
+
+check: need-cargo need-node ## Formatting and lints, without warnings
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --quiet
+	cd e2e && npm ci --no-audit --no-fund --loglevel=error && npm run check
+
+docs: need-cargo ## Write the generated documents anew
+	UPDATE=1 cargo test -p burgee --test documents
+	UPDATE=1 cargo test -p burgee-server --test openapi
+
+bench: need-cargo ## The figures of bench/README.md
+	cargo run --release -p burgee-bench
+
+need-cargo:
+	@command -v cargo >/dev/null || { echo "Burgee is built with cargo, which is not installed: get Rust 1.95 or newer from https://rustup.rs"; exit 1; }
+
+need-node:
+	@command -v node >/dev/null || { echo "The tests use the official OpenFeature SDK for Node, which is not installed: get Node 20 or newer from https://nodejs.org"; exit 1; }
