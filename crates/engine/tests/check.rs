@@ -1,0 +1,177 @@
+//! What keeps a flag from being saved, and what only spoils it where it arrives.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test says what is wrong by failing")]
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use burgee_engine::model::{Condition, Flag, Leaf, Operator, Read, Rule, SCHEMA, Serve, Snapshot, Target};
+use burgee_engine::{Context, ErrorCode, Reason, Ruleset, check};
+use serde_json::{Value, json};
+
+fn sound() -> Value {
+    json!({
+        "kind": "number", "version": 1, "enabled": true, "off_variant": "low",
+        "variants": [{"key": "low", "value": 1}, {"key": "high", "value": 2.5}],
+        "targets": [{"variant": "high", "keys": ["u1", "u2"]}],
+        "rules": [
+            {"id": "r1", "when": {"attribute": "plan", "operator": "equals", "values": ["pro"]},
+             "serve": {"variant": "high"}},
+            {"id": "r2", "when": {"all": []},
+             "serve": {"split": [{"variant": "high", "weight": 25000}, {"variant": "low", "weight": 75000}]}},
+        ],
+        "default": {"variant": "low"},
+    })
+}
+
+fn flag(document: Value) -> Flag {
+    serde_json::from_value(document).unwrap()
+}
+
+/// Replaces what stands at a JSON pointer.
+fn with(pointer: &str, value: Value) -> Flag {
+    let mut document = sound();
+    let (parent, member) = pointer.rsplit_once('/').unwrap();
+    match document.pointer_mut(parent).unwrap() {
+        Value::Object(members) => drop(members.insert(member.to_owned(), value)),
+        Value::Array(elements) => elements[member.parse::<usize>().unwrap()] = value,
+        _ => panic!("{parent} has no members"),
+    }
+    flag(document)
+}
+
+fn paths(flag: &Flag) -> Vec<String> {
+    check("f", flag).err().unwrap_or_default().into_iter().map(|violation| violation.path).collect()
+}
+
+fn ruleset(flag: Flag) -> Ruleset {
+    Ruleset::compile(&Snapshot {
+        schema: SCHEMA,
+        epoch: "c0ffee".to_owned(),
+        revision: 7,
+        project: "default".to_owned(),
+        environment: "development".to_owned(),
+        lists: BTreeMap::new(),
+        segments: BTreeMap::new(),
+        flags: BTreeMap::from([("f".to_owned(), Arc::new(Read::Known(flag)))]),
+    })
+}
+
+#[test]
+fn a_sound_flag_passes() {
+    assert_eq!(check("f", &flag(sound())), Ok(()));
+}
+
+#[test]
+fn each_fault_is_told_with_its_path() {
+    let long = "k".repeat(257);
+    for (pointer, value, path) in [
+        ("/off_variant", json!("purple"), "off_variant"),
+        ("/default", json!({"variant": "purple"}), "default.variant"),
+        ("/default", json!({"variant": "low", "colour": 1}), "default"),
+        (
+            "/default",
+            json!({"split": [{"variant": "purple", "weight": 100_000}]}),
+            "default.split[0].variant",
+        ),
+        ("/variants/0/value", json!("1"), "variants[0].value"),
+        ("/variants/0/value", json!(null), "variants[0].value"),
+        ("/variants/0/value", json!(9_007_199_254_740_992_u64), "variants[0].value"),
+        ("/variants/1/value", json!(-9_007_199_254_740_992_i64), "variants[1].value"),
+        ("/variants/1/value", json!(1e300), "variants[1].value"),
+        ("/targets/0/variant", json!("purple"), "targets[0].variant"),
+        ("/targets/0/keys/1", json!(""), "targets[0].keys[1]"),
+        ("/targets/0/keys/1", json!(long), "targets[0].keys[1]"),
+        ("/targets/0/keys/1", json!("a\u{7f}"), "targets[0].keys[1]"),
+        ("/targets/0/keys", json!("u1"), "targets"),
+        ("/rules/1/id", json!("r1"), "rules[1].id"),
+        ("/rules/1/id", json!(""), "rules[1].id"),
+        ("/rules/0/serve/variant", json!("purple"), "rules[0].serve.variant"),
+        ("/rules/1/serve/split/0/variant", json!("purple"), "rules[1].serve.split[0].variant"),
+        ("/rules/1/serve/split/0/weight", json!(1), "rules[1]"),
+        ("/rules/0/when", json!({"segment": "beta"}), "rules[0]"),
+        ("/prerequisites", json!([{"flag": "g", "variants": ["on"]}]), "prerequisites"),
+        ("/needs", json!(["teleport"]), "needs[0]"),
+    ] {
+        assert_eq!(paths(&with(pointer, value.clone())), [path], "{pointer} = {value}");
+    }
+}
+
+#[test]
+fn names_are_told_apart_and_bounded() {
+    let variants =
+        json!([{"key": "low", "value": 1}, {"key": "high", "value": 2}, {"key": "low", "value": 3}]);
+    assert_eq!(paths(&with("/variants", variants)), ["variants[2].key"]);
+    let variants = json!([{"key": "low", "value": 1}, {"key": "high", "value": 2}, {"key": "", "value": 3}]);
+    assert_eq!(paths(&with("/variants", variants)), ["variants[2].key"]);
+    let targets = json!([{"variant": "low", "keys": ["u1"]}, {"variant": "high", "keys": ["u2", "u1"]}]);
+    assert_eq!(paths(&with("/targets", targets)), ["targets[1].keys[1]"]);
+}
+
+#[test]
+fn all_faults_come_at_once() {
+    let mut flag = with("/off_variant", json!("purple"));
+    flag.targets = Read::Known(vec![Target { variant: "pink".to_owned(), keys: vec![String::new()] }]);
+    flag.rules.push(Read::Known(Rule {
+        id: "r2".to_owned(),
+        priority: 0,
+        when: Condition::All(Vec::new()),
+        serve: Serve::variant("green"),
+    }));
+    let expected =
+        ["off_variant", "targets[0].variant", "rules[2].serve.variant", "targets[0].keys[0]", "rules[2].id"];
+    assert_eq!(paths(&flag), expected);
+}
+
+/// `count` rules of one comparison each.
+fn with_leaves(count: usize) -> Flag {
+    let leaf = |n: usize| Leaf {
+        attribute: "n".to_owned(),
+        operator: Operator::Equals,
+        values: vec![json!(n)],
+        ignore_case: false,
+    };
+    let rule = |n: usize| Rule {
+        id: n.to_string(),
+        priority: 0,
+        when: Condition::Leaf(leaf(n)),
+        serve: Serve::variant("high"),
+    };
+    let mut flag = flag(sound());
+    flag.rules = (0..count).map(|n| Read::Known(rule(n))).collect();
+    flag
+}
+
+#[test]
+fn a_thousand_leaves_and_no_more() {
+    assert_eq!(check("f", &with_leaves(1_000)), Ok(()));
+    assert_eq!(paths(&with_leaves(1_001)), ["rules"]);
+
+    let most = ruleset(with_leaves(1_000));
+    assert_eq!(most.evaluate("f", &Context::default()).reason, Reason::Default);
+    let too_many = ruleset(with_leaves(1_001));
+    let answer = too_many.evaluate("f", &Context::default());
+    assert_eq!(answer.error.map(|error| error.code), Some(ErrorCode::General));
+    assert_eq!((answer.value, answer.variant, answer.reason), (None, None, Reason::Error));
+}
+
+#[test]
+fn what_is_milder_where_it_arrives_answers() {
+    let answers = ruleset(with("/rules/1/id", json!("r1")));
+    assert_eq!(answers.evaluate("f", &Context::for_key("u1")).value, Some(&json!(2.5)));
+    assert_eq!(answers.problems().count(), 0);
+}
+
+#[test]
+fn problems_say_which_flag_and_why() {
+    let lost = ruleset(with("/rules/0/serve/variant", json!("purple")));
+    let problems: Vec<_> = lost.problems().collect();
+    assert_eq!(problems, [("f", "rules[0].serve.variant: \"purple\" is not a variant of this flag")]);
+    assert_eq!(lost.evaluate("f", &Context::for_key("u1")).reason, Reason::TargetingMatch);
+
+    let unreadable = ruleset(with("/off_variant", json!("purple")));
+    let answer = unreadable.evaluate("f", &Context::for_key("u1"));
+    let error = answer.error.unwrap();
+    assert_eq!(error.code, ErrorCode::ParseError);
+    assert_eq!(error.details, "off_variant: \"purple\" is not a variant of this flag");
+}
