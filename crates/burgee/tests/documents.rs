@@ -1,0 +1,50 @@
+//! The documents that are made from the program are the ones that are committed. `make docs` makes them anew.
+
+use std::path::Path;
+use std::process::Command;
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_burgee");
+
+fn compare(name: &str, made: &str) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs").join(name);
+    if std::env::var_os("UPDATE").is_some() {
+        std::fs::write(&path, made).unwrap();
+    }
+    let committed = std::fs::read_to_string(&path).unwrap_or_default();
+    assert!(committed == made, "docs/{name} is not what the program says; run `make docs`");
+}
+
+#[test]
+fn the_settings() {
+    let defaults = include_str!("../src/default.yaml");
+    compare(
+        "config.md",
+        &format!(
+            "# Settings\n\n\
+             `burgee start --config FILE` reads a YAML file; it need name only what differs from this:\n\n\
+             ```yaml\n{defaults}```\n\n\
+             ## Secrets for a first start\n\n\
+             A first start makes what it is not told, and shows it once. Containers and scripts can tell it by\n\
+             environment; a given key has 16 characters or more and is taken as it is. Later starts with the same\n\
+             values are silent; with others they add the new one and say so.\n\n\
+             | variable | what |\n|---|---|\n\
+             | `BURGEE_ADMIN_EMAIL`, `BURGEE_ADMIN_PASSWORD` | the first admin |\n\
+             | `ADMIN_API_KEY` | credential of a service account `admin-key` with the role admin: `X-Admin-API-Key` or `Authorization: Bearer` |\n\
+             | `SDK_API_KEY` | server-kind key of the environment `development` |\n\
+             | `JWT_SECRET_KEY` | signs session tokens |\n\
+             | `PORT`, `DATABASE_URL` | `server.port`, `database.url` |\n"
+        ),
+    );
+}
+
+#[test]
+fn the_commands() {
+    let mut text = "# Commands\n".to_owned();
+    for command in [&[][..], &["start"], &["version"], &["audit"], &["audit", "verify"]] {
+        let output = Command::new(PROGRAM).args(command).arg("--help").env("COLUMNS", "100").output().unwrap();
+        let help = String::from_utf8(output.stdout).unwrap();
+        let name = ["burgee"].iter().chain(command).copied().collect::<Vec<_>>().join(" ");
+        text.push_str(&format!("\n## `{name}`\n\n```text\n{}\n```\n", help.trim_end()));
+    }
+    compare("cli.md", &text);
+}
