@@ -1,1 +1,95 @@
-//! Everything an application talks to: OFREP, snapshot and stream.
+//! Everything an application talks to: OFREP, snapshots and streams.
+//!
+//! The [`Hub`] holds one immutable state for each environment; the [`Follower`] keeps it where the [`Source`] is;
+//! the [`router`] answers from it. No request waits for anything but its own body: there is no store here, no
+//! lock, and nothing that grows with the number of requests. A server and an edge mount the same router and
+//! differ in the [`Source`] and the [`Gate`] that they give.
+
+mod credential;
+mod follower;
+mod hub;
+mod installed;
+mod ofrep;
+mod ports;
+mod problem;
+mod sdk;
+mod stream;
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::time::Duration;
+
+use axum::Router;
+use axum::http::{HeaderName, Method, header};
+use axum::routing::{get, post};
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+use tower_http::cors::{Any, CorsLayer};
+
+pub use follower::Follower;
+pub use hub::Hub;
+pub use installed::{Catchup, Installed};
+pub use ports::{EnvironmentId, Gate, KeyKind, Reader, Source, SourceError};
+
+use credential::{API_KEY, SDK_KEY};
+use problem::Problem;
+use stream::LAST_EVENT_ID;
+
+/// How long a browser may remember what it may ask across origins; none remembers longer than a day.
+const PREFLIGHT: Duration = Duration::from_hours(24);
+
+/// What the doors for applications stand on.
+pub struct Delivery {
+    /// The states that they answer from.
+    pub hub: Arc<Hub>,
+    /// Who is let in.
+    pub gate: Arc<dyn Gate>,
+    /// Streams end when it is cancelled.
+    pub shutdown: CancellationToken,
+    /// No more streams than this are open at a time; further ones are answered 503 with `Retry-After`.
+    pub max_streams: usize,
+}
+
+/// What every handler here may ask.
+struct Doors {
+    hub: Arc<Hub>,
+    gate: Arc<dyn Gate>,
+    shutdown: CancellationToken,
+    /// One permit for each stream that may yet be opened.
+    streams: Arc<Semaphore>,
+    /// How many streams were ever opened: numbers them.
+    opened: AtomicU64,
+}
+
+/// The doors for applications, at their final paths: `/ofrep/v1/evaluate/flags…` and `/sdk/v1/…`. Pages of any
+/// origin may call them, for a key is all the authority there is: no cookie counts here.
+pub fn router(delivery: Delivery) -> Router {
+    let Delivery { hub, gate, shutdown, max_streams } = delivery;
+    let streams = Arc::new(Semaphore::new(max_streams.min(Semaphore::MAX_PERMITS)));
+    let doors = Arc::new(Doors { hub, gate, shutdown, streams, opened: AtomicU64::new(0) });
+    Router::new()
+        .route(ofrep::FLAGS, post(ofrep::evaluate_flags))
+        .route(ofrep::FLAG_PREFIX, post(ofrep::evaluate_flags))
+        .route(ofrep::FLAG, post(ofrep::evaluate_flag))
+        .route("/sdk/v1/snapshot", get(sdk::get_snapshot))
+        .route("/sdk/v1/stream", get(sdk::get_stream))
+        .method_not_allowed_fallback(|| async { Problem::method_not_allowed() })
+        .layer(any_origin())
+        .with_state(doors)
+}
+
+fn any_origin() -> CorsLayer {
+    CorsLayer::new()
+        .allow_origin(Any)
+        .allow_methods([Method::GET, Method::POST])
+        .allow_headers([
+            header::CONTENT_TYPE,
+            header::IF_NONE_MATCH,
+            header::AUTHORIZATION,
+            HeaderName::from_static(API_KEY),
+            HeaderName::from_static(SDK_KEY),
+            HeaderName::from_static(LAST_EVENT_ID),
+        ])
+        .expose_headers([header::ETAG, header::RETRY_AFTER])
+        .max_age(PREFLIGHT)
+}

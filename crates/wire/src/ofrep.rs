@@ -6,7 +6,7 @@
 use std::fmt;
 
 use engine::model::Revision;
-use engine::{Context, ErrorCode, Reason, Resolution};
+use engine::{Context, Error, ErrorCode, Reason, Resolution};
 use serde::ser::SerializeMap;
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::value::RawValue;
@@ -92,7 +92,23 @@ pub struct Answer<'a> {
     pub resolution: Resolution<'a>,
 }
 
-impl Answer<'_> {
+impl<'a> Answer<'a> {
+    /// The answer for a flag that does not exist, or that the asker is not shown: the same, so that nobody
+    /// learns which.
+    pub fn not_found(key: &'a str, flag_set: FlagSet<'a>, revision: Revision) -> Self {
+        let details = "the key shows no flag of this name in its environment";
+        let resolution = Resolution {
+            value: None,
+            variant: None,
+            reason: Reason::Error,
+            error: Some(Error { code: ErrorCode::FlagNotFound, details }),
+            rule: None,
+            flag_version: 0,
+            revision,
+        };
+        Self { key, flag_set, resolution }
+    }
+
     /// The HTTP status of the answer alone: 200, 404 or 400.
     pub fn status(&self) -> u16 {
         match self.resolution.error.map(|error| error.code) {

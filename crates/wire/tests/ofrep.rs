@@ -135,9 +135,11 @@ fn errors_have_a_code_and_details_in_place_of_a_reason() {
 
 #[test]
 fn a_flag_that_is_not_there_has_no_version() {
-    let error = Some(Error { code: ErrorCode::FlagNotFound, details: "no such flag" });
-    let answer = answer("x", Resolution { error, flag_version: 0, ..resolution(Reason::Error) });
-    assert_eq!(parsed(&answer.to_json())["metadata"], json!({"flagSetId": "shop/prod", "revision": 43}));
+    let answer = Answer::not_found("x", SHOP, 43);
+    assert_eq!(answer.status(), 404);
+    let answer = parsed(&answer.to_json());
+    assert_eq!(answer["errorCode"], "FLAG_NOT_FOUND");
+    assert_eq!(answer["metadata"], json!({"flagSetId": "shop/prod", "revision": 43}));
 }
 
 #[test]

@@ -1,0 +1,243 @@
+//! Keeps the hub where the source is.
+//!
+//! The bell only wakes it: what changed is always asked for, from where the hub stands. A lost bell therefore
+//! costs time (until the next poll) and never a change, and a source that fails leaves the last good state.
+
+use std::future::{Future, pending};
+use std::sync::Arc;
+use std::time::Duration;
+
+use engine::model::{Delta, Revision, SCHEMA, Snapshot};
+use tokio::sync::watch;
+use tokio::task::{JoinHandle, spawn_blocking};
+use tokio::time::{sleep, timeout};
+use tokio_util::sync::CancellationToken;
+
+use crate::hub::Hub;
+use crate::installed::{Installed, LARGE};
+use crate::ports::{EnvironmentId, Source, SourceError};
+
+/// How long a lost bell may go unnoticed.
+const POLL: Duration = Duration::from_secs(2);
+/// How long one answer of the source may take before it counts as failed.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// Of one installed state, no more faulty flags than this are logged one by one.
+const MOST_PROBLEMS: usize = 20;
+
+/// The only one who installs. There must be no two at work on one hub.
+pub struct Follower {
+    hub: Arc<Hub>,
+    source: Arc<dyn Source>,
+    /// So that an outage is logged when it begins and when it ends, and not at each poll.
+    is_failing: bool,
+}
+
+/// What to do with the answer to "what changed since".
+#[derive(Debug, PartialEq)]
+enum Step {
+    Stay,
+    Apply(Delta),
+    Fetch,
+}
+
+fn step(stand: Revision, changes: Option<Delta>) -> Step {
+    match changes {
+        Some(delta) if delta.revision == stand => Step::Stay,
+        Some(delta) if delta.revision > stand => Step::Apply(delta),
+        // The source does not know this history, or not so far: only all of it will tell.
+        Some(_) | None => Step::Fetch,
+    }
+}
+
+/// Whether a fetched snapshot leads on from the present state. An older one of the same history is what a copy
+/// that lags behind has to say; revisions that readers have seen must not come back.
+fn leads_on(from: Option<&Installed>, to: &Snapshot) -> bool {
+    from.is_none_or(|from| {
+        let from = from.position();
+        from.epoch != to.epoch || from.revision < to.revision
+    })
+}
+
+impl Follower {
+    /// A follower that has not asked yet.
+    pub fn new(hub: Arc<Hub>, source: Arc<dyn Source>) -> Self {
+        Self { hub, source, is_failing: false }
+    }
+
+    /// Follows until shutdown: at once, at each ring of the bell, and every two seconds in case one was lost.
+    pub fn start(hub: Arc<Hub>, source: Arc<dyn Source>, shutdown: CancellationToken) -> JoinHandle<()> {
+        let follower = Self::new(hub, source);
+        tokio::spawn(async move {
+            // A round that is cut short has installed whole states or none.
+            tokio::select! {
+                () = shutdown.cancelled() => {}
+                () = follower.follow() => {}
+            }
+        })
+    }
+
+    async fn follow(mut self) {
+        let mut bell = self.source.bell();
+        loop {
+            // Before asking: what rings from now on may not be in the answer.
+            bell.mark_unchanged();
+            let result = self.sync_once().await;
+            self.report(result);
+            tokio::select! {
+                () = rung(&mut bell) => {}
+                () = sleep(POLL) => {}
+            }
+        }
+    }
+
+    /// Brings every environment to where the source is, new and removed ones included. One that fails does not
+    /// hold up the others; the first failure is returned.
+    pub async fn sync_once(&mut self) -> Result<(), SourceError> {
+        let environments = ask(self.source.environments()).await?;
+        self.hub.retain(|environment| environments.contains(environment));
+        let mut result = Ok(());
+        for environment in &environments {
+            let synced = self.sync(environment).await;
+            result = result.and(synced);
+        }
+        result
+    }
+
+    async fn sync(&self, environment: &EnvironmentId) -> Result<(), SourceError> {
+        let Some(current) = self.hub.read(environment) else { return self.fetch(environment, None).await };
+        let stand = current.position().revision;
+        match step(stand, ask(self.source.changes_since(environment, stand)).await?) {
+            Step::Stay => Ok(()),
+            Step::Apply(delta) => self.apply(environment, current, delta).await,
+            Step::Fetch => self.fetch(environment, Some(current)).await,
+        }
+    }
+
+    async fn apply(
+        &self,
+        environment: &EnvironmentId,
+        current: Arc<Installed>,
+        delta: Delta,
+    ) -> Result<(), SourceError> {
+        let size = current.document().flags.len() + delta.flags.len();
+        let (installed, delta) = build(size, move || (current.next(&delta), delta)).await?;
+        self.install(environment, installed, |flag| delta.flags.contains_key(flag));
+        Ok(())
+    }
+
+    async fn fetch(
+        &self,
+        environment: &EnvironmentId,
+        current: Option<Arc<Installed>>,
+    ) -> Result<(), SourceError> {
+        let Some(snapshot) = ask(self.source.snapshot(environment)).await? else {
+            self.hub.retain(|other| other != environment);
+            return Ok(());
+        };
+        if snapshot.schema != SCHEMA {
+            let message = format!(
+                "the snapshot of environment {environment} has schema {}; this version reads {SCHEMA}",
+                snapshot.schema
+            );
+            return Err(SourceError(message.into()));
+        }
+        if leads_on(current.as_deref(), &snapshot) {
+            let installed = build(snapshot.flags.len(), move || Installed::new(snapshot)).await?;
+            self.install(environment, installed, |_| true);
+        }
+        Ok(())
+    }
+
+    /// `is_new` says which flags were compiled just now: the faults of others are in the log already.
+    fn install(&self, environment: &EnvironmentId, installed: Installed, is_new: impl Fn(&str) -> bool) {
+        let installed = Arc::new(installed);
+        self.hub.install(environment, Arc::clone(&installed));
+        let revision = installed.position().revision;
+        tracing::debug!(%environment, revision, flags = installed.ruleset().len(), "installed");
+        let mut problems = installed.ruleset().problems().filter(|(flag, _)| is_new(flag));
+        for (flag, problem) in problems.by_ref().take(MOST_PROBLEMS) {
+            tracing::warn!(%environment, revision, flag, problem, "not all of a flag can be read");
+        }
+        let more = problems.count();
+        if more > 0 {
+            tracing::warn!(%environment, revision, more, "there are more flags that cannot all be read");
+        }
+    }
+
+    fn report(&mut self, result: Result<(), SourceError>) {
+        match result {
+            Err(SourceError(cause)) => {
+                if !self.is_failing {
+                    let error = &*cause as &dyn std::error::Error;
+                    tracing::warn!(error, "changes cannot be fetched; what was last known is served");
+                }
+                self.is_failing = true;
+            }
+            Ok(()) => {
+                if self.is_failing {
+                    tracing::info!("changes are fetched again");
+                }
+                self.is_failing = false;
+            }
+        }
+    }
+}
+
+/// Waits for the bell; for ever, if nobody can ring it any more: polling goes on.
+async fn rung(bell: &mut watch::Receiver<u64>) {
+    if bell.changed().await.is_err() {
+        pending::<()>().await;
+    }
+}
+
+/// An answer of the source, or a failure in its place when it takes too long.
+async fn ask<T>(answer: impl Future<Output = Result<T, SourceError>>) -> Result<T, SourceError> {
+    timeout(PATIENCE, answer).await.unwrap_or_else(|elapsed| Err(SourceError(elapsed.into())))
+}
+
+/// Runs `work` for a document of `size` flags, off the reactor if it is large.
+async fn build<T: Send + 'static>(
+    size: usize,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, SourceError> {
+    if size < LARGE {
+        return Ok(work());
+    }
+    spawn_blocking(work).await.map_err(|error| SourceError(error.into()))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn delta(revision: Revision) -> Delta {
+        Delta { revision, ..Delta::default() }
+    }
+
+    fn snapshot(epoch: &str, revision: Revision) -> Snapshot {
+        serde_json::from_value(json!({
+            "schema": 1, "epoch": epoch, "revision": revision, "project": "p", "environment": "dev", "flags": {},
+        }))
+        .unwrap()
+    }
+
+    #[test]
+    fn an_answer_is_applied_only_if_it_leads_on() {
+        assert_eq!(step(5, Some(delta(5))), Step::Stay);
+        assert_eq!(step(5, Some(delta(9))), Step::Apply(delta(9)));
+        assert_eq!(step(5, Some(delta(4))), Step::Fetch, "the source's history is shorter than ours");
+        assert_eq!(step(5, None), Step::Fetch);
+    }
+
+    #[test]
+    fn within_a_history_revisions_only_rise() {
+        let current = Installed::new(snapshot("e", 5));
+        assert!(leads_on(None, &snapshot("e", 0)));
+        assert!(leads_on(Some(&current), &snapshot("e", 6)));
+        assert!(!leads_on(Some(&current), &snapshot("e", 5)));
+        assert!(!leads_on(Some(&current), &snapshot("e", 4)));
+        assert!(leads_on(Some(&current), &snapshot("f", 4)), "another history begins where it does");
+    }
+}

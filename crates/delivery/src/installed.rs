@@ -1,0 +1,228 @@
+//! One environment at one revision, with everything that is told from it.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use engine::Ruleset;
+use engine::model::{Delta, Revision, Snapshot};
+use tokio::sync::OnceCell;
+use tokio::task::spawn_blocking;
+use wire::etag::Position;
+use wire::sse::{self, SnapshotFrame};
+
+/// A document of more flags than this takes so long to compile or render (about a millisecond) that it is done
+/// off the reactor.
+pub(crate) const LARGE: usize = 250;
+/// No more deltas than this are kept for readers that fell behind; who needs an older one gets a snapshot.
+const MOST_DELTAS: usize = 256;
+/// Nor more bytes of them than this.
+const MOST_BYTES: usize = 1 << 20;
+
+/// One environment at one revision, immutable. Rules, revision and frames belong together: who holds one of
+/// these never sees half a change.
+pub struct Installed {
+    document: Snapshot,
+    ruleset: Ruleset,
+    /// Oldest first. Each leads on from where the one before it led to, the last one to here.
+    deltas: VecDeque<Step>,
+    refetch: Bytes,
+    /// Rendered when the first reader asks: most revisions are only ever sent as deltas.
+    rendered: OnceCell<SnapshotFrame>,
+}
+
+#[derive(Clone)]
+struct Step {
+    from: Revision,
+    to: Revision,
+    frame: Bytes,
+}
+
+/// What a reader must be sent to stand where an [`Installed`] does.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Catchup {
+    /// Nothing: it stands there already.
+    UpToDate,
+    /// These frames, in this order; their ids rise.
+    Deltas(Vec<Bytes>),
+    /// All of it: [`Installed::snapshot`].
+    Snapshot,
+}
+
+impl Installed {
+    /// Compiles a snapshot that was fetched.
+    pub fn new(document: Snapshot) -> Self {
+        let ruleset = Ruleset::compile(&document);
+        Self::of(document, ruleset, VecDeque::new())
+    }
+
+    /// The state after `delta`, which must lead on from here.
+    #[must_use]
+    pub fn next(&self, delta: &Delta) -> Self {
+        let mut document = self.document.clone();
+        document.apply(delta);
+        let mut deltas = self.deltas.clone();
+        let frame = sse::delta(&document.epoch, delta);
+        deltas.push_back(Step { from: self.document.revision, to: delta.revision, frame });
+        forget_oldest(&mut deltas);
+        Self::of(document, self.ruleset.apply(delta), deltas)
+    }
+
+    fn of(document: Snapshot, ruleset: Ruleset, deltas: VecDeque<Step>) -> Self {
+        let refetch = sse::refetch(Position { epoch: &document.epoch, revision: document.revision });
+        Self { document, ruleset, deltas, refetch, rendered: OnceCell::new() }
+    }
+
+    /// The document that all of this was made from.
+    pub fn document(&self) -> &Snapshot {
+        &self.document
+    }
+
+    /// What is asked.
+    pub fn ruleset(&self) -> &Ruleset {
+        &self.ruleset
+    }
+
+    /// Where this is in the environment's history.
+    pub fn position(&self) -> Position<'_> {
+        Position { epoch: &self.document.epoch, revision: self.document.revision }
+    }
+
+    /// What brings a reader here that stands at `position`; `None` is one that has nothing. From another epoch,
+    /// from ahead of here and from too far back only a snapshot does.
+    pub fn since(&self, position: Option<Position<'_>>) -> Catchup {
+        let here = self.position();
+        let Some(stand) = position.filter(|position| position.epoch == here.epoch) else {
+            return Catchup::Snapshot;
+        };
+        if stand.revision == here.revision {
+            return Catchup::UpToDate;
+        }
+        // A delta may be applied to any state between its ends: it carries whole entities. So a reader may come
+        // from another node, which had cut the history at other revisions.
+        let reaches_back = self.deltas.front().is_some_and(|oldest| oldest.from <= stand.revision);
+        if !reaches_back || stand.revision > here.revision {
+            return Catchup::Snapshot;
+        }
+        let missed = self.deltas.iter().filter(|step| step.to > stand.revision);
+        Catchup::Deltas(missed.map(|step| step.frame.clone()).collect())
+    }
+
+    /// All of it, rendered once for all who ask.
+    pub async fn snapshot(self: &Arc<Self>) -> &SnapshotFrame {
+        self.rendered
+            .get_or_init(|| async {
+                if self.document.flags.len() < LARGE {
+                    return SnapshotFrame::new(&self.document);
+                }
+                let this = Arc::clone(self);
+                let rendering = spawn_blocking(move || SnapshotFrame::new(&this.document));
+                // Fails only when the runtime is being shut down; then it does not matter who waits.
+                rendering.await.unwrap_or_else(|_| SnapshotFrame::new(&self.document))
+            })
+            .await
+    }
+
+    /// The notice for readers that are given results only.
+    pub fn refetch(&self) -> Bytes {
+        self.refetch.clone()
+    }
+}
+
+fn forget_oldest(deltas: &mut VecDeque<Step>) {
+    let mut bytes: usize = deltas.iter().map(|step| step.frame.len()).sum();
+    while deltas.len() > MOST_DELTAS || bytes > MOST_BYTES {
+        let Some(oldest) = deltas.pop_front() else { return };
+        bytes -= oldest.frame.len();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn at(revision: Revision) -> Installed {
+        Installed::new(
+            serde_json::from_value(json!({
+                "schema": 1, "epoch": "e", "revision": revision, "project": "p", "environment": "dev", "flags": {},
+            }))
+            .unwrap(),
+        )
+    }
+
+    fn to(revision: Revision, name: &str) -> Delta {
+        let lists = [(name.to_owned(), Some(json!([])))].into();
+        Delta { revision, lists, ..Delta::default() }
+    }
+
+    fn stand(revision: Revision) -> Position<'static> {
+        Position { epoch: "e", revision }
+    }
+
+    fn frames(deltas: &[&Delta]) -> Catchup {
+        Catchup::Deltas(deltas.iter().map(|delta| sse::delta("e", delta)).collect())
+    }
+
+    #[test]
+    fn a_reader_gets_exactly_what_it_missed() {
+        let (a, b, c) = (to(7, "a"), to(8, "b"), to(12, "c"));
+        let installed = at(5).next(&a).next(&b).next(&c);
+        assert_eq!(installed.since(Some(stand(12))), Catchup::UpToDate);
+        assert_eq!(installed.since(Some(stand(8))), frames(&[&c]));
+        assert_eq!(installed.since(Some(stand(7))), frames(&[&b, &c]));
+        assert_eq!(installed.since(Some(stand(5))), frames(&[&a, &b, &c]));
+        assert_eq!(installed.since(Some(stand(10))), frames(&[&c]), "between the ends of a delta");
+        assert_eq!(installed.since(Some(stand(6))), frames(&[&a, &b, &c]), "between the ends of the oldest");
+    }
+
+    #[test]
+    fn a_reader_from_elsewhere_gets_a_snapshot() {
+        let installed = at(5).next(&to(7, "a"));
+        for (position, case) in [
+            (None, "has nothing"),
+            (Some(stand(4)), "too old"),
+            (Some(stand(8)), "ahead of here"),
+            (Some(Position { epoch: "f", revision: 7 }), "another epoch, same revision"),
+            (Some(Position { epoch: "f", revision: 5 }), "another epoch, older revision"),
+        ] {
+            assert_eq!(installed.since(position), Catchup::Snapshot, "{case}");
+        }
+        assert_eq!(at(5).since(Some(stand(5))), Catchup::UpToDate);
+        assert_eq!(at(5).since(Some(stand(4))), Catchup::Snapshot, "without deltas nothing reaches back");
+    }
+
+    #[test]
+    fn no_more_deltas_are_kept_than_the_bounds_allow() {
+        let many = MOST_DELTAS as Revision + 10;
+        let installed = (1..=many).fold(at(0), |state, revision| state.next(&to(revision, "a")));
+        assert_eq!(installed.since(Some(stand(9))), Catchup::Snapshot);
+        let Catchup::Deltas(kept) = installed.since(Some(stand(10))) else { panic!("the bound is not used") };
+        assert_eq!(kept.len(), MOST_DELTAS);
+
+        let large = "x".repeat(MOST_BYTES / 4);
+        let installed = (1..=5).fold(at(0), |state, revision| state.next(&to(revision, &large)));
+        assert_eq!(installed.since(Some(stand(1))), Catchup::Snapshot);
+        let Catchup::Deltas(kept) = installed.since(Some(stand(2))) else { panic!("the bound is not used") };
+        assert_eq!(kept.len(), 3);
+
+        let huge = at(0).next(&to(1, &"x".repeat(MOST_BYTES)));
+        assert_eq!(huge.since(Some(stand(0))), Catchup::Snapshot, "one that fits nowhere is not kept");
+    }
+
+    #[test]
+    fn applied_deltas_equal_a_compiled_snapshot() {
+        let flag = json!({"kind": "boolean", "version": 1, "enabled": true, "off_variant": null,
+            "variants": [{"key": "on", "value": true}], "default": {"variant": "on"}});
+        let delta: Delta =
+            serde_json::from_value(json!({"revision": 6, "flags": {"a": flag, "b": flag}})).unwrap();
+        let deleted: Delta = serde_json::from_value(json!({"revision": 7, "flags": {"a": null}})).unwrap();
+        let installed = at(5).next(&delta).next(&deleted);
+        assert_eq!(installed.document().flags.keys().collect::<Vec<_>>(), ["b"]);
+        let fetched = Installed::new(installed.document().clone());
+        assert_eq!(installed.ruleset(), fetched.ruleset());
+        assert_eq!(installed.position(), fetched.position());
+        assert_eq!(installed.refetch(), fetched.refetch());
+    }
+}

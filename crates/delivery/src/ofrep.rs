@@ -1,0 +1,173 @@
+//! OFREP 0.3: flags evaluated for a context, one or all of them. The bodies are in `wire::ofrep`.
+
+use std::sync::Arc;
+
+use axum::body::to_bytes;
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use engine::{Context, Resolution, Ruleset};
+use percent_encoding::percent_decode_str;
+use sha2::{Digest, Sha256};
+use wire::etag::{self, Star};
+use wire::ofrep::{
+    Answer, BulkAnswer, CONTENT_TYPE, FlagSet, MOST_CONTEXT, Unreadable, failure, invalid_context,
+    read_context,
+};
+
+use crate::Doors;
+use crate::credential;
+use crate::installed::Installed;
+use crate::ports::{KeyKind, Reader};
+use crate::problem::Problem;
+
+/// Where all flags are evaluated.
+pub(crate) const FLAGS: &str = "/ofrep/v1/evaluate/flags";
+/// The same with a slash, as some providers have it; a flag's key follows.
+pub(crate) const FLAG_PREFIX: &str = "/ofrep/v1/evaluate/flags/";
+/// Where one flag is: its key is the rest of the path, for some providers leave slashes in keys as they are.
+pub(crate) const FLAG: &str = "/ofrep/v1/evaluate/flags/{*key}";
+
+/// No body is larger, in bytes.
+const MOST_BODY: usize = 1 << 20;
+
+/// `POST /ofrep/v1/evaluate/flags/{key}`: one flag.
+pub(crate) async fn evaluate_flag(
+    State(doors): State<Arc<Doors>>,
+    request: Request,
+) -> Result<Response, Problem> {
+    let (reader, installed) = admit(&doors, request.headers()).await?;
+    let (parts, body) = request.into_parts();
+    let rest = parts.uri.path().strip_prefix(FLAG_PREFIX).unwrap_or_default();
+    // What is no UTF-8 is no flag's key, and is told so like any other unknown key.
+    let key = percent_decode_str(rest).decode_utf8_lossy();
+    let context = match question(body).await {
+        Ok(context) => context,
+        Err(refusal) => return Ok(refusal.into_response(Some(&key))),
+    };
+    let ruleset = installed.ruleset();
+    let flag_set = flag_set(ruleset);
+    let is_shown =
+        ruleset.client_visible(&key).is_some_and(|is_visible| is_visible || reader.kind == KeyKind::Server);
+    let answer = if is_shown {
+        let resolution = shown(reader.kind, ruleset.evaluate(&key, &context));
+        Answer { key: &key, flag_set, resolution }
+    } else {
+        Answer::not_found(&key, flag_set, ruleset.revision())
+    };
+    let status = StatusCode::from_u16(answer.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    Ok(json(status, answer.to_json()))
+}
+
+/// `POST /ofrep/v1/evaluate/flags`: all flags that the key shows. The query is ignored: `flagConfigEtag` could
+/// only ever force the full answer, which a matching tag never stands in for.
+pub(crate) async fn evaluate_flags(
+    State(doors): State<Arc<Doors>>,
+    request: Request,
+) -> Result<Response, Problem> {
+    let (reader, installed) = admit(&doors, request.headers()).await?;
+    let (parts, body) = request.into_parts();
+    let context = match question(body).await {
+        Ok(context) => context,
+        Err(refusal) => return Ok(refusal.into_response(None)),
+    };
+    let etag = bulk_etag(&installed, &reader, &context);
+    let mut response = if names(&parts.headers, &etag) {
+        StatusCode::NOT_MODIFIED.into_response()
+    } else {
+        json(StatusCode::OK, bulk(installed.ruleset(), reader.kind, &context))
+    };
+    if let Ok(etag) = HeaderValue::try_from(etag) {
+        response.headers_mut().insert(header::ETAG, etag);
+    }
+    Ok(response)
+}
+
+async fn admit(doors: &Doors, headers: &HeaderMap) -> Result<(Reader, Arc<Installed>), Problem> {
+    let reader = credential::open(&*doors.gate, headers).await?;
+    let installed = doors.hub.read(&reader.environment).ok_or_else(Problem::not_ready)?;
+    Ok((reader, installed))
+}
+
+/// Why a body is not evaluated.
+enum Refusal {
+    Invalid(String),
+    BodyTooLarge,
+    ContextTooLarge,
+}
+
+async fn question(body: axum::body::Body) -> Result<Context, Refusal> {
+    // The other way to fail is a connection that broke, and there nobody reads the answer.
+    let body = to_bytes(body, MOST_BODY).await.map_err(|_| Refusal::BodyTooLarge)?;
+    read_context(&body).map_err(|unreadable| match unreadable {
+        Unreadable::Invalid(details) => Refusal::Invalid(details),
+        Unreadable::TooLarge => Refusal::ContextTooLarge,
+    })
+}
+
+impl Refusal {
+    /// `key` is the flag that was asked for, if it was one.
+    fn into_response(self, key: Option<&str>) -> Response {
+        let too_large = |what: &str, most: usize| {
+            let details = format!("the {what} is larger than {most} bytes");
+            json(StatusCode::PAYLOAD_TOO_LARGE, failure(&details))
+        };
+        match self {
+            Self::Invalid(details) => json(StatusCode::BAD_REQUEST, invalid_context(key, &details)),
+            Self::BodyTooLarge => too_large("request body", MOST_BODY),
+            Self::ContextTooLarge => too_large("context", MOST_CONTEXT),
+        }
+    }
+}
+
+fn json(status: StatusCode, body: Vec<u8>) -> Response {
+    (status, [(header::CONTENT_TYPE, HeaderValue::from_static(CONTENT_TYPE))], body).into_response()
+}
+
+fn flag_set(ruleset: &Ruleset) -> FlagSet<'_> {
+    FlagSet { project: ruleset.project(), environment: ruleset.environment() }
+}
+
+fn bulk(ruleset: &Ruleset, kind: KeyKind, context: &Context) -> Vec<u8> {
+    let flag_set = flag_set(ruleset);
+    let mut answers = BulkAnswer::with_capacity(ruleset.len());
+    for flag in ruleset.flags().filter(|flag| kind == KeyKind::Server || flag.client_visible()) {
+        answers.push(&Answer { key: flag.key(), flag_set, resolution: shown(kind, flag.evaluate(context)) });
+    }
+    answers.finish(flag_set, ruleset.revision())
+}
+
+/// What a key of this kind is told of a result: a client not by which rule it came about.
+fn shown(kind: KeyKind, resolution: Resolution<'_>) -> Resolution<'_> {
+    match kind {
+        KeyKind::Server => resolution,
+        KeyKind::Client => Resolution { rule: None, ..resolution },
+    }
+}
+
+/// The entity tag of a bulk answer, with its quotes: two answers have the same one only if they are the same.
+/// Made of what is answered from rather than of the answer, so that a match saves the evaluation. The context
+/// is part of it, all of it: a provider that got 304 for another context would keep the last user's values.
+fn bulk_etag(installed: &Installed, reader: &Reader, context: &Context) -> String {
+    let position = installed.position();
+    let kind = match reader.kind {
+        KeyKind::Server => "server",
+        KeyKind::Client => "client",
+    };
+    let mut hash = Sha256::new();
+    // None of the first four contains a NUL, so where one ends is never in doubt.
+    for part in [position.epoch, &position.revision.to_string(), kind, &*reader.environment.0] {
+        hash.update(part);
+        hash.update([0]);
+    }
+    // Names in an object are sorted: the same context has the same text.
+    hash.update(wire::to_json(context.attributes()));
+    format!("\"{}\"", hex::encode(hash.finalize()))
+}
+
+/// Whether the client says that it has the answer with this tag. A `*` says nothing here: it would be "I have
+/// the answer for some context".
+fn names(headers: &HeaderMap, etag: &str) -> bool {
+    let lists = headers.get_all(header::IF_NONE_MATCH).iter().filter_map(|list| list.to_str().ok());
+    lists.into_iter().any(|list| etag::matches(list, etag, Star::Nothing))
+}

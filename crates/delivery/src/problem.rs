@@ -1,0 +1,94 @@
+//! What these doors refuse, and how HTTP says it.
+
+use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+
+/// A refusal on its way out: a problem document, and the header that goes with it.
+#[derive(Debug)]
+pub(crate) struct Problem {
+    status: StatusCode,
+    code: &'static str,
+    message: &'static str,
+    header: Option<(HeaderName, HeaderValue)>,
+}
+
+impl Problem {
+    fn new(status: StatusCode, code: &'static str, message: &'static str) -> Self {
+        Self { status, code, message, header: None }
+    }
+
+    fn with(mut self, name: HeaderName, value: &'static str) -> Self {
+        self.header = Some((name, HeaderValue::from_static(value)));
+        self
+    }
+
+    fn unauthenticated(code: &'static str, message: &'static str) -> Self {
+        Self::new(StatusCode::UNAUTHORIZED, code, message).with(header::WWW_AUTHENTICATE, "Bearer")
+    }
+
+    /// The request has no key.
+    pub(crate) fn missing_key() -> Self {
+        let message = "an SDK key is required; send it as X-SDK-Key, X-API-Key or Authorization: Bearer";
+        Self::unauthenticated("missing_key", message)
+    }
+
+    /// The request's key lets nobody in.
+    pub(crate) fn unknown_key() -> Self {
+        let message = "the SDK key is unknown or revoked; ask who runs this server for one that is in force";
+        Self::unauthenticated("unknown_key", message)
+    }
+
+    /// A key that must stay secret was sent where it is written down on the way.
+    pub(crate) fn server_key_in_url() -> Self {
+        let message = "a server key must not be sent in a URL, where logs keep it; send it as the header X-SDK-Key, \
+                       or use a client key here. Consider it known, and make a new one";
+        Self::unauthenticated("server_key_in_url", message)
+    }
+
+    /// Rules are not for client keys.
+    pub(crate) fn client_key() -> Self {
+        let message = "a client key does not show rules; ask for evaluated flags at POST /ofrep/v1/evaluate/flags, \
+                       or use a server key on a server";
+        Self::new(StatusCode::FORBIDDEN, "client_key", message)
+    }
+
+    /// The key's environment has not been loaded.
+    pub(crate) fn not_ready() -> Self {
+        let message = "the environment of this key is not loaded here yet; try again in a moment";
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "not_ready", message).with(header::RETRY_AFTER, "1")
+    }
+
+    /// As many streams are open as may be.
+    pub(crate) fn too_many_streams() -> Self {
+        let message = "as many streams are open here as are allowed; try again later, or raise the bound";
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "too_many_streams", message)
+            .with(header::RETRY_AFTER, "10")
+    }
+
+    /// The process is about to end.
+    pub(crate) fn shutting_down() -> Self {
+        let message = "this server is shutting down; try again in a moment";
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "shutting_down", message).with(header::RETRY_AFTER, "1")
+    }
+
+    /// There is something at this path, but not for this method.
+    pub(crate) fn method_not_allowed() -> Self {
+        let message = "this path does not take this method: flags are evaluated by POST, snapshot and stream are read \
+                       by GET";
+        Self::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", message)
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let title = self.status.canonical_reason().unwrap_or("Error");
+        let message = self.message.to_owned();
+        let document = wire::problem::Problem::new(self.status.as_u16(), title, self.code, message);
+        let content_type = [(header::CONTENT_TYPE, wire::problem::CONTENT_TYPE)];
+        let response = (self.status, content_type, document.to_json());
+        match self.header {
+            Some(header) => ([header], response).into_response(),
+            None => response.into_response(),
+        }
+    }
+}

@@ -1,0 +1,224 @@
+//! One open stream: what it owes its reader, and what it waits for.
+//!
+//! A stream has no queue of changes. It wakes, looks where the hub is, and sends what leads there from where its
+//! reader stands; so a reader that takes its time skips ahead instead of falling behind, and costs nothing.
+
+use std::collections::VecDeque;
+use std::future::pending;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use axum::http::{HeaderMap, Uri};
+use bytes::Bytes;
+use engine::model::Revision;
+use tokio::sync::{OwnedSemaphorePermit, watch};
+use tokio::time::{Interval, Sleep, interval, sleep};
+use wire::etag::Position;
+use wire::sse::{HEARTBEAT, RETRY};
+
+use crate::Doors;
+use crate::credential::Credential;
+use crate::installed::{Catchup, Installed};
+use crate::ports::{KeyKind, Reader};
+use crate::problem::Problem;
+
+/// Where a reader that was here before says how far it came.
+pub(crate) const LAST_EVENT_ID: &str = "last-event-id";
+
+/// After so long a silence a comment is sent.
+const SILENCE: Duration = Duration::from_secs(15);
+/// Client streams tell of a change at different times within this span, in milliseconds: all who are told ask at
+/// once for their flags.
+const SPREAD: u64 = 500;
+
+/// A stream of frames for one reader.
+pub(crate) struct Stream {
+    doors: Arc<Doors>,
+    credential: Credential,
+    reader: Reader,
+    cursor: Cursor,
+    /// Rendered and not yet taken.
+    pending: VecDeque<Bytes>,
+    revisions: watch::Receiver<Revision>,
+    keys: watch::Receiver<u64>,
+    heartbeat: Interval,
+    /// How long this stream keeps a change to itself.
+    delay: Duration,
+    /// Runs while it does.
+    delayed: Option<Pin<Box<Sleep>>>,
+    _permit: OwnedSemaphorePermit,
+}
+
+/// What a stream woke up for.
+enum Wake {
+    Shutdown,
+    Keys,
+    /// There is a new state.
+    State,
+    /// The environment is gone.
+    Gone,
+    /// It is time to tell of it.
+    Told,
+    Silence,
+}
+
+impl Stream {
+    /// Opens a stream for the key of a request. Its first frames are there at once.
+    pub(crate) async fn open(doors: Arc<Doors>, headers: &HeaderMap, uri: &Uri) -> Result<Self, Problem> {
+        let credential = Credential::of_stream(headers, uri)?;
+        // Before the key is looked at: one that is revoked in between is not missed.
+        let keys = doors.gate.changes();
+        let reader = credential.open(&*doors.gate).await?;
+        if doors.shutdown.is_cancelled() {
+            return Err(Problem::shutting_down());
+        }
+        let permit = Arc::clone(&doors.streams).try_acquire_owned();
+        let permit = permit.map_err(|_| Problem::too_many_streams())?;
+        let mut revisions = doors.hub.watch(&reader.environment).ok_or_else(Problem::not_ready)?;
+        // The reader has yet to be told of the state that is there.
+        revisions.mark_changed();
+        let last = headers.get(LAST_EVENT_ID).and_then(|id| Position::parse(id.to_str().ok()?));
+        let number = doors.opened.fetch_add(1, Ordering::Relaxed);
+        let mut heartbeat = interval(SILENCE);
+        // The first tick would come at once.
+        heartbeat.reset();
+        Ok(Self {
+            cursor: Cursor::new(reader.kind, last),
+            delay: delay(reader.kind, number),
+            pending: VecDeque::from([RETRY]),
+            delayed: None,
+            _permit: permit,
+            doors,
+            credential,
+            reader,
+            revisions,
+            keys,
+            heartbeat,
+        })
+    }
+
+    /// The next frame, when there is one; `None` when the stream is over.
+    pub(crate) async fn next(&mut self) -> Option<Bytes> {
+        loop {
+            if let Some(frame) = self.pending.pop_front() {
+                self.heartbeat.reset();
+                return Some(frame);
+            }
+            match self.wake().await {
+                Wake::Shutdown | Wake::Gone => return None,
+                Wake::Keys => self.show_key_again().await?,
+                Wake::State if self.delay.is_zero() => self.catch_up().await?,
+                Wake::State => self.delayed = Some(Box::pin(sleep(self.delay))),
+                Wake::Told => {
+                    self.delayed = None;
+                    self.catch_up().await?;
+                }
+                Wake::Silence => return Some(HEARTBEAT),
+            }
+        }
+    }
+
+    /// Waits for what comes first. Ends go before everything else, or a busy stream would never hear of them.
+    async fn wake(&mut self) -> Wake {
+        tokio::select! {
+            biased;
+            () = self.doors.shutdown.cancelled() => Wake::Shutdown,
+            () = changed(&mut self.keys) => Wake::Keys,
+            () = run_out(&mut self.delayed) => Wake::Told,
+            // What happens during a delay is told at its end.
+            result = self.revisions.changed(), if self.delayed.is_none() => match result {
+                Ok(()) => Wake::State,
+                Err(_) => Wake::Gone,
+            },
+            _ = self.heartbeat.tick() => Wake::Silence,
+        }
+    }
+
+    /// `None` if the key does not let the same reader in any more.
+    async fn show_key_again(&self) -> Option<()> {
+        let reader = self.credential.open(&*self.doors.gate).await.ok()?;
+        (reader == self.reader).then_some(())
+    }
+
+    /// `None` if the environment is gone.
+    async fn catch_up(&mut self) -> Option<()> {
+        // Before reading: what is announced from now on may not be in what is read.
+        self.revisions.mark_unchanged();
+        let installed = self.doors.hub.read(&self.reader.environment)?;
+        match self.cursor.advance(&installed) {
+            Catchup::UpToDate => {}
+            Catchup::Deltas(frames) => self.pending.extend(frames),
+            Catchup::Snapshot => self.pending.push_back(installed.snapshot().await.frame()),
+        }
+        Some(())
+    }
+}
+
+/// Never, if nobody can tell of changes any more.
+async fn changed(keys: &mut watch::Receiver<u64>) {
+    if keys.changed().await.is_err() {
+        pending::<()>().await;
+    }
+}
+
+async fn run_out(delayed: &mut Option<Pin<Box<Sleep>>>) {
+    match delayed {
+        Some(sleep) => sleep.await,
+        None => pending().await,
+    }
+}
+
+/// Spread evenly over the streams in the order of their opening, without chance: neighbours are far apart, for
+/// the factor is prime to the span and near its golden section.
+fn delay(kind: KeyKind, number: u64) -> Duration {
+    match kind {
+        KeyKind::Server => Duration::ZERO,
+        KeyKind::Client => Duration::from_millis(1 + number.wrapping_mul(309) % SPREAD),
+    }
+}
+
+/// How far a stream's reader has come.
+struct Cursor {
+    kind: KeyKind,
+    stand: Option<(Box<str>, Revision)>,
+}
+
+impl Cursor {
+    fn new(kind: KeyKind, last: Option<Position<'_>>) -> Self {
+        Self { kind, stand: last.map(|position| (position.epoch.into(), position.revision)) }
+    }
+
+    /// What is to be sent for the reader to stand where `installed` does; then it does.
+    fn advance(&mut self, installed: &Installed) -> Catchup {
+        let stand = self.stand.as_ref().map(|(epoch, revision)| Position { epoch, revision: *revision });
+        let catchup = match (self.kind, installed.since(stand)) {
+            (KeyKind::Server, catchup) => catchup,
+            (KeyKind::Client, Catchup::UpToDate) => Catchup::UpToDate,
+            // Whatever a client missed, it is told once, and nothing of what it was.
+            (KeyKind::Client, _) => Catchup::Deltas(vec![installed.refetch()]),
+        };
+        let here = installed.position();
+        match &mut self.stand {
+            Some((epoch, revision)) if **epoch == *here.epoch => *revision = here.revision,
+            stand => *stand = Some((here.epoch.into(), here.revision)),
+        }
+        catchup
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn delays_are_spread_over_half_a_second() {
+        let delays: HashSet<_> = (0..SPREAD).map(|number| delay(KeyKind::Client, number)).collect();
+        assert_eq!(delays.len() as u64, SPREAD, "no two of that many streams tell at the same time");
+        assert!(delays.iter().all(|delay| *delay <= Duration::from_millis(SPREAD)));
+        assert!((0..SPREAD).all(|number| delay(KeyKind::Server, number).is_zero()));
+    }
+}
