@@ -1,0 +1,90 @@
+//! What every store asks of a change before it touches anything, so that no two of them take different ones.
+
+use domain::log::{Chain, Change, Write};
+use domain::ports::{StoreError, StoreResult};
+
+/// A change writes to its own chain's rows alone, and its texts are such as every store can keep.
+/// Use cases see to both; a change that breaks them is a fault of ours.
+pub(crate) fn check(change: &Change) -> StoreResult<()> {
+    if let Some(write) = change.writes.iter().find(|write| !belongs(write, change.chain)) {
+        return Err(corrupt(format!("{} writes beyond its chain: {}", change.action, name(write))));
+    }
+    if texts(change).any(|text| !storable(text)) {
+        return Err(corrupt(format!(
+            "{} has a text with U+0000, which PostgreSQL cannot keep",
+            change.action
+        )));
+    }
+    Ok(())
+}
+
+/// Whether a text can stand in every database. One that cannot is nowhere to be found either.
+pub(crate) fn storable(text: &str) -> bool {
+    !text.contains('\0')
+}
+
+fn corrupt(message: String) -> StoreError {
+    StoreError::Corrupt(message.into())
+}
+
+fn belongs(write: &Write, chain: Chain) -> bool {
+    let project = match write {
+        Write::CreateProject { .. }
+        | Write::CreateAccount(_)
+        | Write::CreateAccessToken(_)
+        | Write::CreateSigningKey(_) => return chain == Chain::Instance,
+        // They name no project: theirs is the chain's.
+        Write::DeleteFlag { .. }
+        | Write::CreateConfig(_)
+        | Write::UpdateConfig(_)
+        | Write::RevokeSdkKey { .. } => return chain != Chain::Instance,
+        Write::CreateEnvironment(environment) => environment.project_id,
+        Write::CreateFlag(flag) | Write::UpdateFlag(flag) => flag.project_id,
+        Write::CreateSdkKey(key) => key.project_id,
+    };
+    chain == Chain::Project(project) && chain != Chain::Instance
+}
+
+fn name(write: &Write) -> &'static str {
+    match write {
+        Write::CreateProject { .. } => "a project",
+        Write::CreateEnvironment(_) => "an environment",
+        Write::CreateFlag(_) | Write::UpdateFlag(_) | Write::DeleteFlag { .. } => "a flag",
+        Write::CreateConfig(_) | Write::UpdateConfig(_) => "a config",
+        Write::CreateSdkKey(_) | Write::RevokeSdkKey { .. } => "an SDK key",
+        Write::CreateAccount(_) => "an account",
+        Write::CreateAccessToken(_) => "an access token",
+        Write::CreateSigningKey(_) => "a signing key",
+    }
+}
+
+/// All texts that become columns. What becomes JSON escapes U+0000 and needs no look.
+fn texts(change: &Change) -> impl Iterator<Item = &str> {
+    let said = [&change.before, &change.after, &change.comment];
+    let entities = change.entities.iter().flat_map(|entity| [&entity.kind, &entity.key]);
+    let own = said.into_iter().flatten().chain([&change.source]).chain(entities).map(String::as_str);
+    own.chain(change.writes.iter().flat_map(texts_of))
+}
+
+fn texts_of(write: &Write) -> Vec<&str> {
+    match write {
+        Write::CreateProject { name, .. } => vec![name],
+        Write::CreateEnvironment(environment) => vec![&environment.name],
+        Write::CreateFlag(flag) | Write::UpdateFlag(flag) => {
+            let tags = flag.tags.iter().map(String::as_str);
+            tags.chain([flag.name.as_str(), flag.description.as_str()]).collect()
+        }
+        Write::CreateSdkKey(key) => vec![&key.name, &key.hint, &key.hash],
+        Write::CreateAccount(account) => {
+            let mut texts = vec![account.email.as_str(), account.name.as_str()];
+            texts.extend(account.password_hash.as_deref());
+            texts
+        }
+        Write::CreateAccessToken(token) => vec![&token.hash],
+        Write::DeleteFlag { .. }
+        | Write::CreateConfig(_)
+        | Write::UpdateConfig(_)
+        | Write::RevokeSdkKey { .. }
+        | Write::CreateSigningKey(_) => Vec::new(),
+    }
+}

@@ -1,0 +1,280 @@
+//! The store in memory: for tests, and for trying things out. Nothing of it outlives the process.
+
+mod tables;
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use async_trait::async_trait;
+use domain::account::{AccessToken, Account, SigningKey};
+use domain::environment::Environment;
+use domain::flag::{FlagEverywhere, FlagHere, document};
+use domain::id::Id;
+use domain::key::Key;
+use domain::log::{Chain, Change, Hash, Link, LogEntry, link};
+use domain::ports::{CommitError, FlagFilter, Head, LogFilter, Page, Store, StoreError, StoreResult};
+use domain::sdk_key::SdkKey;
+use engine::model::{Delta, Flag, Read, Revision, SCHEMA, Snapshot};
+
+use tables::Tables;
+
+/// Everything, behind one lock that no call holds for longer than it computes.
+pub(crate) struct MemoryStore {
+    state: Mutex<State>,
+}
+
+struct State {
+    epoch: Option<String>,
+    /// By project; the instance's own under [`Id::NIL`].
+    chains: BTreeMap<Id, Vec<Arc<LogEntry>>>,
+    tables: Tables,
+    /// By environment and flag key: the last revision at which the flag changed in the snapshot.
+    effects: BTreeMap<Id, BTreeMap<Key, Revision>>,
+}
+
+impl Default for MemoryStore {
+    fn default() -> Self {
+        let state = State {
+            epoch: None,
+            chains: BTreeMap::from([(Id::NIL, Vec::new())]),
+            tables: Tables::default(),
+            effects: BTreeMap::new(),
+        };
+        Self { state: Mutex::new(state) }
+    }
+}
+
+impl MemoryStore {
+    /// The state. A commit replaces it whole at its end, so a panic leaves nothing half done.
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn commit(&mut self, change: &Change) -> Result<Revision, CommitError> {
+        let chain_id = change.chain.id();
+        let chain = self.chains.get(&chain_id).ok_or(CommitError::Stale)?;
+        let revision = revision_of(chain) + 1;
+        self.tables.check(&change.reads)?;
+        // A copy: a later write may be refused. Rows are shared, so this copies pointers.
+        let mut tables = self.tables.clone();
+        let mut effects = Vec::new();
+        for write in &change.writes {
+            tables.apply(chain_id, revision, write, &mut effects)?;
+        }
+        let entry = entry(change, revision, &hash_of(chain));
+        self.tables = tables;
+        for id in self.tables.projects.values() {
+            self.chains.entry(*id).or_default();
+        }
+        self.chains.entry(chain_id).or_default().push(Arc::new(entry));
+        for (environment_id, key) in effects {
+            self.effects.entry(environment_id).or_default().insert(key, revision);
+        }
+        Ok(revision)
+    }
+
+    /// The revision of the last change that affected the environment.
+    fn snapshot_revision(&self, environment: &tables::Place) -> Revision {
+        let effects = self.effects.get(&environment.environment.id);
+        let last = effects.and_then(|effects| effects.values().max().copied());
+        last.unwrap_or_default().max(environment.made_at)
+    }
+
+    fn entries(&self, chain: Chain) -> &[Arc<LogEntry>] {
+        self.chains.get(&chain.id()).map_or(&[], Vec::as_slice)
+    }
+}
+
+fn revision_of(chain: &[Arc<LogEntry>]) -> Revision {
+    chain.last().map_or(0, |entry| entry.revision)
+}
+
+fn hash_of(chain: &[Arc<LogEntry>]) -> Hash {
+    chain.last().map_or([0; 32], |entry| entry.hash)
+}
+
+fn entry(change: &Change, revision: Revision, previous: &Hash) -> LogEntry {
+    let links = Link::of(change, revision);
+    LogEntry {
+        chain: change.chain,
+        revision,
+        at: change.at,
+        actor: change.actor,
+        source: change.source.clone(),
+        action: change.action.to_owned(),
+        entities: change.entities.clone(),
+        before: change.before.clone(),
+        after: change.after.clone(),
+        comment: change.comment.clone(),
+        texts: links.texts,
+        hash: link(previous, &links),
+    }
+}
+
+/// The first of them, and whether there are more.
+fn page<T>(mut items: Vec<T>, total: usize, limit: u32) -> Page<T> {
+    let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+    let more = items.len() > limit;
+    items.truncate(limit);
+    Page { items, total: total as u64, more }
+}
+
+fn travelling(here: &FlagHere) -> Arc<Read<Flag>> {
+    Arc::new(document(&here.flag, &here.config).into())
+}
+
+#[async_trait]
+impl Store for MemoryStore {
+    async fn commit(&self, change: Change) -> Result<Revision, CommitError> {
+        crate::fit::check(&change)?;
+        self.state().commit(&change)
+    }
+
+    async fn epoch(&self) -> StoreResult<Option<String>> {
+        Ok(self.state().epoch.clone())
+    }
+
+    async fn renew_epoch(&self, epoch: &str) -> StoreResult<()> {
+        self.state().epoch = Some(epoch.to_owned());
+        Ok(())
+    }
+
+    async fn heads(&self) -> StoreResult<Vec<Head>> {
+        let head = |(id, chain): (&Id, &Vec<Arc<LogEntry>>)| Head {
+            chain: Chain::from_id(*id),
+            revision: revision_of(chain),
+            hash: hash_of(chain),
+        };
+        Ok(self.state().chains.iter().map(head).collect())
+    }
+
+    async fn log(&self, chain: Chain, filter: &LogFilter) -> StoreResult<Page<LogEntry>> {
+        let state = self.state();
+        let about = |entry: &&Arc<LogEntry>| {
+            filter.entity.is_none_or(|id| entry.entities.iter().any(|entity| entity.id == id))
+        };
+        let all: Vec<_> = state.entries(chain).iter().rev().filter(about).collect();
+        let shown = all.iter().filter(|entry| filter.before.is_none_or(|before| entry.revision < before));
+        Ok(page(shown.map(|entry| LogEntry::clone(entry)).collect(), all.len(), filter.limit))
+    }
+
+    async fn log_after(&self, chain: Chain, after: Revision, limit: u32) -> StoreResult<Vec<LogEntry>> {
+        let state = self.state();
+        let entries = state.entries(chain).iter().filter(|entry| entry.revision > after);
+        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+        Ok(entries.take(limit).map(|entry| LogEntry::clone(entry)).collect())
+    }
+
+    async fn logged_entity(&self, project_id: Id, kind: &str, key: &str) -> StoreResult<Option<Id>> {
+        let state = self.state();
+        let known = |entry: &Arc<LogEntry>| {
+            let named = entry.entities.iter().filter(|entity| entity.kind == kind && entity.key == key);
+            named.map(|entity| entity.id).max()
+        };
+        Ok(state.entries(Chain::from_id(project_id)).iter().rev().find_map(known))
+    }
+
+    async fn project(&self, key: &str) -> StoreResult<Option<Id>> {
+        Ok(Key::parse(key).and_then(|key| self.state().tables.projects.get(&key).copied()))
+    }
+
+    async fn environments(&self, project_id: Id) -> StoreResult<Vec<Environment>> {
+        Ok(self.state().tables.environments_of(project_id))
+    }
+
+    async fn snapshot(&self, environment_id: Id) -> StoreResult<Option<Snapshot>> {
+        let state = self.state();
+        let Some(place) = state.tables.environments.get(&environment_id) else { return Ok(None) };
+        let no_epoch = || StoreError::Corrupt("the database has no epoch yet".into());
+        let flags = state.tables.flags_in(&place.environment);
+        Ok(Some(Snapshot {
+            schema: SCHEMA,
+            epoch: state.epoch.clone().ok_or_else(no_epoch)?,
+            revision: state.snapshot_revision(place),
+            project: place.project.to_string(),
+            environment: place.environment.key.to_string(),
+            lists: BTreeMap::new(),
+            segments: BTreeMap::new(),
+            flags: flags.map(|here| (here.flag.key.to_string(), travelling(&here))).collect(),
+        }))
+    }
+
+    async fn changes_since(&self, environment_id: Id, revision: Revision) -> StoreResult<Option<Delta>> {
+        let state = self.state();
+        let Some(place) = state.tables.environments.get(&environment_id) else { return Ok(None) };
+        let changed = state.effects.get(&environment_id).into_iter().flatten();
+        let flag = |key: &Key| state.tables.flag_in(&place.environment, key).map(|here| travelling(&here));
+        Ok(Some(Delta {
+            revision: state.snapshot_revision(place).max(revision),
+            flags: changed
+                .filter(|(_, last)| **last > revision)
+                .map(|(key, _)| (key.to_string(), flag(key)))
+                .collect(),
+            ..Delta::default()
+        }))
+    }
+
+    async fn flag(&self, project_id: Id, key: &Key) -> StoreResult<Option<FlagEverywhere>> {
+        Ok(self.state().tables.flag(project_id, key))
+    }
+
+    async fn flags(&self, environment: &Environment, filter: &FlagFilter) -> StoreResult<Page<FlagHere>> {
+        let state = self.state();
+        let all: Vec<_> = state.tables.flags_in(environment).filter(|here| matches(here, filter)).collect();
+        let total = all.len();
+        let after = |here: &FlagHere| filter.after.as_ref().is_none_or(|after| here.flag.key > *after);
+        Ok(page(all.into_iter().filter(after).collect(), total, filter.limit))
+    }
+
+    async fn sdk_keys(&self, project_id: Id) -> StoreResult<Vec<SdkKey>> {
+        Ok(self.state().tables.sdk_keys(|key| key.project_id == project_id))
+    }
+
+    async fn sdk_keys_in_force(&self) -> StoreResult<Vec<SdkKey>> {
+        Ok(self.state().tables.sdk_keys(|key| key.revoked_at.is_none()))
+    }
+
+    async fn account(&self, id: Id) -> StoreResult<Option<Account>> {
+        Ok(self.state().tables.accounts.get(&id).map(|account| Account::clone(account)))
+    }
+
+    async fn account_by_email(&self, email: &str) -> StoreResult<Option<Account>> {
+        let state = self.state();
+        let account = state.tables.accounts.values().find(|account| account.email == email);
+        Ok(account.map(|account| Account::clone(account)))
+    }
+
+    async fn account_names(&self, ids: &[Id]) -> StoreResult<Vec<(Id, String)>> {
+        let state = self.state();
+        let accounts = ids.iter().filter_map(|id| state.tables.accounts.get(id));
+        Ok(accounts.map(|account| (account.id, account.email.clone())).collect())
+    }
+
+    async fn access_token(&self, hash: &str) -> StoreResult<Option<(AccessToken, Account)>> {
+        let state = self.state();
+        let token = state.tables.access_tokens.values().find(|token| token.hash == hash);
+        Ok(token.and_then(|token| {
+            let account = state.tables.accounts.get(&token.account_id)?;
+            Some((token.clone(), Account::clone(account)))
+        }))
+    }
+
+    async fn signing_keys(&self) -> StoreResult<Vec<SigningKey>> {
+        let mut keys: Vec<_> = self.state().tables.signing_keys.values().cloned().collect();
+        keys.sort_by_key(|key| (key.created_at, key.id));
+        Ok(keys)
+    }
+}
+
+fn matches(here: &FlagHere, filter: &FlagFilter) -> bool {
+    let flag = &here.flag;
+    let tagged = filter.tag.as_ref().is_none_or(|tag| flag.tags.contains(tag));
+    let found = filter.search.as_ref().is_none_or(|search| {
+        let part = search.to_ascii_lowercase();
+        let texts = [flag.key.as_str(), &flag.name, &flag.description];
+        texts.iter().any(|text| text.to_ascii_lowercase().contains(&part))
+    });
+    tagged && found
+}

@@ -1,0 +1,257 @@
+//! The rows, with the rules that a database keeps by its constraints.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use domain::account::{AccessToken, Account, SigningKey};
+use domain::environment::Environment;
+use domain::flag::{Config, Flag, FlagEverywhere, FlagHere};
+use domain::id::Id;
+use domain::key::Key;
+use domain::log::{ReadVersion, Write};
+use domain::ports::{CommitError, StoreError};
+use domain::sdk_key::SdkKey;
+use domain::time::Timestamp;
+use engine::model::Revision;
+
+/// Cheap to copy: what is large is shared.
+#[derive(Clone, Default)]
+pub(super) struct Tables {
+    pub(super) projects: BTreeMap<Key, Id>,
+    pub(super) environments: BTreeMap<Id, Arc<Place>>,
+    /// By project and key, so in the order of lists.
+    flags: BTreeMap<(Id, Key), Arc<Flag>>,
+    /// By flag and environment.
+    configs: BTreeMap<(Id, Id), Arc<Config>>,
+    sdk_keys: BTreeMap<Id, Arc<SdkKey>>,
+    pub(super) accounts: BTreeMap<Id, Arc<Account>>,
+    pub(super) access_tokens: BTreeMap<Id, AccessToken>,
+    pub(super) signing_keys: BTreeMap<Id, SigningKey>,
+}
+
+/// An environment, and what of it is not shown.
+pub(super) struct Place {
+    pub(super) environment: Environment,
+    /// Key of its project.
+    pub(super) project: Key,
+    /// The revision that made it.
+    pub(super) made_at: Revision,
+}
+
+/// Environments and the keys of flags that look different there.
+pub(super) type Effects = Vec<(Id, Key)>;
+
+type Applied = Result<(), CommitError>;
+
+impl Tables {
+    /// Whether everything is as it was when it was read.
+    pub(super) fn check(&self, reads: &[ReadVersion]) -> Applied {
+        let current = |read: &ReadVersion| match read {
+            ReadVersion::Flag { id, version } => {
+                self.flags.values().any(|flag| flag.id == *id && flag.version == *version)
+            }
+            ReadVersion::Config { flag_id, environment_id, version } => {
+                let config = self.configs.get(&(*flag_id, *environment_id));
+                config.is_some_and(|config| config.version == *version)
+            }
+        };
+        if reads.iter().all(current) { Ok(()) } else { Err(CommitError::Stale) }
+    }
+
+    pub(super) fn apply(
+        &mut self,
+        project_id: Id,
+        revision: Revision,
+        write: &Write,
+        effects: &mut Effects,
+    ) -> Applied {
+        match write {
+            Write::CreateProject { id, key, .. } => self.create_project(*id, key),
+            Write::CreateEnvironment(environment) => self.create_environment(environment, revision),
+            Write::CreateFlag(flag) => self.create_flag(flag, revision, effects),
+            Write::UpdateFlag(flag) => self.update_flag(flag, revision, effects),
+            Write::DeleteFlag { id, key } => self.delete_flag(project_id, *id, key, effects),
+            Write::CreateConfig(config) => self.create_config(config, revision, effects),
+            Write::UpdateConfig(config) => self.update_config(config, revision, effects),
+            Write::CreateSdkKey(key) => self.create_sdk_key(key),
+            Write::RevokeSdkKey { id, at } => self.revoke_sdk_key(project_id, *id, *at),
+            Write::CreateAccount(account) => self.create_account(account),
+            Write::CreateAccessToken(token) => self.create_access_token(token),
+            Write::CreateSigningKey(key) => self.create_signing_key(key),
+        }
+    }
+
+    fn create_project(&mut self, id: Id, key: &Key) -> Applied {
+        let taken = self.projects.iter().any(|(known, known_id)| known == key || *known_id == id);
+        free(!taken, "project")?;
+        self.projects.insert(key.clone(), id);
+        Ok(())
+    }
+
+    fn create_environment(&mut self, environment: &Environment, revision: Revision) -> Applied {
+        let Environment { id, project_id, key, .. } = environment;
+        let taken = |place: &Arc<Place>| {
+            let other = &place.environment;
+            other.id == *id || (other.project_id == *project_id && other.key == *key)
+        };
+        free(!self.environments.values().any(taken), "environment")?;
+        let project = self.projects.iter().find(|(_, known)| **known == *project_id);
+        let (project, _) = project.ok_or_else(|| dangling("project"))?;
+        let place = Place { environment: environment.clone(), project: project.clone(), made_at: revision };
+        self.environments.insert(*id, Arc::new(place));
+        Ok(())
+    }
+
+    fn create_flag(&mut self, flag: &Flag, revision: Revision, effects: &mut Effects) -> Applied {
+        let taken = |other: &Arc<Flag>| {
+            other.project_id == flag.project_id && (other.key == flag.key || other.id == flag.id)
+        };
+        free(!self.flags.values().any(taken), "flag")?;
+        self.put_flag(flag, revision);
+        self.affect_everywhere(flag.project_id, &flag.key, effects);
+        Ok(())
+    }
+
+    fn update_flag(&mut self, flag: &Flag, revision: Revision, effects: &mut Effects) -> Applied {
+        self.known(flag.project_id, flag.id, &flag.key)?;
+        self.put_flag(flag, revision);
+        self.affect_everywhere(flag.project_id, &flag.key, effects);
+        Ok(())
+    }
+
+    fn delete_flag(&mut self, project_id: Id, id: Id, key: &Key, effects: &mut Effects) -> Applied {
+        self.known(project_id, id, key)?;
+        self.flags.remove(&(project_id, key.clone()));
+        self.configs.retain(|(flag_id, _), _| *flag_id != id);
+        self.affect_everywhere(project_id, key, effects);
+        Ok(())
+    }
+
+    /// Whether this very flag is there, under this key.
+    fn known(&self, project_id: Id, id: Id, key: &Key) -> Applied {
+        let flag = self.flags.get(&(project_id, key.clone()));
+        if flag.is_some_and(|flag| flag.id == id) { Ok(()) } else { Err(CommitError::Stale) }
+    }
+
+    fn put_flag(&mut self, flag: &Flag, revision: Revision) {
+        let place = (flag.project_id, flag.key.clone());
+        self.flags.insert(place, Arc::new(Flag { version: revision, ..flag.clone() }));
+    }
+
+    fn create_config(&mut self, config: &Config, revision: Revision, effects: &mut Effects) -> Applied {
+        free(!self.configs.contains_key(&(config.flag_id, config.environment_id)), "config")?;
+        let environment = self.environments.get(&config.environment_id);
+        environment.ok_or_else(|| dangling("environment"))?;
+        self.put_config(config, revision, effects)
+    }
+
+    fn update_config(&mut self, config: &Config, revision: Revision, effects: &mut Effects) -> Applied {
+        let known = self.configs.contains_key(&(config.flag_id, config.environment_id));
+        if known { self.put_config(config, revision, effects) } else { Err(CommitError::Stale) }
+    }
+
+    fn put_config(&mut self, config: &Config, revision: Revision, effects: &mut Effects) -> Applied {
+        let flag = self.flags.values().find(|flag| flag.id == config.flag_id);
+        effects.push((config.environment_id, flag.ok_or_else(|| dangling("flag"))?.key.clone()));
+        let place = (config.flag_id, config.environment_id);
+        self.configs.insert(place, Arc::new(Config { version: revision, ..config.clone() }));
+        Ok(())
+    }
+
+    fn affect_everywhere(&self, project_id: Id, key: &Key, effects: &mut Effects) {
+        let environments = self.environments.values().map(|place| &place.environment);
+        let affected = environments.filter(|environment| environment.project_id == project_id);
+        effects.extend(affected.map(|environment| (environment.id, key.clone())));
+    }
+
+    fn create_sdk_key(&mut self, key: &SdkKey) -> Applied {
+        let taken = self.sdk_keys.values().any(|other| other.hash == key.hash || other.id == key.id);
+        free(!taken, "sdk_key")?;
+        self.environments.get(&key.environment_id).ok_or_else(|| dangling("environment"))?;
+        self.sdk_keys.insert(key.id, Arc::new(key.clone()));
+        Ok(())
+    }
+
+    /// One that is revoked already keeps its time.
+    fn revoke_sdk_key(&mut self, project_id: Id, id: Id, at: Timestamp) -> Applied {
+        let key = self.sdk_keys.get_mut(&id).filter(|key| key.project_id == project_id);
+        let key = Arc::make_mut(key.ok_or(CommitError::Stale)?);
+        key.revoked_at = key.revoked_at.or(Some(at));
+        Ok(())
+    }
+
+    fn create_account(&mut self, account: &Account) -> Applied {
+        let taken =
+            self.accounts.values().any(|other| other.email == account.email || other.id == account.id);
+        free(!taken, "account")?;
+        self.accounts.insert(account.id, Arc::new(account.clone()));
+        Ok(())
+    }
+
+    fn create_access_token(&mut self, token: &AccessToken) -> Applied {
+        let taken = self.access_tokens.values().any(|other| other.hash == token.hash || other.id == token.id);
+        free(!taken, "access_token")?;
+        self.accounts.get(&token.account_id).ok_or_else(|| dangling("account"))?;
+        self.access_tokens.insert(token.id, token.clone());
+        Ok(())
+    }
+
+    fn create_signing_key(&mut self, key: &SigningKey) -> Applied {
+        free(!self.signing_keys.contains_key(&key.id), "signing_key")?;
+        self.signing_keys.insert(key.id, key.clone());
+        Ok(())
+    }
+
+    /// By position.
+    pub(super) fn environments_of(&self, project_id: Id) -> Vec<Environment> {
+        let environments = self.environments.values().map(|place| &place.environment);
+        let mut found: Vec<_> =
+            environments.filter(|environment| environment.project_id == project_id).cloned().collect();
+        found.sort_by(|left, right| (left.position, &left.key).cmp(&(right.position, &right.key)));
+        found
+    }
+
+    pub(super) fn flag(&self, project_id: Id, key: &Key) -> Option<FlagEverywhere> {
+        let flag = self.flags.get(&(project_id, key.clone()))?;
+        let environments = self.environments_of(project_id);
+        let configs = environments.iter().filter_map(|environment| {
+            self.configs.get(&(flag.id, environment.id)).map(|config| Config::clone(config))
+        });
+        Some(FlagEverywhere { configs: configs.collect(), flag: Flag::clone(flag) })
+    }
+
+    pub(super) fn flag_in(&self, environment: &Environment, key: &Key) -> Option<FlagHere> {
+        self.here(environment, self.flags.get(&(environment.project_id, key.clone()))?)
+    }
+
+    /// By key.
+    pub(super) fn flags_in<'a>(
+        &'a self,
+        environment: &'a Environment,
+    ) -> impl Iterator<Item = FlagHere> + 'a {
+        let flags = self.flags.values().filter(|flag| flag.project_id == environment.project_id);
+        flags.filter_map(|flag| self.here(environment, flag))
+    }
+
+    fn here(&self, environment: &Environment, flag: &Flag) -> Option<FlagHere> {
+        let config = self.configs.get(&(flag.id, environment.id))?;
+        Some(FlagHere { flag: flag.clone(), config: Config::clone(config) })
+    }
+
+    /// Newest first.
+    pub(super) fn sdk_keys(&self, wanted: impl Fn(&SdkKey) -> bool) -> Vec<SdkKey> {
+        let keys = self.sdk_keys.values().filter(|key| wanted(key));
+        let mut keys: Vec<_> = keys.map(|key| SdkKey::clone(key)).collect();
+        keys.sort_by_key(|key| std::cmp::Reverse((key.created_at, key.id)));
+        keys
+    }
+}
+
+fn free(free: bool, what: &'static str) -> Applied {
+    if free { Ok(()) } else { Err(CommitError::Taken { what }) }
+}
+
+/// What a database says by a foreign key.
+fn dangling(what: &str) -> CommitError {
+    StoreError::Corrupt(format!("a row names a {what} that is not there").into()).into()
+}

@@ -1,0 +1,78 @@
+//! A change becomes a revision: one transaction, in the order that its chain's row lets through.
+
+use domain::id::Id;
+use domain::log::{Change, Hash, ReadVersion};
+use engine::model::Revision;
+use sqlx::{Pool, Row as _};
+
+use super::append::append;
+use super::rows::{hash, revision, signed};
+use super::writes::{Writes, mark_environments};
+use super::{BEGIN_WRITE, Connection, Db, Row};
+
+/// Why nothing was committed.
+pub(super) enum Fault {
+    /// What it was decided upon has changed or gone.
+    Stale,
+    /// Something that must be new is not.
+    Taken(&'static str),
+    /// The database failed.
+    Sql(sqlx::Error),
+}
+
+impl From<sqlx::Error> for Fault {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Sql(error)
+    }
+}
+
+pub(super) async fn commit(pool: &Pool<Db>, change: &Change) -> Result<Revision, Fault> {
+    // Dropped without `commit`, at any fault, it is rolled back.
+    let mut transaction = pool.begin_with(BEGIN_WRITE).await?;
+    let project_id = change.chain.id();
+    let (revision, previous) = advance(&mut transaction, project_id).await?;
+    for read in &change.reads {
+        check(&mut transaction, project_id, read).await?;
+    }
+    let mut writes = Writes::new(&mut transaction, project_id, revision);
+    for write in &change.writes {
+        writes.apply(write).await?;
+    }
+    mark_environments(&mut transaction, project_id, revision).await?;
+    append(&mut transaction, change, revision, &previous).await?;
+    transaction.commit().await?;
+    Ok(revision)
+}
+
+/// Takes the chain's next revision, and with it the chain, until the transaction ends. Answers the hash of the
+/// entry before as well. A chain that does not exist is a project that has gone.
+async fn advance(connection: &mut Connection, project_id: Id) -> Result<(Revision, Hash), Fault> {
+    let row = sqlx::query(
+        "UPDATE chains SET revision = revision + 1 WHERE project_id = $1 RETURNING revision, hash",
+    )
+    .bind(project_id.to_string())
+    .try_map(|row: Row| Ok((revision(&row, "revision")?, hash(&row, "hash")?)))
+    .fetch_optional(connection)
+    .await?;
+    row.ok_or(Fault::Stale)
+}
+
+async fn check(connection: &mut Connection, project_id: Id, read: &ReadVersion) -> Result<(), Fault> {
+    let (query, expected) = match read {
+        ReadVersion::Flag { id, version } => {
+            let query = sqlx::query("SELECT version FROM flags WHERE project_id = $1 AND id = $2");
+            (query.bind(project_id.to_string()).bind(id.to_string()), version)
+        }
+        ReadVersion::Config { flag_id, environment_id, version } => {
+            let query = sqlx::query(
+                "SELECT version FROM flag_configs
+                 WHERE project_id = $1 AND flag_id = $2 AND environment_id = $3",
+            );
+            let query = query.bind(project_id.to_string()).bind(flag_id.to_string());
+            (query.bind(environment_id.to_string()), version)
+        }
+    };
+    let current: Option<i64> =
+        query.try_map(|row: Row| row.try_get("version")).fetch_optional(connection).await?;
+    if current == Some(signed(*expected)) { Ok(()) } else { Err(Fault::Stale) }
+}

@@ -1,0 +1,57 @@
+//! The instance, its projects and their environments.
+
+use domain::environment::Environment;
+use domain::id::Id;
+use sqlx::{Pool, Row as _};
+
+use super::rows::{id, key, text, time};
+use super::{Db, Row};
+
+pub(super) async fn epoch(pool: &Pool<Db>) -> sqlx::Result<Option<String>> {
+    sqlx::query_scalar("SELECT epoch FROM instance").fetch_optional(pool).await
+}
+
+pub(super) async fn renew_epoch(pool: &Pool<Db>, epoch: &str) -> sqlx::Result<()> {
+    sqlx::query(
+        "INSERT INTO instance (id, epoch) VALUES (1, $1)
+         ON CONFLICT (id) DO UPDATE SET epoch = excluded.epoch",
+    )
+    .bind(epoch)
+    .execute(pool)
+    .await?;
+    Ok(())
+}
+
+pub(super) async fn project(pool: &Pool<Db>, key: &str) -> sqlx::Result<Option<Id>> {
+    if !crate::fit::storable(key) {
+        return Ok(None);
+    }
+    sqlx::query("SELECT id FROM projects WHERE key = $1")
+        .bind(key)
+        .try_map(|row: Row| id(&row, "id"))
+        .fetch_optional(pool)
+        .await
+}
+
+pub(super) async fn all(pool: &Pool<Db>, project_id: Id) -> sqlx::Result<Vec<Environment>> {
+    let read = |row: Row| {
+        Ok(Environment {
+            id: id(&row, "id")?,
+            project_id: id(&row, "project_id")?,
+            key: key(&row, "key")?,
+            name: text(&row, "name")?,
+            protected: row.try_get("protected")?,
+            position: row.try_get("position")?,
+            created_at: time(&row, "created_at")?,
+            updated_at: time(&row, "updated_at")?,
+        })
+    };
+    sqlx::query(
+        "SELECT project_id, id, key, name, protected, position, created_at, updated_at
+         FROM environments WHERE project_id = $1 ORDER BY position, key",
+    )
+    .bind(project_id.to_string())
+    .try_map(read)
+    .fetch_all(pool)
+    .await
+}

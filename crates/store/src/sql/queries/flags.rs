@@ -1,0 +1,193 @@
+//! Flags and their configs.
+
+use std::borrow::Cow;
+
+use domain::environment::Environment;
+use domain::flag::{Config, Flag, FlagEverywhere, FlagHere};
+use domain::id::Id;
+use domain::key::Key;
+use domain::ports::{FlagFilter, Page};
+use engine::model::{Kind, Rule, Serve, Target, Variant};
+use serde::{Deserialize, Serialize};
+use sqlx::{QueryBuilder, Row as _};
+
+use super::rows::{cut, document, id, key, revision, text, time};
+use super::{Db, POSITION, Row, SqlStore};
+
+/// The columns that [`read_flag`] reads, of `flags f`.
+macro_rules! flag_columns {
+    () => {
+        "f.project_id, f.id, f.key, f.name, f.description, f.client_visible, f.archived, f.document, \
+         f.version, f.created_at, f.updated_at"
+    };
+}
+/// The columns that [`read_config`] reads, of `flag_configs c`.
+macro_rules! config_columns {
+    () => {
+        "c.flag_id, c.environment_id, c.enabled, c.document AS config_document, \
+         c.version AS config_version, c.updated_at AS config_updated_at"
+    };
+}
+pub(super) use {config_columns, flag_columns};
+
+/// What of a flag no query looks at.
+#[derive(Serialize, Deserialize)]
+pub(super) struct FlagDocument<'a> {
+    kind: Kind,
+    variants: Cow<'a, [Variant]>,
+    tags: Cow<'a, [String]>,
+}
+
+/// What of a config no query looks at.
+#[derive(Serialize, Deserialize)]
+pub(super) struct ConfigDocument<'a> {
+    off_variant: Option<Cow<'a, str>>,
+    targets: Cow<'a, [Target]>,
+    rules: Cow<'a, [Rule]>,
+    default: Cow<'a, Serve>,
+}
+
+impl<'a> FlagDocument<'a> {
+    pub(super) fn of(flag: &'a Flag) -> Self {
+        let (variants, tags) = (Cow::Borrowed(&*flag.variants), Cow::Borrowed(&*flag.tags));
+        Self { kind: flag.kind, variants, tags }
+    }
+}
+
+impl<'a> ConfigDocument<'a> {
+    pub(super) fn of(config: &'a Config) -> Self {
+        Self {
+            off_variant: config.off_variant.as_deref().map(Cow::Borrowed),
+            targets: Cow::Borrowed(&config.targets),
+            rules: Cow::Borrowed(&config.rules),
+            default: Cow::Borrowed(&config.default),
+        }
+    }
+}
+
+pub(super) fn read_flag(row: &Row) -> sqlx::Result<Flag> {
+    let FlagDocument { kind, variants, tags } = document(row, "document")?;
+    Ok(Flag {
+        id: id(row, "id")?,
+        project_id: id(row, "project_id")?,
+        key: key(row, "key")?,
+        kind,
+        name: text(row, "name")?,
+        description: text(row, "description")?,
+        variants: variants.into_owned(),
+        tags: tags.into_owned(),
+        client_visible: row.try_get("client_visible")?,
+        archived: row.try_get("archived")?,
+        version: revision(row, "version")?,
+        created_at: time(row, "created_at")?,
+        updated_at: time(row, "updated_at")?,
+    })
+}
+
+pub(super) fn read_config(row: &Row) -> sqlx::Result<Config> {
+    let ConfigDocument { off_variant, targets, rules, default } = document(row, "config_document")?;
+    Ok(Config {
+        flag_id: id(row, "flag_id")?,
+        environment_id: id(row, "environment_id")?,
+        enabled: row.try_get("enabled")?,
+        off_variant: off_variant.map(Cow::into_owned),
+        targets: targets.into_owned(),
+        rules: rules.into_owned(),
+        default: default.into_owned(),
+        version: revision(row, "config_version")?,
+        updated_at: time(row, "config_updated_at")?,
+    })
+}
+
+pub(super) fn read_here(row: &Row) -> sqlx::Result<FlagHere> {
+    Ok(FlagHere { flag: read_flag(row)?, config: read_config(row)? })
+}
+
+pub(super) async fn flag(
+    store: &SqlStore,
+    project_id: Id,
+    key: &Key,
+) -> sqlx::Result<Option<FlagEverywhere>> {
+    let mut transaction = store.reading().await?;
+    let flag = sqlx::query(concat!(
+        "SELECT ",
+        flag_columns!(),
+        " FROM flags f WHERE f.project_id = $1 AND f.key = $2"
+    ))
+    .bind(project_id.to_string())
+    .bind(key.as_str())
+    .try_map(|row: Row| read_flag(&row))
+    .fetch_optional(&mut *transaction)
+    .await?;
+    let Some(flag) = flag else { return Ok(None) };
+    let configs = sqlx::query(concat!(
+        "SELECT ",
+        config_columns!(),
+        " FROM flag_configs c
+         JOIN environments e ON e.project_id = c.project_id AND e.id = c.environment_id
+         WHERE c.project_id = $1 AND c.flag_id = $2 ORDER BY e.position, e.key"
+    ))
+    .bind(project_id.to_string())
+    .bind(flag.id.to_string())
+    .try_map(|row: Row| read_config(&row))
+    .fetch_all(&mut *transaction)
+    .await?;
+    transaction.commit().await?;
+    Ok(Some(FlagEverywhere { flag, configs }))
+}
+
+pub(super) async fn page(
+    store: &SqlStore,
+    environment: &Environment,
+    filter: &FlagFilter,
+) -> sqlx::Result<Page<FlagHere>> {
+    let given = [&filter.search, &filter.tag];
+    if given.into_iter().flatten().any(|text| !crate::fit::storable(text)) {
+        return Ok(Page { items: Vec::new(), total: 0, more: false });
+    }
+    let mut listed = QueryBuilder::<Db>::new(concat!("SELECT ", flag_columns!(), ", ", config_columns!()));
+    push_conditions(&mut listed, environment, filter);
+    if let Some(after) = &filter.after {
+        listed.push(" AND f.key > ").push_bind(after.to_string());
+    }
+    listed.push(" ORDER BY f.key LIMIT ").push_bind(i64::from(filter.limit) + 1);
+    let mut counted = QueryBuilder::<Db>::new("SELECT count(*) AS total");
+    push_conditions(&mut counted, environment, filter);
+
+    let mut transaction = store.reading().await?;
+    let items = listed.build().try_map(|row: Row| read_here(&row)).fetch_all(&mut *transaction).await?;
+    let total =
+        counted.build().try_map(|row: Row| revision(&row, "total")).fetch_one(&mut *transaction).await?;
+    transaction.commit().await?;
+    let mut page = Page { items, total, more: false };
+    page.more = cut(&mut page.items, filter.limit);
+    Ok(page)
+}
+
+/// Which flags, however many of them are shown.
+fn push_conditions(query: &mut QueryBuilder<Db>, environment: &Environment, filter: &FlagFilter) {
+    query
+        .push(
+            " FROM flags f
+             JOIN flag_configs c ON c.project_id = f.project_id AND c.flag_id = f.id
+             WHERE f.project_id = ",
+        )
+        .push_bind(environment.project_id.to_string())
+        .push(" AND c.environment_id = ")
+        .push_bind(environment.id.to_string());
+    if let Some(tag) = &filter.tag {
+        query
+            .push(" AND EXISTS (SELECT 1 FROM flag_tags t WHERE t.project_id = f.project_id AND t.flag_id = f.id AND t.tag = ")
+            .push_bind(tag.clone())
+            .push(")");
+    }
+    if let Some(search) = filter.search.as_ref().filter(|search| !search.is_empty()) {
+        // Not LIKE: it gives `%` and `_` a meaning, and on SQLite a bound to the pattern's length.
+        let part = search.to_ascii_lowercase();
+        for (index, column) in ["f.key", "f.name", "f.description"].into_iter().enumerate() {
+            query.push(if index == 0 { " AND (" } else { " OR " });
+            query.push(format_args!("{POSITION}(lower({column}), ")).push_bind(part.clone()).push(") > 0");
+        }
+        query.push(")");
+    }
+}

@@ -1,0 +1,91 @@
+//! From columns to the domain's types, and back. A column that does not read is an error of the driver's kind,
+//! so that all of a query fails in one way.
+
+use std::fmt::Display;
+
+use domain::error::Cause;
+use domain::id::Id;
+use domain::key::Key;
+use domain::log::Hash;
+use domain::time::Timestamp;
+use engine::model::Revision;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use sqlx::Row as _;
+
+use super::Row;
+
+/// Rows that are read on the spot; more than these are read off the reactor.
+const MOST_INLINE: usize = 64;
+
+pub(super) fn text(row: &Row, column: &str) -> sqlx::Result<String> {
+    row.try_get(column)
+}
+
+pub(super) fn id(row: &Row, column: &str) -> sqlx::Result<Id> {
+    text(row, column)?.parse().map_err(|error| unreadable(column, error))
+}
+
+pub(super) fn key(row: &Row, column: &str) -> sqlx::Result<Key> {
+    Key::parse(&text(row, column)?).ok_or_else(|| unreadable(column, "not a key"))
+}
+
+pub(super) fn time(row: &Row, column: &str) -> sqlx::Result<Timestamp> {
+    row.try_get(column).map(Timestamp::from_millis)
+}
+
+pub(super) fn revision(row: &Row, column: &str) -> sqlx::Result<Revision> {
+    let revision: i64 = row.try_get(column)?;
+    revision.try_into().map_err(|error: std::num::TryFromIntError| unreadable(column, error))
+}
+
+pub(super) fn hash(row: &Row, column: &str) -> sqlx::Result<Hash> {
+    let bytes: Vec<u8> = row.try_get(column)?;
+    bytes.try_into().map_err(|_| unreadable(column, "not 32 bytes"))
+}
+
+/// A word of a closed set.
+pub(super) fn word<T>(row: &Row, column: &str, parse: impl FnOnce(&str) -> Option<T>) -> sqlx::Result<T> {
+    let word = text(row, column)?;
+    parse(&word).ok_or_else(|| unreadable(column, format!("{word:?} is not known")))
+}
+
+/// JSON text.
+pub(super) fn document<T: DeserializeOwned>(row: &Row, column: &str) -> sqlx::Result<T> {
+    serde_json::from_str(&text(row, column)?).map_err(|error| unreadable(column, error))
+}
+
+/// The JSON text of a document.
+pub(super) fn to_document(document: &impl Serialize) -> sqlx::Result<String> {
+    serde_json::to_string(document).map_err(|error| sqlx::Error::Encode(error.into()))
+}
+
+/// A revision as a column holds it. None comes near the bound; as a limit, what is beyond it means "all".
+pub(super) fn signed(revision: Revision) -> i64 {
+    i64::try_from(revision).unwrap_or(i64::MAX)
+}
+
+/// Cuts the one row more that was asked for to learn whether there are more.
+pub(super) fn cut<T>(items: &mut Vec<T>, limit: u32) -> bool {
+    let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+    let more = items.len() > limit;
+    items.truncate(limit);
+    more
+}
+
+/// Reads many rows: parsing the documents of thousands of flags takes longer than the reactor may be held.
+pub(super) async fn read_all<T: Send + 'static>(
+    rows: Vec<Row>,
+    read: fn(&Row) -> sqlx::Result<T>,
+) -> sqlx::Result<Vec<T>> {
+    if rows.len() <= MOST_INLINE {
+        return rows.iter().map(read).collect();
+    }
+    let reading = tokio::task::spawn_blocking(move || rows.iter().map(read).collect());
+    reading.await.map_err(|_| sqlx::Error::WorkerCrashed)?
+}
+
+fn unreadable(column: &str, why: impl Display) -> sqlx::Error {
+    let source: Cause = why.to_string().into();
+    sqlx::Error::ColumnDecode { index: column.to_owned(), source }
+}

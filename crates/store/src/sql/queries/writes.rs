@@ -1,0 +1,309 @@
+//! The rows that a change writes, and which snapshots they touch.
+
+use domain::account::{AccessToken, Account, SigningKey};
+use domain::environment::Environment;
+use domain::flag::{Config, Flag};
+use domain::id::Id;
+use domain::key::Key;
+use domain::log::Write;
+use domain::sdk_key::SdkKey;
+use domain::time::Timestamp;
+use engine::model::Revision;
+use sqlx::Database;
+
+use super::commit::Fault;
+use super::flags::{ConfigDocument, FlagDocument};
+use super::rows::{signed, to_document};
+use super::{Connection, Db};
+
+type Query = sqlx::query::Query<'static, Db, <Db as Database>::Arguments>;
+
+/// Writes into one transaction, for one project, at one revision.
+pub(super) struct Writes<'a> {
+    connection: &'a mut Connection,
+    project_id: String,
+    revision: i64,
+}
+
+impl<'a> Writes<'a> {
+    pub(super) fn new(connection: &'a mut Connection, project_id: Id, revision: Revision) -> Self {
+        Self { connection, project_id: project_id.to_string(), revision: signed(revision) }
+    }
+
+    pub(super) async fn apply(&mut self, write: &Write) -> Result<(), Fault> {
+        match write {
+            Write::CreateProject { id, key, name } => self.create_project(*id, key, name).await,
+            Write::CreateEnvironment(environment) => self.create_environment(environment).await,
+            Write::CreateFlag(flag) => self.create_flag(flag).await,
+            Write::UpdateFlag(flag) => self.update_flag(flag).await,
+            Write::DeleteFlag { id, key } => self.delete_flag(*id, key).await,
+            Write::CreateConfig(config) => self.create_config(config).await,
+            Write::UpdateConfig(config) => self.update_config(config).await,
+            Write::CreateSdkKey(key) => self.create_sdk_key(key).await,
+            Write::RevokeSdkKey { id, at } => self.revoke_sdk_key(*id, *at).await,
+            Write::CreateAccount(account) => self.create_account(account).await,
+            Write::CreateAccessToken(token) => self.create_access_token(token).await,
+            Write::CreateSigningKey(key) => self.create_signing_key(key).await,
+        }
+    }
+
+    async fn create_project(&mut self, id: Id, key: &Key, name: &str) -> Result<(), Fault> {
+        let query =
+            sqlx::query("INSERT INTO projects (id, key, name) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING");
+        let query = query.bind(id.to_string()).bind(key.to_string()).bind(name.to_owned());
+        self.insert(query, "project").await?;
+        let query = sqlx::query("INSERT INTO chains (project_id, revision, hash) VALUES ($1, 0, $2)");
+        query.bind(id.to_string()).bind(vec![0_u8; 32]).execute(&mut *self.connection).await?;
+        Ok(())
+    }
+
+    async fn create_environment(&mut self, environment: &Environment) -> Result<(), Fault> {
+        let query = sqlx::query(
+            "INSERT INTO environments (project_id, id, key, name, protected, position, created_at,
+                                       updated_at, snapshot_revision)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT DO NOTHING",
+        )
+        .bind(self.project_id.clone())
+        .bind(environment.id.to_string())
+        .bind(environment.key.to_string())
+        .bind(environment.name.clone())
+        .bind(environment.protected)
+        .bind(environment.position)
+        .bind(environment.created_at.as_millis())
+        .bind(environment.updated_at.as_millis())
+        .bind(self.revision);
+        self.insert(query, "environment").await
+    }
+
+    async fn create_flag(&mut self, flag: &Flag) -> Result<(), Fault> {
+        let query = sqlx::query(
+            "INSERT INTO flags (project_id, id, key, name, description, client_visible, archived, document,
+                                version, created_at, updated_at)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) ON CONFLICT DO NOTHING",
+        )
+        .bind(self.project_id.clone())
+        .bind(flag.id.to_string())
+        .bind(flag.key.to_string())
+        .bind(flag.name.clone())
+        .bind(flag.description.clone())
+        .bind(flag.client_visible)
+        .bind(flag.archived)
+        .bind(to_document(&FlagDocument::of(flag))?)
+        .bind(self.revision)
+        .bind(flag.created_at.as_millis())
+        .bind(flag.updated_at.as_millis());
+        self.insert(query, "flag").await?;
+        self.tag(flag).await?;
+        self.affect_everywhere(&flag.key).await
+    }
+
+    /// Key and kind never change; one that comes with another key is not the flag that is meant.
+    async fn update_flag(&mut self, flag: &Flag) -> Result<(), Fault> {
+        let query = sqlx::query(
+            "UPDATE flags SET name = $4, description = $5, client_visible = $6, archived = $7,
+                              document = $8, version = $9, updated_at = $10
+             WHERE project_id = $1 AND id = $2 AND key = $3",
+        )
+        .bind(self.project_id.clone())
+        .bind(flag.id.to_string())
+        .bind(flag.key.to_string())
+        .bind(flag.name.clone())
+        .bind(flag.description.clone())
+        .bind(flag.client_visible)
+        .bind(flag.archived)
+        .bind(to_document(&FlagDocument::of(flag))?)
+        .bind(self.revision)
+        .bind(flag.updated_at.as_millis());
+        self.change(query).await?;
+        sqlx::query("DELETE FROM flag_tags WHERE project_id = $1 AND flag_id = $2")
+            .bind(self.project_id.clone())
+            .bind(flag.id.to_string())
+            .execute(&mut *self.connection)
+            .await?;
+        self.tag(flag).await?;
+        self.affect_everywhere(&flag.key).await
+    }
+
+    /// Its configs and tags go with it.
+    async fn delete_flag(&mut self, id: Id, key: &Key) -> Result<(), Fault> {
+        let query = sqlx::query("DELETE FROM flags WHERE project_id = $1 AND id = $2 AND key = $3");
+        let query = query.bind(self.project_id.clone()).bind(id.to_string()).bind(key.to_string());
+        self.change(query).await?;
+        self.affect_everywhere(key).await
+    }
+
+    async fn tag(&mut self, flag: &Flag) -> Result<(), Fault> {
+        for tag in &flag.tags {
+            sqlx::query(
+                "INSERT INTO flag_tags (project_id, tag, flag_id) VALUES ($1, $2, $3)
+                 ON CONFLICT DO NOTHING",
+            )
+            .bind(self.project_id.clone())
+            .bind(tag.clone())
+            .bind(flag.id.to_string())
+            .execute(&mut *self.connection)
+            .await?;
+        }
+        Ok(())
+    }
+
+    async fn create_config(&mut self, config: &Config) -> Result<(), Fault> {
+        let query = sqlx::query(
+            "INSERT INTO flag_configs (project_id, flag_id, environment_id, enabled, document, version,
+                                       updated_at)
+             VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING",
+        );
+        self.insert(self.config(query, config)?, "config").await?;
+        self.affect_here(config).await
+    }
+
+    async fn update_config(&mut self, config: &Config) -> Result<(), Fault> {
+        let query = sqlx::query(
+            "UPDATE flag_configs SET enabled = $4, document = $5, version = $6, updated_at = $7
+             WHERE project_id = $1 AND flag_id = $2 AND environment_id = $3",
+        );
+        self.change(self.config(query, config)?).await?;
+        self.affect_here(config).await
+    }
+
+    fn config(&self, query: Query, config: &Config) -> sqlx::Result<Query> {
+        Ok(query
+            .bind(self.project_id.clone())
+            .bind(config.flag_id.to_string())
+            .bind(config.environment_id.to_string())
+            .bind(config.enabled)
+            .bind(to_document(&ConfigDocument::of(config))?)
+            .bind(self.revision)
+            .bind(config.updated_at.as_millis()))
+    }
+
+    /// A key opens one environment of one project, so its hash must be new beyond the project as well.
+    async fn create_sdk_key(&mut self, key: &SdkKey) -> Result<(), Fault> {
+        let known = sqlx::query("SELECT 1 FROM sdk_keys WHERE hash = $1").bind(key.hash.clone());
+        if known.fetch_optional(&mut *self.connection).await?.is_some() {
+            return Err(Fault::Taken("sdk_key"));
+        }
+        let query = sqlx::query(
+            "INSERT INTO sdk_keys (project_id, id, environment_id, name, kind, hint, hash, created_by,
+                                   created_at, revoked_at)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT DO NOTHING",
+        )
+        .bind(self.project_id.clone())
+        .bind(key.id.to_string())
+        .bind(key.environment_id.to_string())
+        .bind(key.name.clone())
+        .bind(key.kind.name())
+        .bind(key.hint.clone())
+        .bind(key.hash.clone())
+        .bind(key.created_by.to_string())
+        .bind(key.created_at.as_millis())
+        .bind(key.revoked_at.map(Timestamp::as_millis));
+        self.insert(query, "sdk_key").await
+    }
+
+    /// One that is revoked already keeps its time.
+    async fn revoke_sdk_key(&mut self, id: Id, at: Timestamp) -> Result<(), Fault> {
+        let query = sqlx::query(
+            "UPDATE sdk_keys SET revoked_at = coalesce(revoked_at, $3) WHERE project_id = $1 AND id = $2",
+        );
+        self.change(query.bind(self.project_id.clone()).bind(id.to_string()).bind(at.as_millis())).await
+    }
+
+    async fn create_account(&mut self, account: &Account) -> Result<(), Fault> {
+        let query = sqlx::query(
+            "INSERT INTO accounts (id, email, name, role, password_hash, created_at, updated_at)
+             VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING",
+        )
+        .bind(account.id.to_string())
+        .bind(account.email.clone())
+        .bind(account.name.clone())
+        .bind(account.role.name())
+        .bind(account.password_hash.clone())
+        .bind(account.created_at.as_millis())
+        .bind(account.updated_at.as_millis());
+        self.insert(query, "account").await
+    }
+
+    async fn create_access_token(&mut self, token: &AccessToken) -> Result<(), Fault> {
+        let query = sqlx::query(
+            "INSERT INTO access_tokens (id, account_id, hash, created_at) VALUES ($1, $2, $3, $4)
+             ON CONFLICT DO NOTHING",
+        )
+        .bind(token.id.to_string())
+        .bind(token.account_id.to_string())
+        .bind(token.hash.clone())
+        .bind(token.created_at.as_millis());
+        self.insert(query, "access_token").await
+    }
+
+    async fn create_signing_key(&mut self, key: &SigningKey) -> Result<(), Fault> {
+        let query = sqlx::query(
+            "INSERT INTO signing_keys (id, secret, created_at) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
+        )
+        .bind(key.id.to_string())
+        .bind(key.secret.clone())
+        .bind(key.created_at.as_millis());
+        self.insert(query, "signing_key").await
+    }
+
+    /// The flag may look different in every environment of the project.
+    async fn affect_everywhere(&mut self, key: &Key) -> Result<(), Fault> {
+        sqlx::query(
+            "INSERT INTO effects (project_id, environment_id, flag_key, revision)
+             SELECT project_id, id, $2, $3 FROM environments WHERE project_id = $1
+             ON CONFLICT (project_id, environment_id, flag_key) DO UPDATE SET revision = excluded.revision",
+        )
+        .bind(self.project_id.clone())
+        .bind(key.to_string())
+        .bind(self.revision)
+        .execute(&mut *self.connection)
+        .await?;
+        Ok(())
+    }
+
+    /// The flag may look different in the config's environment.
+    async fn affect_here(&mut self, config: &Config) -> Result<(), Fault> {
+        sqlx::query(
+            "INSERT INTO effects (project_id, environment_id, flag_key, revision)
+             SELECT project_id, $3, key, $4 FROM flags WHERE project_id = $1 AND id = $2
+             ON CONFLICT (project_id, environment_id, flag_key) DO UPDATE SET revision = excluded.revision",
+        )
+        .bind(self.project_id.clone())
+        .bind(config.flag_id.to_string())
+        .bind(config.environment_id.to_string())
+        .bind(self.revision)
+        .execute(&mut *self.connection)
+        .await?;
+        Ok(())
+    }
+
+    /// Runs an insert that does nothing when a unique value of the row is there already.
+    async fn insert(&mut self, query: Query, what: &'static str) -> Result<(), Fault> {
+        let done = query.execute(&mut *self.connection).await?;
+        if done.rows_affected() == 0 { Err(Fault::Taken(what)) } else { Ok(()) }
+    }
+
+    /// Runs an update or delete of a row that the change was decided upon.
+    async fn change(&mut self, query: Query) -> Result<(), Fault> {
+        let done = query.execute(&mut *self.connection).await?;
+        if done.rows_affected() == 0 { Err(Fault::Stale) } else { Ok(()) }
+    }
+}
+
+/// Gives the environments that the revision affected its number.
+pub(super) async fn mark_environments(
+    connection: &mut Connection,
+    project_id: Id,
+    revision: Revision,
+) -> sqlx::Result<()> {
+    sqlx::query(
+        "UPDATE environments SET snapshot_revision = $2
+         WHERE project_id = $1 AND id IN (
+             SELECT environment_id FROM effects WHERE project_id = $1 AND revision = $2)",
+    )
+    .bind(project_id.to_string())
+    .bind(signed(revision))
+    .execute(connection)
+    .await?;
+    Ok(())
+}

@@ -1,0 +1,65 @@
+//! SQLite: one file, one writer, many readers (WAL).
+
+mod file;
+#[path = "../queries/mod.rs"]
+mod queries;
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use sqlx::ConnectOptions;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+
+use super::{migration_error, ours};
+use crate::open::OpenError;
+use queries::SqlStore;
+
+/// The database that the queries speak to.
+type Db = sqlx::Sqlite;
+
+/// Takes the write lock at once: a transaction that reads first and wants to write later is refused without
+/// waiting when another one wrote in between.
+const BEGIN_WRITE: &str = "BEGIN IMMEDIATE";
+/// The first read fixes what the transaction sees.
+const BEGIN_READ: &str = "BEGIN";
+/// A function `(text, part)` that is positive if the part is in the text.
+const POSITION: &str = "instr";
+
+/// How long to wait for a lock or a connection.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// As many reads as run at once; the machines this is made for have few cores.
+const READERS: u32 = 4;
+
+/// Whether the error with this (extended) result code may be gone later: busy, locked, out of memory,
+/// read-only, interrupted, I/O, full, cannot open.
+fn passes(code: &str) -> bool {
+    let primary = code.parse::<i32>().map(|code| code & 0xff);
+    primary.is_ok_and(|primary| matches!(primary, 5..=10 | 13 | 14))
+}
+
+/// Opens the file, making it if there is none.
+pub(crate) async fn open(path: PathBuf) -> Result<SqlStore, OpenError> {
+    file::prepare(&path)?;
+    file::claim(&path).await?;
+    let options = SqliteConnectOptions::new()
+        .filename(&path)
+        .busy_timeout(PATIENCE)
+        .foreign_keys(true)
+        .journal_mode(SqliteJournalMode::Wal)
+        // An acknowledged change survives a power cut: each commit is synced, WAL or not.
+        .synchronous(SqliteSynchronous::Full);
+    migrate(&path, &options).await?;
+    // Connections are kept for good: opening one costs more than holding it.
+    let pool = || SqlitePoolOptions::new().acquire_timeout(PATIENCE).idle_timeout(None).max_lifetime(None);
+    let writer = pool().max_connections(1).connect_with(options.clone());
+    let reader = pool().max_connections(READERS).connect_with(options.pragma("query_only", "ON"));
+    let unusable = |error: sqlx::Error| file::unusable(&path, error.into());
+    Ok(SqlStore { writer: writer.await.map_err(unusable)?, reader: reader.await.map_err(unusable)? })
+}
+
+async fn migrate(path: &Path, options: &SqliteConnectOptions) -> Result<(), OpenError> {
+    let mut connection = options.connect().await.map_err(|error| file::unusable(path, error.into()))?;
+    let migrator = ours(sqlx::migrate!("migrations/sqlite"));
+    let migrated = migrator.run_direct(None, &mut connection, false).await;
+    migrated.map_err(|error| migration_error(path.display().to_string(), error))
+}
