@@ -5,7 +5,9 @@
 //! hundred as a browser does. Turn [`FLAGS`] to see what grows with the flag set: nothing but compiling, and
 //! copying one pointer for each flag when a change is applied.
 //!
-//! `cargo bench -p burgee-engine`
+//! `cargo bench -p burgee-engine --bench evaluate`. Medians last accepted, on two shared cores: `no_rule`
+//! 149 ns, `one_in` 179 ns and `half_split` 177 ns, most of it finding the flag among 5,000; `all_of_100`
+//! 3.4 µs; `compile_5000` 3 ms; `apply_one_of_5000` 47 µs.
 
 #![expect(clippy::expect_used, reason = "a test says what is wrong by failing")]
 
@@ -77,22 +79,22 @@ fn ask(bencher: Bencher<'_, '_>, place: usize) {
     bencher.bench_local(|| ruleset.evaluate(black_box(&key), black_box(&context)).variant);
 }
 
-#[divan::bench]
+#[divan::bench(sample_size = 1_000)]
 fn no_rule(bencher: Bencher<'_, '_>) {
     ask(bencher, 2_400);
 }
 
-#[divan::bench]
+#[divan::bench(sample_size = 1_000)]
 fn one_in(bencher: Bencher<'_, '_>) {
     ask(bencher, 2_401);
 }
 
-#[divan::bench]
+#[divan::bench(sample_size = 1_000)]
 fn half_split(bencher: Bencher<'_, '_>) {
     ask(bencher, 2_402);
 }
 
-#[divan::bench]
+#[divan::bench(sample_size = 1_000)]
 fn all_of_100(bencher: Bencher<'_, '_>) {
     let (ruleset, context) = (Ruleset::compile(&snapshot(100)), context());
     bencher.bench_local(|| {

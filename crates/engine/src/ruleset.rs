@@ -162,3 +162,56 @@ impl<'r> Entry<'r> {
         self.flag.evaluate(context, self.revision)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use crate::model::{Flag, Read, SCHEMA};
+
+    use super::*;
+
+    fn flag() -> Arc<Read<Flag>> {
+        let document =
+            r#"{"kind": "boolean", "version": 1, "enabled": true, "variants": [], "default": null}"#;
+        Arc::new(serde_json::from_str(document).unwrap())
+    }
+
+    fn ruleset(keys: &[&str]) -> Ruleset {
+        Ruleset::compile(&Snapshot {
+            schema: SCHEMA,
+            epoch: "c0ffee".to_owned(),
+            revision: 7,
+            project: "default".to_owned(),
+            environment: "development".to_owned(),
+            lists: BTreeMap::new(),
+            segments: BTreeMap::new(),
+            flags: keys.iter().map(|key| ((*key).to_owned(), flag())).collect(),
+        })
+    }
+
+    #[test]
+    fn flags_that_did_not_change_are_shared() {
+        let before = ruleset(&["a", "b", "c"]);
+        let flags = BTreeMap::from([("b".to_owned(), Some(flag()))]);
+        let after = before.apply(&Delta { revision: 8, flags, ..Delta::default() });
+        let shared: Vec<_> =
+            before.flags.iter().zip(&*after.flags).map(|(one, other)| Arc::ptr_eq(one, other)).collect();
+        assert_eq!(shared, [true, false, true]);
+        assert_eq!((before.revision(), after.revision()), (7, 8));
+    }
+
+    #[test]
+    fn keys_are_in_order_of_their_bytes() {
+        let ruleset = ruleset(&["b", "B", "a:1", "a", "~", "a-1"]);
+        assert_eq!(ruleset.keys().collect::<Vec<_>>(), ["B", "a", "a-1", "a:1", "b", "~"]);
+        assert!(ruleset.keys().all(|key| ruleset.client_visible(key) == Some(false)));
+        assert_eq!(ruleset.client_visible("c"), None);
+    }
+
+    #[test]
+    fn a_ruleset_is_asked_from_every_thread() {
+        fn shared<T: Send + Sync>(_: &T) {}
+        shared(&ruleset(&["a"]));
+    }
+}
