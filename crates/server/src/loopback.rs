@@ -13,7 +13,7 @@ use crate::problem::Problem;
 /// Refuses requests whose `Host` or `Origin` is not loopback.
 pub async fn require_loopback(request: Request, next: Next) -> Response {
     let host = request.headers().get(header::HOST).map(|host| host.to_str().unwrap_or_default());
-    let host = host.or_else(|| request.uri().authority().map(|authority| authority.as_str()));
+    let host = host.or_else(|| request.uri().authority().map(http::uri::Authority::as_str));
     let origin = request.headers().get(header::ORIGIN).map(|origin| origin.to_str().unwrap_or_default());
     let here =
         host.is_none_or(|host| is_loopback(&format!("http://{host}"))) && origin.is_none_or(is_loopback);

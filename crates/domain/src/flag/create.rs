@@ -26,15 +26,7 @@ impl Control {
         request: &Request,
     ) -> Result<FlagHere> {
         let now = self.clock.now();
-        let new_id = || self.ids.id(now);
-        let seed = Seed { writer, client_visible: self.settings.client_visible, now, new_id: &new_id };
-        let mut violations = Violations::default();
-        let here = seed.read(At::root(document), &mut violations);
-        let here = violations.into_result(here).map_err(Error::Invalid)?;
-        let faults = faults_of(&here.flag, &here.config);
-        if !faults.is_empty() {
-            return Err(Error::Invalid(faults));
-        }
+        let here = self.read_new_flag(writer, document, now)?;
         let environments = self.all_environments().await?;
         let change = creation(&here, writer, &environments, request, now);
         match self.commit(change).await {
@@ -45,6 +37,17 @@ impl Control {
             }),
             Err(error) => Err(unexpected(error)),
         }
+    }
+
+    /// The flag that a document describes, if it compiles.
+    fn read_new_flag(&self, writer: &Writer, document: &Value, now: Timestamp) -> Result<FlagHere> {
+        let new_id = || self.ids.id(now);
+        let seed = Seed { writer, client_visible: self.settings.client_visible, now, new_id: &new_id };
+        let mut violations = Violations::default();
+        let here = seed.read(At::root(document), &mut violations);
+        let here = violations.into_result(here).map_err(Error::Invalid)?;
+        let faults = faults_of(&here.flag, &here.config);
+        if faults.is_empty() { Ok(here) } else { Err(Error::Invalid(faults)) }
     }
 }
 

@@ -1,6 +1,6 @@
 //! The API's own document, and the page to browse it.
 
-pub mod schema;
+pub(crate) mod schema;
 
 use axum::Router;
 use axum::routing::get;
@@ -104,7 +104,10 @@ fn complete(openapi: &mut OpenApi) {
             let responses = &mut operation.responses.responses;
             for (status, described) in responses.iter_mut() {
                 if let (true, RefOr::T(described)) = (status.starts_with('4'), described) {
-                    described.content.entry(wire::problem::CONTENT_TYPE.to_owned()).or_insert_with(problem);
+                    described
+                        .content
+                        .entry(wire::problem::CONTENT_TYPE.to_owned())
+                        .or_insert_with(|| problem().into());
                 }
             }
             for (status, description) in EVERYWHERE {

@@ -1,5 +1,6 @@
 //! The shapes of bodies, for the API's document. The use cases read and write them; a test compares.
 #![expect(dead_code, reason = "these types describe; `domain` reads and writes")]
+#![expect(clippy::struct_field_names, reason = "the names are those of the documents")]
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -7,7 +8,7 @@ use utoipa::ToSchema;
 
 /// A problem document (RFC 9457).
 #[derive(ToSchema)]
-pub struct Problem {
+pub(crate) struct Problem {
     #[schema(rename = "type", example = "urn:burgee:problem:invalid")]
     kind: String,
     title: String,
@@ -24,7 +25,7 @@ pub struct Problem {
 
 /// One thing that is wrong.
 #[derive(ToSchema)]
-pub struct Violation {
+pub(crate) struct Violation {
     /// JSON path.
     #[schema(example = "rules[0].when.values[1]")]
     path: String,
@@ -33,7 +34,7 @@ pub struct Violation {
 
 /// What someone who registers says.
 #[derive(ToSchema)]
-pub struct Registration {
+pub(crate) struct Registration {
     #[schema(example = "dev@example.com")]
     email: String,
     #[schema(format = Password)]
@@ -46,7 +47,7 @@ pub struct Registration {
 
 /// What someone who signs in says.
 #[derive(ToSchema)]
-pub struct Credentials {
+pub(crate) struct Credentials {
     email: String,
     #[schema(format = Password)]
     password: String,
@@ -54,7 +55,7 @@ pub struct Credentials {
 
 /// An account.
 #[derive(ToSchema)]
-pub struct Account {
+pub(crate) struct Account {
     id: String,
     email: String,
     name: String,
@@ -68,7 +69,7 @@ pub struct Account {
 
 /// A signed-in account. `token` and `access_token` are the same.
 #[derive(ToSchema)]
-pub struct Session {
+pub(crate) struct Session {
     id: String,
     email: String,
     name: String,
@@ -88,7 +89,7 @@ pub struct Session {
 
 /// An environment.
 #[derive(ToSchema)]
-pub struct Environment {
+pub(crate) struct Environment {
     id: String,
     key: String,
     name: String,
@@ -104,7 +105,7 @@ pub struct Environment {
 /// The type of a flag's values.
 #[derive(ToSchema)]
 #[schema(rename_all = "lowercase")]
-pub enum Kind {
+pub(crate) enum Kind {
     Boolean,
     String,
     Number,
@@ -113,21 +114,21 @@ pub enum Kind {
 
 /// A named value.
 #[derive(ToSchema)]
-pub struct Variant {
+pub(crate) struct Variant {
     key: String,
     value: Value,
 }
 
 /// Targeting keys that are given one variant.
 #[derive(ToSchema)]
-pub struct Target {
+pub(crate) struct Target {
     variant: String,
     keys: Vec<String>,
 }
 
 /// A condition and what to serve where it holds.
 #[derive(ToSchema)]
-pub struct Rule {
+pub(crate) struct Rule {
     id: String,
     /// Lower is tried first.
     priority: i32,
@@ -139,17 +140,17 @@ pub struct Rule {
 /// Operators: `equals`, `not_equals`, `contains`, `in`.
 #[derive(ToSchema, Serialize, Deserialize)]
 #[schema(value_type = Object, example = json!({"attribute": "country", "operator": "in", "values": ["DE", "AT"]}))]
-pub struct Condition(Value);
+pub(crate) struct Condition(Value);
 
 /// `{"variant": …}`, `{"split": [{"variant", "weight"}…], "by"?, "hash"?, "salt"?, "sticky"?, "track"?}` with
 /// weights out of 100000, or `null`: serves nothing.
 #[derive(ToSchema, Serialize, Deserialize)]
 #[schema(value_type = Object, example = json!({"variant": "on"}))]
-pub struct Serve(Value);
+pub(crate) struct Serve(Value);
 
 /// A flag, as one environment sees it.
 #[derive(ToSchema)]
-pub struct Flag {
+pub(crate) struct Flag {
     id: String,
     key: String,
     name: String,
@@ -178,7 +179,7 @@ pub struct Flag {
 /// A rule as people may write it: `when` and `serve`, or `attribute`, `operator`, `value` and `variant` for a
 /// comparison that ignores case.
 #[derive(ToSchema)]
-pub struct RuleInput {
+pub(crate) struct RuleInput {
     id: Option<String>,
     priority: Option<i32>,
     when: Option<Condition>,
@@ -196,7 +197,7 @@ pub struct RuleInput {
 /// What may be written about a flag. Only `key` is required, and only when it is made.
 #[derive(ToSchema)]
 #[schema(example = json!({"key": "new-checkout", "enabled": true, "rollout_percentage": 25}))]
-pub struct FlagInput {
+pub(crate) struct FlagInput {
     key: Option<String>,
     /// `boolean` unless given. Never changes.
     kind: Option<Kind>,
@@ -220,13 +221,13 @@ pub struct FlagInput {
 
 /// What a toggle may say.
 #[derive(ToSchema)]
-pub struct Toggle {
+pub(crate) struct Toggle {
     enabled: Option<bool>,
 }
 
 /// What a flag gave.
 #[derive(ToSchema)]
-pub struct Evaluation {
+pub(crate) struct Evaluation {
     value: Option<Value>,
     variant: Option<String>,
     #[schema(example = "TARGETING_MATCH")]
@@ -236,7 +237,7 @@ pub struct Evaluation {
 
 /// What a new SDK key is to be.
 #[derive(ToSchema)]
-pub struct NewSdkKey {
+pub(crate) struct NewSdkKey {
     name: String,
     /// `server` or `client`.
     kind: String,
@@ -244,7 +245,7 @@ pub struct NewSdkKey {
 
 /// A key for applications.
 #[derive(ToSchema)]
-pub struct SdkKey {
+pub(crate) struct SdkKey {
     id: String,
     environment_id: String,
     name: String,
@@ -261,7 +262,7 @@ pub struct SdkKey {
 
 /// A key as it is made.
 #[derive(ToSchema)]
-pub struct MadeSdkKey {
+pub(crate) struct MadeSdkKey {
     id: String,
     environment_id: String,
     name: String,
@@ -278,7 +279,7 @@ pub struct MadeSdkKey {
 
 /// Something that a change was about.
 #[derive(ToSchema)]
-pub struct Entity {
+pub(crate) struct Entity {
     kind: String,
     id: String,
     key: String,
@@ -286,14 +287,14 @@ pub struct Entity {
 
 /// Who made a change.
 #[derive(ToSchema)]
-pub struct Actor {
+pub(crate) struct Actor {
     id: String,
     name: Option<String>,
 }
 
 /// An entry of the log.
 #[derive(ToSchema)]
-pub struct AuditEntry {
+pub(crate) struct AuditEntry {
     revision: u64,
     #[schema(format = DateTime)]
     at: String,

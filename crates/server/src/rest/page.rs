@@ -1,5 +1,7 @@
 //! Lists: an array, how many there are in all, and where the next ones are.
 
+use std::fmt::Write as _;
+
 use axum::Json;
 use axum::response::{IntoResponse, Response};
 use domain::error::Error;
@@ -38,7 +40,7 @@ pub(super) fn respond<T: Serialize>(
     };
     let mut link = format!("<{path}?cursor={}", utf8_percent_encode(&next(last), QUERY));
     for (name, value) in query.iter().filter_map(|(name, value)| Some((name, value.as_ref()?))) {
-        link.push_str(&format!("&{name}={}", utf8_percent_encode(value, QUERY)));
+        let _ = write!(link, "&{name}={}", utf8_percent_encode(value, QUERY));
     }
     link.push_str(">; rel=\"next\"");
     (total, [(header::LINK, link)], body).into_response()
