@@ -82,7 +82,7 @@ impl Follower {
             // Before asking: what rings from now on may not be in the answer.
             bell.mark_unchanged();
             let result = self.sync_once().await;
-            self.report(result);
+            self.report(&result);
             tokio::select! {
                 () = rung(&mut bell) => {}
                 () = sleep(POLL) => {}
@@ -164,22 +164,16 @@ impl Follower {
         }
     }
 
-    fn report(&mut self, result: Result<(), SourceError>) {
+    fn report(&mut self, result: &Result<(), SourceError>) {
         match result {
-            Err(SourceError(cause)) => {
-                if !self.is_failing {
-                    let error = &*cause as &dyn std::error::Error;
-                    tracing::warn!(error, "changes cannot be fetched; what was last known is served");
-                }
-                self.is_failing = true;
+            Err(SourceError(cause)) if !self.is_failing => {
+                let error = &**cause as &dyn std::error::Error;
+                tracing::warn!(error, "changes cannot be fetched; what was last known is served");
             }
-            Ok(()) => {
-                if self.is_failing {
-                    tracing::info!("changes are fetched again");
-                }
-                self.is_failing = false;
-            }
+            Ok(()) if self.is_failing => tracing::info!("changes are fetched again"),
+            _ => {}
         }
+        self.is_failing = result.is_err();
     }
 }
 

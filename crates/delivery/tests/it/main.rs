@@ -1,0 +1,12 @@
+//! The doors for applications, from outside: requests in, answers and frames out.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test may panic in its helpers too"
+)]
+
+mod follower;
+mod ofrep;
+mod sdk;
+mod support;
