@@ -12,7 +12,7 @@ use tokio::net::TcpListener;
 const ANSWER: &str = include_str!("answer.json");
 
 /// Serves until it is killed; prints its port.
-pub async fn serve() -> Result<()> {
+pub(crate) async fn serve() -> Result<()> {
     let handler = |_body: Bytes| async { ([(header::CONTENT_TYPE, "application/json")], ANSWER.trim_end()) };
     let router = Router::new().route("/ofrep/v1/evaluate/flags/{key}", post(handler));
     let listener = TcpListener::bind("127.0.0.1:0").await?;

@@ -17,7 +17,7 @@ const TOGGLES: usize = 200;
 const PAUSE: Duration = Duration::from_millis(20);
 
 /// Toggles one flag and measures, for each client, from before the request was sent to the event's arrival.
-pub async fn run(program: &str) -> Result<()> {
+pub(crate) async fn run(program: &str) -> Result<()> {
     let folder = tempfile::tempdir()?;
     let burgee = Arc::new(Start { program, folder: folder.path(), env: &[] }.start().await?);
     let admin = burgee.admin().await?;
@@ -48,7 +48,10 @@ pub async fn run(program: &str) -> Result<()> {
 
 /// Says when each event (the first is the snapshot) arrived.
 async fn listen(burgee: Arc<Burgee>, arrived: mpsc::UnboundedSender<Instant>) -> Result<()> {
-    let request = burgee.http.get(format!("{}/sdk/v1/stream", burgee.url)).header("x-sdk-key", &burgee.banner.server_key);
+    let request = burgee
+        .http
+        .get(format!("{}/sdk/v1/stream", burgee.url))
+        .header("x-sdk-key", &burgee.banner.server_key);
     let mut chunks = request.send().await?.error_for_status()?.bytes_stream();
     while let Some(chunk) = chunks.next().await {
         let events = chunk?.windows(4).filter(|window| window == b"\nid:" || window == b"id: ").count();

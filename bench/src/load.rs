@@ -7,7 +7,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 /// How many answers came in how long.
-pub struct Throughput {
+pub(crate) struct Throughput {
     answers: u64,
     took: Duration,
 }
@@ -15,13 +15,18 @@ pub struct Throughput {
 impl Throughput {
     /// Answers in a second.
     #[expect(clippy::cast_precision_loss, reason = "a figure")]
-    pub fn per_second(&self) -> f64 {
+    pub(crate) fn per_second(&self) -> f64 {
         self.answers as f64 / self.took.as_secs_f64()
     }
 }
 
 /// Sends `request` to a port of this machine over `connections` for `duration`.
-pub async fn run(port: u16, request: Vec<u8>, connections: usize, duration: Duration) -> Result<Throughput> {
+pub(crate) async fn run(
+    port: u16,
+    request: Vec<u8>,
+    connections: usize,
+    duration: Duration,
+) -> Result<Throughput> {
     let begun = Instant::now();
     let tasks: Vec<_> = (0..connections)
         .map(|_| {
@@ -62,7 +67,9 @@ async fn read_answer(stream: &mut TcpStream, buffer: &mut [u8]) -> Result<()> {
         ensure!(head_text.starts_with("HTTP/1.1 200"), "{head_text}");
         let body: usize = head_text
             .lines()
-            .find_map(|line| line.to_ascii_lowercase().strip_prefix("content-length:").map(|value| value.trim().to_owned()))
+            .find_map(|line| {
+                line.to_ascii_lowercase().strip_prefix("content-length:").map(|value| value.trim().to_owned())
+            })
             .context("no content-length")?
             .parse()?;
         if length >= head + 4 + body {

@@ -17,7 +17,7 @@ const ROUND: Duration = Duration::from_secs(3);
 const PATH: &str = "/ofrep/v1/evaluate/flags/new-checkout";
 
 /// Measures both and prints the medians and their ratio.
-pub async fn run(program: &str) -> Result<()> {
+pub(crate) async fn run(program: &str) -> Result<()> {
     let folder = tempfile::tempdir()?;
     let burgee = Start { program, folder: folder.path(), env: &[] }.start().await?;
     let admin = burgee.admin().await?;
@@ -51,7 +51,8 @@ pub async fn run(program: &str) -> Result<()> {
 
 /// The bare handler must answer as much as Burgee does: the same JSON but for ids and numbers.
 async fn compare_answers(http: &reqwest::Client, url: &str, key: &str, body: &Value) -> Result<()> {
-    let answer: Value = http.post(format!("{url}{PATH}")).header("x-sdk-key", key).json(body).send().await?.json().await?;
+    let answer: Value =
+        http.post(format!("{url}{PATH}")).header("x-sdk-key", key).json(body).send().await?.json().await?;
     let bare: Value = serde_json::from_str(include_str!("answer.json"))?;
     let (ours, floor) = (answer.to_string().len(), bare.to_string().len());
     ensure!(ours.abs_diff(floor) <= 8, "answer.json has {floor} bytes, the real answer {ours}: {answer}");

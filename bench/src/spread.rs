@@ -4,18 +4,23 @@ use std::fmt;
 use std::time::Duration;
 
 /// Sorted durations.
-pub struct Spread(Vec<Duration>);
+pub(crate) struct Spread(Vec<Duration>);
 
 impl Spread {
     /// Of at least one measurement.
-    pub fn new(mut durations: Vec<Duration>) -> Self {
+    pub(crate) fn new(mut durations: Vec<Duration>) -> Self {
         durations.sort_unstable();
         Self(durations)
     }
 
     /// The duration below which a share (0 to 1) of them lies.
-    #[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "an index")]
-    pub fn quantile(&self, share: f64) -> Duration {
+    #[expect(
+        clippy::cast_precision_loss,
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "an index"
+    )]
+    pub(crate) fn quantile(&self, share: f64) -> Duration {
         let index = ((self.0.len() as f64 * share) as usize).min(self.0.len().saturating_sub(1));
         self.0.get(index).copied().unwrap_or_default()
     }

@@ -12,7 +12,7 @@ const RUNS: usize = 10;
 const FLAGS: usize = 5_000;
 
 /// Measures on an empty database and with 5,000 flags.
-pub async fn run(program: &str) -> Result<()> {
+pub(crate) async fn run(program: &str) -> Result<()> {
     let mut empty = Vec::new();
     for _ in 0..RUNS {
         let folder = tempfile::tempdir()?;

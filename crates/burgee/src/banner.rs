@@ -9,7 +9,7 @@ use domain::founding::Founded;
 use crate::config::Profile;
 
 /// Prints where Burgee runs and, once, the secrets that this start made. In colour where there is a terminal.
-pub fn print(address: SocketAddr, profile: Profile, founded: &Founded) {
+pub(crate) fn print(address: SocketAddr, profile: Profile, founded: &Founded) {
     let text = render(address, profile, founded, std::io::stdout().is_terminal());
     // Nobody may be reading; that is no reason not to serve.
     let _ = std::io::stdout().write_all(text.as_bytes());

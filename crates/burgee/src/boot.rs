@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use anyhow::Context;
+use delivery::{Delivery, Follower, Hub};
 use domain::control::{Control, Settings};
 use domain::founding::Founding;
 use domain::ports::{Bus, Store};
@@ -17,7 +18,7 @@ use crate::serve;
 use crate::system::{SystemClock, SystemIds};
 
 /// Runs a server until it is told to stop.
-pub async fn start(config: Config) -> anyhow::Result<()> {
+pub(crate) async fn start(config: Config) -> anyhow::Result<()> {
     let store: Arc<dyn Store> = store::open(&config.database).await?;
     let seen = Seen::open(&config.base_path, store.clone())?;
     let (listener, address) = serve::bind(&config.server).await?;
@@ -50,18 +51,19 @@ pub async fn start(config: Config) -> anyhow::Result<()> {
 
     let shutdown = CancellationToken::new();
     serve::cancel_on_signal(shutdown.clone())?;
-    let hub = Arc::new(delivery::Hub::default());
-    let source = StoreSource::new(store.clone(), &*bus, project_id);
-    let mut follower = delivery::Follower::new(hub.clone(), Arc::new(source));
+    let hub = Arc::new(Hub::new());
+    let source = Arc::new(StoreSource::new(store.clone(), &*bus, project_id));
+    // Nothing is served before everything was loaded once.
+    let mut follower = Follower::new(hub.clone(), source.clone());
     follower.sync_once().await.context("the flags could not be loaded")?;
     let keyring = Keyring::load(store.clone()).await?;
     let tasks = [
-        follower.start(shutdown.clone()),
+        Follower::start(hub.clone(), source, shutdown.clone()),
         keyring.clone().follow(&*bus, shutdown.clone()),
         seen.follow(&*bus, shutdown.clone()),
     ];
 
-    let delivery = delivery::router(delivery::Delivery {
+    let delivery = delivery::router(Delivery {
         hub: hub.clone(),
         gate: keyring,
         shutdown: shutdown.clone(),

@@ -7,7 +7,7 @@ use clap::{Parser, Subcommand, ValueEnum};
 /// Feature flags in one program.
 #[derive(Parser)]
 #[command(name = "burgee", version = env!("CARGO_PKG_VERSION"), arg_required_else_help = true)]
-pub struct Cli {
+pub(crate) struct Cli {
     /// What to write to the log.
     #[arg(short, long, global = true, value_enum)]
     log_level: Option<LogLevel>,
@@ -28,7 +28,7 @@ enum LogLevel {
 }
 
 #[derive(Subcommand)]
-pub enum Command {
+pub(crate) enum Command {
     /// Start a server.
     Start {
         /// A YAML file with settings; see docs/config.md.
@@ -49,7 +49,7 @@ pub enum Command {
 }
 
 #[derive(Subcommand)]
-pub enum AuditCommand {
+pub(crate) enum AuditCommand {
     /// Recompute every hash of the log and print the head of each chain.
     Verify {
         /// A YAML file with settings; see docs/config.md.
@@ -63,7 +63,7 @@ pub enum AuditCommand {
 
 impl Cli {
     /// The level that was asked for, if any.
-    pub fn log_level(&self) -> Option<&'static str> {
+    pub(crate) fn log_level(&self) -> Option<&'static str> {
         let level = match self.log_level {
             None if self.verbose => "debug",
             None => return None,
@@ -78,7 +78,7 @@ impl Cli {
 }
 
 /// What `burgee version` prints.
-pub fn version(short: bool) -> String {
+pub(crate) fn version(short: bool) -> String {
     let number = env!("CARGO_PKG_VERSION");
     if short { number.to_owned() } else { format!("burgee {number}") }
 }

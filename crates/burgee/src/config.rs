@@ -26,7 +26,7 @@ const KNOWN_SECRETS: [&str; 4] = [
 
 /// A setting that cannot be, with where it came from.
 #[derive(Debug)]
-pub struct ConfigError(String);
+pub(crate) struct ConfigError(String);
 
 impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -38,7 +38,7 @@ impl std::error::Error for ConfigError {}
 
 /// How careful Burgee is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Profile {
+pub(crate) enum Profile {
     /// This machine only, and easy to begin with.
     Local,
     /// In front of others.
@@ -46,7 +46,7 @@ pub enum Profile {
 }
 
 /// All settings, checked.
-pub struct Config {
+pub(crate) struct Config {
     /// How careful.
     pub profile: Profile,
     /// Where to listen.
@@ -68,7 +68,7 @@ pub struct Config {
 /// Where to listen.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Server {
+pub(crate) struct Server {
     /// An address or `localhost`.
     pub host: String,
     /// 0 takes a free one.
@@ -78,7 +78,7 @@ pub struct Server {
 /// What to log.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Log {
+pub(crate) struct Log {
     /// The least important level that is written.
     pub level: String,
     /// For whom.
@@ -88,7 +88,7 @@ pub struct Log {
 /// For whom the log is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum LogFormat {
+pub(crate) enum LogFormat {
     /// People.
     Text,
     /// Machines.
@@ -156,7 +156,7 @@ impl Format for Yaml {
 
 impl Config {
     /// Reads and checks all settings.
-    pub fn load(file: Option<&Path>, log_level: Option<&str>) -> Result<Self, ConfigError> {
+    pub(crate) fn load(file: Option<&Path>, log_level: Option<&str>) -> Result<Self, ConfigError> {
         let mut figment = Figment::from(Yaml::string(DEFAULTS));
         if let Some(file) = file {
             if !file.is_file() {

@@ -33,19 +33,20 @@ fn main() -> ExitCode {
 }
 
 fn run(cli: Cli) -> anyhow::Result<ExitCode> {
+    let level = cli.log_level();
     match cli.command {
         Command::Version { short } => {
             println!("{}", cli::version(short));
             Ok(ExitCode::SUCCESS)
         }
         Command::Start { config } => {
-            let config = Config::load(config.as_deref(), cli.log_level())?;
+            let config = Config::load(config.as_deref(), level)?;
             telemetry::init(&config.log)?;
             runtime()?.block_on(boot::start(config))?;
             Ok(ExitCode::SUCCESS)
         }
         Command::Audit { command: AuditCommand::Verify { config, expect } } => {
-            let config = Config::load(config.as_deref(), cli.log_level())?;
+            let config = Config::load(config.as_deref(), level)?;
             telemetry::init(&config.log)?;
             runtime()?.block_on(verify::verify(&config, &expect))
         }

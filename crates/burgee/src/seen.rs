@@ -26,31 +26,32 @@ struct Document {
 }
 
 /// The file.
-pub struct Seen {
+pub(crate) struct Seen {
     path: PathBuf,
     store: Arc<dyn Store>,
 }
 
 impl Seen {
     /// In a data folder, which is made if it is not there.
-    pub fn open(folder: &Path, store: Arc<dyn Store>) -> anyhow::Result<Self> {
+    pub(crate) fn open(folder: &Path, store: Arc<dyn Store>) -> anyhow::Result<Self> {
         std::fs::create_dir_all(folder)
             .with_context(|| format!("the folder {} cannot be made", folder.display()))?;
         Ok(Self { path: folder.join("seen.json"), store })
     }
 
     /// Whether the database stands behind what was seen of it.
-    pub async fn is_behind(&self) -> anyhow::Result<bool> {
+    pub(crate) async fn is_behind(&self) -> anyhow::Result<bool> {
         let Ok(text) = std::fs::read(&self.path) else { return Ok(false) };
         // A file that does not read was cut short by a full disk; the next write mends it.
         let seen: Document = serde_json::from_slice(&text).unwrap_or_default();
         let now = self.look().await?;
-        let behind = |(chain, revision)| now.revisions.get(chain).copied().unwrap_or(0) < *revision;
+        let behind =
+            |(chain, revision): (&String, &u64)| now.revisions.get(chain).copied().unwrap_or(0) < *revision;
         Ok(seen.epoch == now.epoch && seen.revisions.iter().any(behind))
     }
 
     /// Keeps the file up to date until shutdown, and once more then.
-    pub fn follow(self, bus: &dyn Bus, shutdown: CancellationToken) -> JoinHandle<()> {
+    pub(crate) fn follow(self, bus: &dyn Bus, shutdown: CancellationToken) -> JoinHandle<()> {
         let mut bell = bus.listen();
         tokio::spawn(async move {
             let mut written = Document::default();

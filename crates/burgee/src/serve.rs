@@ -16,7 +16,7 @@ use crate::config::Server;
 const DRAIN: Duration = Duration::from_secs(8);
 
 /// Takes the port, before anything is made that a start without it would lose.
-pub async fn bind(server: &Server) -> anyhow::Result<(TcpListener, SocketAddr)> {
+pub(crate) async fn bind(server: &Server) -> anyhow::Result<(TcpListener, SocketAddr)> {
     let Server { host, port } = server;
     let listener = TcpListener::bind((host.as_str(), *port)).await;
     let listener =
@@ -27,7 +27,11 @@ pub async fn bind(server: &Server) -> anyhow::Result<(TcpListener, SocketAddr)> 
 
 /// Serves until shutdown; then takes no new connections, lets requests under way end, and gives up on those
 /// that do not.
-pub async fn serve(listener: TcpListener, router: Router, shutdown: CancellationToken) -> anyhow::Result<()> {
+pub(crate) async fn serve(
+    listener: TcpListener,
+    router: Router,
+    shutdown: CancellationToken,
+) -> anyhow::Result<()> {
     // Answers and events are small and should leave at once.
     let listener = listener.tap_io(|stream| {
         if let Err(error) = stream.set_nodelay(true) {
@@ -45,7 +49,7 @@ pub async fn serve(listener: TcpListener, router: Router, shutdown: Cancellation
 }
 
 /// Cancels the token at SIGTERM or SIGINT.
-pub fn cancel_on_signal(shutdown: CancellationToken) -> anyhow::Result<()> {
+pub(crate) fn cancel_on_signal(shutdown: CancellationToken) -> anyhow::Result<()> {
     let mut terminate = signal(SignalKind::terminate()).context("SIGTERM cannot be heard")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("SIGINT cannot be heard")?;
     tokio::spawn(async move {

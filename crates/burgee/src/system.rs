@@ -8,7 +8,7 @@ use rand::{Rng, RngExt};
 use uuid::Uuid;
 
 /// The machine's clock.
-pub struct SystemClock;
+pub(crate) struct SystemClock;
 
 impl Clock for SystemClock {
     fn now(&self) -> Timestamp {
@@ -17,7 +17,7 @@ impl Clock for SystemClock {
 }
 
 /// The machine's chance: the thread's generator, seeded by the operating system.
-pub struct SystemIds;
+pub(crate) struct SystemIds;
 
 impl Ids for SystemIds {
     fn id(&self, _now: Timestamp) -> Id {

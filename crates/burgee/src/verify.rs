@@ -10,7 +10,7 @@ use domain::ports::{Head, Store};
 use crate::config::Config;
 
 /// Walks all chains, prints their heads, and compares with heads kept elsewhere.
-pub async fn verify(config: &Config, expected: &[String]) -> anyhow::Result<ExitCode> {
+pub(crate) async fn verify(config: &Config, expected: &[String]) -> anyhow::Result<ExitCode> {
     if let Some(path) = config.database.strip_prefix("sqlite:")
         && !std::path::Path::new(path).is_file()
     {

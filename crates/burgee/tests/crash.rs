@@ -47,7 +47,11 @@ async fn fifty_kills_under_writes_lose_nothing_acknowledged() -> Result<()> {
     Ok(())
 }
 
-fn write_until_killed(burgee: &Burgee, token: &str, round: u64) -> Vec<tokio::task::JoinHandle<Acknowledged>> {
+fn write_until_killed(
+    burgee: &Burgee,
+    token: &str,
+    round: u64,
+) -> Vec<tokio::task::JoinHandle<Acknowledged>> {
     let stop = Arc::new(AtomicBool::new(false));
     let writer = |number: usize| {
         let (url, http, token) = (burgee.url.clone(), burgee.http.clone(), token.to_owned());
@@ -59,7 +63,8 @@ fn write_until_killed(burgee: &Burgee, token: &str, round: u64) -> Vec<tokio::ta
                     break;
                 }
                 let key = format!("flag-{round}-{number}-{count}");
-                let create = http.post(format!("{url}/api/v1/flags")).bearer_auth(&token).json(&json!({ "key": key }));
+                let create =
+                    http.post(format!("{url}/api/v1/flags")).bearer_auth(&token).json(&json!({ "key": key }));
                 let Ok(answer) = create.send().await else { break };
                 if answer.status() == 201 {
                     told.created.push(key);
@@ -85,19 +90,32 @@ async fn compare(burgee: &Burgee, token: &str, total: &Acknowledged) -> Result<(
     let entries = everything(burgee, token, "/api/v1/audit?limit=1000").await?;
     let flags = everything(burgee, token, "/api/v1/flags?limit=1000").await?;
     let logged = |action: &str| entries.iter().filter(|entry| entry["action"] == action).collect::<Vec<_>>();
-    let created: Vec<_> = logged("create_flag").iter().map(|entry| entry["entities"][0]["key"].clone()).collect();
+    let created: Vec<_> =
+        logged("create_flag").iter().map(|entry| entry["entities"][0]["key"].clone()).collect();
     for key in &total.created {
         ensure!(created.contains(&json!(key)), "{key} was acknowledged and is not in the log");
         ensure!(flags.iter().any(|flag| flag["key"] == **key), "{key} was acknowledged and is not there");
     }
-    ensure!(created.len() == flags.len(), "{} flags were logged and {} are there", created.len(), flags.len());
+    ensure!(
+        created.len() == flags.len(),
+        "{} flags were logged and {} are there",
+        created.len(),
+        flags.len()
+    );
 
     let toggles = logged("toggle_flag");
     for revision in &total.toggles {
-        ensure!(toggles.iter().any(|entry| entry["revision"] == *revision), "toggle {revision} is not in the log");
+        ensure!(
+            toggles.iter().any(|entry| entry["revision"] == *revision),
+            "toggle {revision} is not in the log"
+        );
     }
     let switch = burgee.get("/api/v1/flags/switch", token).await?;
-    ensure!(switch["enabled"] == json!(toggles.len() % 2 == 1), "the switch and its {} toggles differ", toggles.len());
+    ensure!(
+        switch["enabled"] == json!(toggles.len() % 2 == 1),
+        "the switch and its {} toggles differ",
+        toggles.len()
+    );
     Ok(())
 }
 
@@ -106,7 +124,13 @@ async fn everything(burgee: &Burgee, token: &str, path: &str) -> Result<Vec<Valu
     let mut all = Vec::new();
     let mut next = Some(path.to_owned());
     while let Some(path) = next {
-        let answer = burgee.http.get(format!("{}{path}", burgee.url)).bearer_auth(token).send().await?.error_for_status()?;
+        let answer = burgee
+            .http
+            .get(format!("{}{path}", burgee.url))
+            .bearer_auth(token)
+            .send()
+            .await?
+            .error_for_status()?;
         let link = answer.headers().get("link").map(|link| link.to_str().map(str::to_owned)).transpose()?;
         next = link.and_then(|link| Some(link.split_once('<')?.1.split_once('>')?.0.to_owned()));
         all.extend(answer.json::<Vec<Value>>().await?);

@@ -41,7 +41,8 @@ fn the_settings() {
 fn the_commands() {
     let mut text = "# Commands\n".to_owned();
     for command in [&[][..], &["start"], &["version"], &["audit"], &["audit", "verify"]] {
-        let output = Command::new(PROGRAM).args(command).arg("--help").env("COLUMNS", "100").output().unwrap();
+        let output =
+            Command::new(PROGRAM).args(command).arg("--help").env("COLUMNS", "100").output().unwrap();
         let help = String::from_utf8(output.stdout).unwrap();
         let name = ["burgee"].iter().chain(command).copied().collect::<Vec<_>>().join(" ");
         text.push_str(&format!("\n## `{name}`\n\n```text\n{}\n```\n", help.trim_end()));

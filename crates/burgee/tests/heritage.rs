@@ -103,18 +103,21 @@ async fn rows_31_to_35_and_51_the_flag_of_the_example() -> Result<()> {
 
     let mut changed: Value = serde_json::from_str(NEW_CHECKOUT_UI)?;
     changed["rules"][0]["value"] = json!("viewer");
-    let (status, _) = burgee.ask("PUT", "/api/v1/flags/new-checkout-ui", Some(&house.developer), Some(&changed)).await?;
+    let (status, _) =
+        burgee.ask("PUT", "/api/v1/flags/new-checkout-ui", Some(&house.developer), Some(&changed)).await?;
     assert_eq!(status, 200);
     let read = burgee.get("/api/v1/flags/new-checkout-ui", &house.developer).await?;
     assert_eq!(read["rules"][0]["when"]["values"], json!(["viewer"]));
     let (status, _) = burgee.ask("PUT", "/api/v1/flags/nope", Some(&house.developer), Some(&changed)).await?;
     assert_eq!(status, 404);
 
-    let (status, _) = burgee.ask("DELETE", "/api/v1/flags/new-checkout-ui", Some(&house.developer), None).await?;
+    let (status, _) =
+        burgee.ask("DELETE", "/api/v1/flags/new-checkout-ui", Some(&house.developer), None).await?;
     assert_eq!(status, 403, "deleting is the admin's");
     let (status, _) = burgee.ask("DELETE", "/api/v1/flags/new-checkout-ui", Some(&house.admin), None).await?;
     assert_eq!(status, 204);
-    let (status, _) = burgee.ask("GET", "/api/v1/flags/new-checkout-ui", Some(&house.developer), None).await?;
+    let (status, _) =
+        burgee.ask("GET", "/api/v1/flags/new-checkout-ui", Some(&house.developer), None).await?;
     assert_eq!(status, 404);
     Ok(())
 }
@@ -129,17 +132,21 @@ async fn rows_54_to_57_operators() -> Result<()> {
     assert_eq!(house.answers("row-57", "in", "qa, developer").await?, (yes, no.clone()));
 
     let rule = json!({ "attribute": "team", "operator": "not_equals", "value": "qa", "variant": true });
-    house.create(&json!({ "key": "missing", "enabled": true, "default_value": false, "rules": [rule] })).await?;
-    assert_eq!(house.evaluate("missing", &house.developer).await?["value"], no, "a missing attribute matches nothing");
+    house
+        .create(&json!({ "key": "missing", "enabled": true, "default_value": false, "rules": [rule] }))
+        .await?;
+    assert_eq!(
+        house.evaluate("missing", &house.developer).await?["value"],
+        no,
+        "a missing attribute matches nothing"
+    );
     Ok(())
 }
 
 #[tokio::test]
 async fn rows_58_and_59_priority_and_default() -> Result<()> {
     let house = house().await?;
-    let rule = |variant: bool, priority: i32| {
-        json!({ "attribute": "role", "operator": "equals", "value": "developer", "variant": variant, "priority": priority })
-    };
+    let rule = |variant: bool, priority: i32| json!({ "attribute": "role", "operator": "equals", "value": "developer", "variant": variant, "priority": priority });
     let rules = json!([rule(true, 1), rule(false, 0)]);
     house.create(&json!({ "key": "row-58", "enabled": true, "default_value": true, "rules": rules })).await?;
     assert_eq!(house.evaluate("row-58", &house.developer).await?["value"], json!(false));

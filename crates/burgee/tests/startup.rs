@@ -43,8 +43,11 @@ fn an_unknown_key_is_named_with_its_source() {
 #[test]
 fn secrets_that_everyone_knows_are_refused_in_production() {
     let folder = tempfile::tempdir().unwrap();
-    for (name, value) in [("JWT_SECRET_KEY", "change-me-in-production"), ("ADMIN_API_KEY", "admin-secret-key")] {
-        let line = error_line(&refused(folder.path(), &[("BURGEE_PROFILE", "production"), (name, value)], &[]));
+    for (name, value) in
+        [("JWT_SECRET_KEY", "change-me-in-production"), ("ADMIN_API_KEY", "admin-secret-key")]
+    {
+        let line =
+            error_line(&refused(folder.path(), &[("BURGEE_PROFILE", "production"), (name, value)], &[]));
         assert!(line.contains("everyone knows"), "{line}");
     }
     let line = error_line(&refused(folder.path(), &[("SDK_API_KEY", "short")], &[]));
@@ -100,19 +103,29 @@ async fn told_secrets_are_taken_as_they_are_and_new_ones_are_added() -> Result<(
         ("JWT_SECRET_KEY", "a-signing-secret-of-ours"),
     ];
     let first = Start { program: PROGRAM, folder: folder.path(), env: &env }.start().await?;
-    assert!(first.banner.admin_password.is_empty() && first.banner.server_key.is_empty(), "{}", first.banner.text);
+    assert!(
+        first.banner.admin_password.is_empty() && first.banner.server_key.is_empty(),
+        "{}",
+        first.banner.text
+    );
     let token = first.login("root@example.com", "correct horse battery").await?;
     let me = first.get("/auth/me", "an-admin-key-of-ours").await?;
     assert_eq!((&me["email"], &me["role"]), (&json!("admin-key"), &json!("admin")));
-    let by_header = first.http.get(format!("{}/auth/me", first.url)).header("x-admin-api-key", "an-admin-key-of-ours");
+    let by_header =
+        first.http.get(format!("{}/auth/me", first.url)).header("x-admin-api-key", "an-admin-key-of-ours");
     assert_eq!(by_header.send().await?.status(), 200);
-    let snapshot = |key: &'static str| first.http.get(format!("{}/sdk/v1/snapshot", first.url)).header("x-sdk-key", key);
+    let snapshot =
+        |key: &'static str| first.http.get(format!("{}/sdk/v1/snapshot", first.url)).header("x-sdk-key", key);
     assert_eq!(snapshot("an-sdk-key-of-ours-1").send().await?.status(), 200);
     first.stop().await?;
 
     let again = Start { program: PROGRAM, folder: folder.path(), env: &env }.start().await?;
     assert!(!again.banner.text.contains("Note"), "{}", again.banner.text);
-    assert_eq!(again.get("/auth/me", &token).await?["email"], "root@example.com", "sessions outlive a restart");
+    assert_eq!(
+        again.get("/auth/me", &token).await?["email"],
+        "root@example.com",
+        "sessions outlive a restart"
+    );
     again.stop().await?;
 
     let mut newer = env;
@@ -131,7 +144,10 @@ async fn told_secrets_are_taken_as_they_are_and_new_ones_are_added() -> Result<(
 async fn sigterm_ends_streams_and_requests_within_ten_seconds() -> Result<()> {
     let folder = tempfile::tempdir()?;
     let burgee = Start { program: PROGRAM, folder: folder.path(), env: &[] }.start().await?;
-    let stream = burgee.http.get(format!("{}/sdk/v1/stream", burgee.url)).header("x-sdk-key", &burgee.banner.server_key);
+    let stream = burgee
+        .http
+        .get(format!("{}/sdk/v1/stream", burgee.url))
+        .header("x-sdk-key", &burgee.banner.server_key);
     let stream = stream.send().await?;
     assert_eq!(stream.status(), 200);
     let reader = tokio::spawn(async move { stream.text().await });
@@ -145,7 +161,8 @@ async fn sigterm_ends_streams_and_requests_within_ten_seconds() -> Result<()> {
 #[tokio::test]
 async fn a_database_put_back_from_a_copy_gets_a_new_epoch() -> Result<()> {
     let folder = tempfile::tempdir()?;
-    let start = Start { program: PROGRAM, folder: folder.path(), env: &[("ADMIN_API_KEY", "an-admin-key-of-ours")] };
+    let start =
+        Start { program: PROGRAM, folder: folder.path(), env: &[("ADMIN_API_KEY", "an-admin-key-of-ours")] };
     let key = "an-admin-key-of-ours";
     let burgee = start.start().await?;
     let sdk_key = burgee.banner.server_key.clone();

@@ -46,7 +46,12 @@ impl Client {
             (name, _) => bail!("{name} out of place"),
         }
         let snapshot = self.snapshot.as_ref().context("no snapshot")?;
-        ensure!(snapshot.revision == revision, "the event {} carries revision {}", event.id, snapshot.revision);
+        ensure!(
+            snapshot.revision == revision,
+            "the event {} carries revision {}",
+            event.id,
+            snapshot.revision
+        );
         self.given.push((revision, state(snapshot)?));
         self.last = Some(event.id.clone());
         Ok(())
@@ -58,7 +63,9 @@ impl Client {
 }
 
 fn state(snapshot: &Snapshot) -> Result<State> {
-    let enabled = |flag: &engine::model::Read<engine::model::Flag>| Ok::<_, anyhow::Error>(flag.known().context("a flag that does not read")?.enabled);
+    let enabled = |flag: &engine::model::Read<engine::model::Flag>| {
+        Ok::<_, anyhow::Error>(flag.known().context("a flag that does not read")?.enabled)
+    };
     snapshot.flags.iter().map(|(key, flag)| Ok((key.clone(), enabled(flag)?))).collect()
 }
 
@@ -69,14 +76,19 @@ async fn follow(
     mut until: watch::Receiver<u64>,
     mut cut: watch::Receiver<bool>,
 ) -> Result<()> {
-    let mut request = burgee.http.get(format!("{}/sdk/v1/stream", burgee.url)).header("x-sdk-key", &burgee.banner.server_key);
+    let mut request = burgee
+        .http
+        .get(format!("{}/sdk/v1/stream", burgee.url))
+        .header("x-sdk-key", &burgee.banner.server_key);
     if let Some(last) = &client.last {
         request = request.header("last-event-id", last);
     }
     let mut chunks = request.send().await?.error_for_status()?.bytes_stream();
     let mut text = String::new();
     loop {
-        while let Some((event, rest)) = text.split_once("\n\n").map(|(event, rest)| (event.to_owned(), rest.to_owned())) {
+        while let Some((event, rest)) =
+            text.split_once("\n\n").map(|(event, rest)| (event.to_owned(), rest.to_owned()))
+        {
             text = rest;
             if let Some(event) = read_event(&event)? {
                 client.take(&event)?;
@@ -96,7 +108,9 @@ async fn follow(
 
 /// `None` for comments and hints.
 fn read_event(text: &str) -> Result<Option<Event>> {
-    let field = |name: &str| text.lines().filter_map(|line| line.strip_prefix(name)).map(str::trim).collect::<Vec<_>>();
+    let field = |name: &str| {
+        text.lines().filter_map(|line| line.strip_prefix(name)).map(str::trim).collect::<Vec<_>>()
+    };
     let (ids, data) = (field("id:"), field("data:"));
     if data.is_empty() {
         return Ok(None);
@@ -132,10 +146,13 @@ async fn a_hundred_streams_through_a_burst_with_half_of_them_cut() -> Result<()>
     let last = *history.keys().last().context("nothing was toggled")?;
     goal.send_replace(last);
     for (number, client) in clients.into_iter().enumerate() {
-        let client = timeout(PATIENCE, client).await.with_context(|| format!("client {number} never saw revision {last}"))???;
+        let client = timeout(PATIENCE, client)
+            .await
+            .with_context(|| format!("client {number} never saw revision {last}"))???;
         check(&client, &history, last).with_context(|| format!("client {number}"))?;
     }
-    let fetched: Snapshot = serde_json::from_value(burgee.get("/sdk/v1/snapshot", &burgee.banner.server_key).await?)?;
+    let fetched: Snapshot =
+        serde_json::from_value(burgee.get("/sdk/v1/snapshot", &burgee.banner.server_key).await?)?;
     assert_eq!((fetched.revision, Some(&state(&fetched)?)), (last, history.get(&last)));
     Ok(())
 }
@@ -161,8 +178,13 @@ async fn run(
 }
 
 /// Toggles in a burst, several at once; gives the server's state at each revision, as it answered.
-async fn toggle(burgee: &Arc<Burgee>, admin: &str, cutter: &watch::Sender<bool>) -> Result<BTreeMap<u64, State>> {
-    let start: Snapshot = serde_json::from_value(burgee.get("/sdk/v1/snapshot", &burgee.banner.server_key).await?)?;
+async fn toggle(
+    burgee: &Arc<Burgee>,
+    admin: &str,
+    cutter: &watch::Sender<bool>,
+) -> Result<BTreeMap<u64, State>> {
+    let start: Snapshot =
+        serde_json::from_value(burgee.get("/sdk/v1/snapshot", &burgee.banner.server_key).await?)?;
     let tasks: Vec<_> = (0..FLAGS)
         .map(|number| {
             let (burgee, admin) = (burgee.clone(), admin.to_owned());
@@ -183,7 +205,10 @@ async fn toggle(burgee: &Arc<Burgee>, admin: &str, cutter: &watch::Sender<bool>)
     for task in tasks {
         for flag in task.await?? {
             let key = flag["key"].as_str().context("no key")?.to_owned();
-            changes.insert(flag["version"].as_u64().context("no version")?, (key, flag["enabled"] == json!(true)));
+            changes.insert(
+                flag["version"].as_u64().context("no version")?,
+                (key, flag["enabled"] == json!(true)),
+            );
         }
     }
     ensure!(changes.len() == TOGGLES, "each toggle has a revision of its own");
