@@ -1,0 +1,56 @@
+//! What every store must do, whatever it keeps things in. Each property starts from a fresh store with one
+//! project and three environments.
+
+mod accounts;
+mod commits;
+mod consistency;
+mod listing;
+mod log;
+mod snapshots;
+mod world;
+
+use std::pin::Pin;
+use std::sync::Arc;
+
+use anyhow::{Context, Result, ensure};
+use domain::ports::Store;
+
+use world::World;
+
+type Property = fn(World) -> Pin<Box<dyn Future<Output = Result<()>> + Send>>;
+
+macro_rules! properties {
+    ($($module:ident: $($name:ident),+;)+) => {
+        [$($((stringify!($name), (|world| Box::pin($module::$name(world))) as Property),)+)+]
+    };
+}
+
+/// Checks all properties, each on a store that `make` makes: empty, and shared with nobody.
+pub async fn all(make: impl AsyncFn() -> Result<Arc<dyn Store>>) -> Result<()> {
+    let properties = properties! {
+        commits: revisions_have_no_gaps_under_concurrency, of_those_who_read_the_same_one_wins,
+            one_of_many_creates_of_a_key_wins, stale_reads_are_refused, what_is_taken_is_refused,
+            what_is_gone_is_refused, what_names_nothing_is_refused, a_change_keeps_to_its_chain,
+            texts_that_not_every_store_can_keep_are_refused;
+        snapshots: a_snapshot_says_what_was_written, documents_come_back_whole, a_deleted_flag_is_null,
+            versions_never_repeat, environments_move_only_when_affected, an_unknown_environment_is_none,
+            a_new_environment_starts_at_its_revision;
+        consistency: a_delta_applied_is_the_snapshot, readers_see_whole_changes;
+        listing: flags_come_in_pages_by_key, search_takes_every_character_as_it_is, tags_filter,
+            a_flag_comes_with_its_configs;
+        log: the_log_is_a_chain, the_log_comes_in_pages, the_log_is_found_by_entity,
+            the_last_entity_of_a_key_is_known, texts_come_back_byte_for_byte, a_project_has_its_own_chain;
+        accounts: accounts_are_found, credentials_are_found, sdk_keys_are_in_force_until_revoked,
+            a_history_has_a_name;
+    };
+    let mut broken = Vec::new();
+    for (name, property) in properties {
+        let store = make().await.with_context(|| format!("{name}: no store to try it on"))?;
+        let world = World::found(store).await.with_context(|| format!("{name}: no world to try it in"))?;
+        if let Err(error) = property(world).await {
+            broken.push(format!("{name}: {error:#}"));
+        }
+    }
+    ensure!(broken.is_empty(), "{} broken:\n{}", broken.len(), broken.join("\n"));
+    Ok(())
+}

@@ -1,0 +1,137 @@
+//! Who may sign in, and with what.
+
+use anyhow::{Context, Result, ensure};
+use domain::account::{AccessToken, Account, Role, SigningKey};
+use domain::id::Id;
+use domain::log::{Chain, Write};
+use domain::sdk_key::{SdkKey, SdkKeyKind};
+use domain::time::Timestamp;
+
+use super::world::{EPOCH, NOW, World};
+
+/// More than a database takes with one query's values is asked for by nobody; more than one batch may be.
+const MANY: usize = 1_200;
+
+fn later(millis: i64) -> Timestamp {
+    Timestamp::from_millis(NOW.as_millis() + millis)
+}
+
+fn account(world: &World, email: &str, role: Role) -> Account {
+    Account {
+        id: world.id(),
+        email: email.to_owned(),
+        name: format!("Name of {email}"),
+        role,
+        password_hash: Some(format!("$argon2id${email}")),
+        created_at: NOW,
+        updated_at: later(1),
+    }
+}
+
+async fn in_instance(world: &World, writes: Vec<Write>) -> Result<()> {
+    world.store.commit(world.change(Chain::Instance, writes)).await?;
+    Ok(())
+}
+
+pub(super) async fn accounts_are_found(world: World) -> Result<()> {
+    let ada = account(&world, "ada@example.org", Role::Admin);
+    let service = Account { password_hash: None, ..account(&world, "admin-key", Role::Developer) };
+    for one in [&ada, &service] {
+        in_instance(&world, vec![Write::CreateAccount(one.clone())]).await?;
+    }
+    let store = &world.store;
+    ensure!(store.account(ada.id).await?.as_ref() == Some(&ada));
+    ensure!(store.account(world.id()).await?.is_none());
+    ensure!(store.account_by_email("ada@example.org").await?.as_ref() == Some(&ada));
+    ensure!(store.account_by_email("admin-key").await?.as_ref() == Some(&service));
+    for unknown in ["Ada@example.org", "ada@example.or", "%", "a\0b", ""] {
+        ensure!(store.account_by_email(unknown).await?.is_none(), "{unknown:?}");
+    }
+    let mut asked: Vec<Id> = (0..MANY).map(|_| world.id()).collect();
+    asked.extend([service.id, ada.id]);
+    let mut names = store.account_names(&asked).await?;
+    names.sort_unstable();
+    ensure!(names == [(ada.id, ada.email), (service.id, service.email)], "{names:?}");
+    ensure!(store.account_names(&[]).await?.is_empty());
+    Ok(())
+}
+
+pub(super) async fn credentials_are_found(world: World) -> Result<()> {
+    let owner = account(&world, "bob@example.org", Role::Viewer);
+    let token = |hash: &str| AccessToken {
+        id: world.id(),
+        account_id: owner.id,
+        hash: hash.to_owned(),
+        created_at: later(2),
+    };
+    let (one, two) = (token("11"), token("22"));
+    let tokens = [&one, &two].map(|token| Write::CreateAccessToken(token.clone()));
+    let writes = std::iter::once(Write::CreateAccount(owner.clone())).chain(tokens).collect();
+    in_instance(&world, writes).await?;
+    ensure!(world.store.access_token("22").await? == Some((two, owner)));
+    for unknown in ["33", "", "1", "a\0b"] {
+        ensure!(world.store.access_token(unknown).await?.is_none(), "{unknown:?}");
+    }
+    let key = |secret: &[u8], created_at| SigningKey { id: world.id(), secret: secret.to_vec(), created_at };
+    let keys = [key(&[0, 255, 10, 0], later(5)), key(b"", later(9)), key(b"oldest", NOW)];
+    for key in &keys {
+        in_instance(&world, vec![Write::CreateSigningKey(key.clone())]).await?;
+    }
+    let [middle, newest, oldest] = keys;
+    ensure!(world.store.signing_keys().await? == [oldest, middle, newest], "oldest first, byte for byte");
+    Ok(())
+}
+
+pub(super) async fn sdk_keys_are_in_force_until_revoked(world: World) -> Result<()> {
+    let key = |project_id, environment_id, hash: &str, kind, millis| SdkKey {
+        id: world.id(),
+        project_id,
+        environment_id,
+        name: "café".to_owned(),
+        kind,
+        hint: "bgs_12345678".to_owned(),
+        hash: hash.to_owned(),
+        created_by: world.project_id,
+        created_at: later(millis),
+        revoked_at: None,
+    };
+    let place = world.environments[1].id;
+    let old = key(world.project_id, place, "01", SdkKeyKind::Server, 1);
+    let new = key(world.project_id, place, "02", SdkKeyKind::Client, 2);
+    for key in [&new, &old] {
+        world.write(vec![Write::CreateSdkKey(key.clone())]).await?;
+    }
+    let other = world.id();
+    world.make_project(other, "other").await?;
+    let environment = world.environment(other, "development", 0)?;
+    let foreign = key(other, environment.id, "03", SdkKeyKind::Server, 3);
+    let writes = vec![Write::CreateEnvironment(environment.clone()), Write::CreateSdkKey(foreign.clone())];
+    world.store.commit(world.change(Chain::Project(other), writes)).await?;
+    let store = &world.store;
+    ensure!(store.sdk_keys(world.project_id).await? == [new.clone(), old.clone()], "newest first");
+    ensure!(store.sdk_keys_in_force().await? == [foreign.clone(), new.clone(), old.clone()]);
+
+    // The same secret may not open two projects.
+    let copied = key(other, environment.id, "01", SdkKeyKind::Server, 4);
+    let copy = world.change(Chain::Project(other), vec![Write::CreateSdkKey(copied)]);
+    ensure!(store.commit(copy).await.is_err());
+
+    let revoke = |millis| vec![Write::RevokeSdkKey { id: new.id, at: later(millis) }];
+    world.write(revoke(10)).await?;
+    world.write(revoke(20)).await?;
+    ensure!(store.sdk_keys_in_force().await? == [foreign, old]);
+    let kept = store.sdk_keys(world.project_id).await?;
+    let revoked = kept.into_iter().find(|key| key.id == new.id).context("it is gone")?;
+    ensure!(revoked.revoked_at == Some(later(10)), "the first revocation counts");
+    let astray = world.change(Chain::Project(other), revoke(30));
+    ensure!(store.commit(astray).await.is_err(), "another project revoked it");
+    Ok(())
+}
+
+pub(super) async fn a_history_has_a_name(world: World) -> Result<()> {
+    ensure!(world.store.epoch().await?.as_deref() == Some(EPOCH));
+    world.store.renew_epoch("feedbeef").await?;
+    ensure!(world.store.epoch().await?.as_deref() == Some("feedbeef"));
+    ensure!(world.snapshot(0).await?.epoch == "feedbeef");
+    Ok(())
+}
