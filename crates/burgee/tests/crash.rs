@@ -31,7 +31,7 @@ async fn fifty_kills_under_writes_lose_nothing_acknowledged() -> Result<()> {
     for round in 0..ROUNDS {
         let writers = write_until_killed(&burgee, &token, round);
         // A different moment of the work in each round.
-        tokio::time::sleep(Duration::from_millis(20 + round * 7 % 60)).await;
+        tokio::time::sleep(Duration::from_millis(60 + round * 37 % 190)).await;
         burgee.kill()?;
         for writer in writers {
             let told = writer.await?;
@@ -40,6 +40,7 @@ async fn fifty_kills_under_writes_lose_nothing_acknowledged() -> Result<()> {
         }
         burgee = start.start().await.with_context(|| format!("start after kill {round}"))?;
     }
+    println!("acknowledged: {} flags, {} toggles", total.created.len(), total.toggles.len());
     ensure!(total.created.len() > 50 && total.toggles.len() > 50, "too little was written to prove anything");
     compare(&burgee, &token, &total).await?;
     let verified = burgee.run(&["audit", "verify"])?;

@@ -125,8 +125,11 @@ async fn a_hundred_streams_through_a_burst_with_half_of_them_cut() -> Result<()>
     let folder = tempfile::tempdir()?;
     let burgee = Arc::new(Start { program: PROGRAM, folder: folder.path(), env: &[] }.start().await?);
     let admin = burgee.admin().await?;
+    let mut changes = BTreeMap::new();
     for number in 0..FLAGS {
-        burgee.post("/api/v1/flags", Some(&admin), &json!({ "key": format!("flag-{number}") })).await?;
+        let flag =
+            burgee.post("/api/v1/flags", Some(&admin), &json!({ "key": format!("flag-{number}") })).await?;
+        changes.extend([change(&flag)?]);
     }
 
     let (goal, until) = watch::channel(0);
@@ -142,7 +145,8 @@ async fn a_hundred_streams_through_a_burst_with_half_of_them_cut() -> Result<()>
         .collect();
     connected.wait().await;
 
-    let history = toggle(&burgee, &admin, &cutter).await?;
+    changes.extend(toggle(&burgee, &admin, &cutter).await?);
+    let history = history(changes);
     let last = *history.keys().last().context("nothing was toggled")?;
     goal.send_replace(last);
     for (number, client) in clients.into_iter().enumerate() {
@@ -177,48 +181,48 @@ async fn run(
     Ok(client)
 }
 
-/// Toggles in a burst, several at once; gives the server's state at each revision, as it answered.
+/// What an answer says about a change: its revision, the flag, and whether it is enabled from then on.
+fn change(flag: &Value) -> Result<(u64, (String, bool))> {
+    let key = flag["key"].as_str().context("no key")?.to_owned();
+    Ok((flag["version"].as_u64().context("no version")?, (key, flag["enabled"] == json!(true))))
+}
+
+/// The server's state at each revision of the environment, as its answers to the changes told it.
+fn history(changes: BTreeMap<u64, (String, bool)>) -> BTreeMap<u64, State> {
+    let mut now = State::new();
+    let states = changes.into_iter().map(|(revision, (key, enabled))| {
+        now.insert(key, enabled);
+        (revision, now.clone())
+    });
+    states.collect()
+}
+
+/// Toggles in a burst, several at once, and has the streams cut in the middle.
 async fn toggle(
     burgee: &Arc<Burgee>,
     admin: &str,
     cutter: &watch::Sender<bool>,
-) -> Result<BTreeMap<u64, State>> {
-    let start: Snapshot =
-        serde_json::from_value(burgee.get("/sdk/v1/snapshot", &burgee.banner.server_key).await?)?;
-    let tasks: Vec<_> = (0..FLAGS)
-        .map(|number| {
-            let (burgee, admin) = (burgee.clone(), admin.to_owned());
-            tokio::spawn(async move {
-                let mut answers = Vec::new();
-                for _ in 0..TOGGLES / FLAGS {
-                    let path = format!("/api/v1/flags/flag-{number}/toggle");
-                    answers.push(burgee.post(&path, Some(&admin), &Value::Null).await?);
-                }
-                Ok::<_, anyhow::Error>(answers)
-            })
+) -> Result<BTreeMap<u64, (String, bool)>> {
+    let toggler = |number| {
+        let (burgee, admin) = (burgee.clone(), admin.to_owned());
+        tokio::spawn(async move {
+            let path = format!("/api/v1/flags/flag-{number}/toggle");
+            let mut changes = Vec::new();
+            for _ in 0..TOGGLES / FLAGS {
+                changes.push(change(&burgee.post(&path, Some(&admin), &Value::Null).await?)?);
+            }
+            Ok::<_, anyhow::Error>(changes)
         })
-        .collect();
+    };
+    let togglers: Vec<_> = (0..FLAGS).map(toggler).collect();
     tokio::time::sleep(Duration::from_millis(100)).await;
     cutter.send_replace(true);
-
     let mut changes = BTreeMap::new();
-    for task in tasks {
-        for flag in task.await?? {
-            let key = flag["key"].as_str().context("no key")?.to_owned();
-            changes.insert(
-                flag["version"].as_u64().context("no version")?,
-                (key, flag["enabled"] == json!(true)),
-            );
-        }
+    for toggler in togglers {
+        changes.extend(toggler.await??);
     }
     ensure!(changes.len() == TOGGLES, "each toggle has a revision of its own");
-    let mut now = state(&start)?;
-    let mut history = BTreeMap::from([(start.revision, now.clone())]);
-    for (revision, (key, enabled)) in changes {
-        now.insert(key, enabled);
-        history.insert(revision, now.clone());
-    }
-    Ok(history)
+    Ok(changes)
 }
 
 fn check(client: &Client, history: &BTreeMap<u64, State>, last: u64) -> Result<()> {

@@ -189,9 +189,10 @@ impl Burgee {
         Ok((status, body))
     }
 
-    /// POSTs, and fails unless the answer is a success.
+    /// POSTs (`null` is no body), and fails unless the answer is a success.
     pub async fn post(&self, path: &str, token: Option<&str>, body: &Value) -> Result<Value> {
-        let (status, answer) = self.ask("POST", path, token, Some(body)).await?;
+        let (status, answer) =
+            self.ask("POST", path, token, Some(body).filter(|body| !body.is_null())).await?;
         ensure!((200..300).contains(&status), "POST {path}: {status} {answer}");
         Ok(answer)
     }
