@@ -1,0 +1,171 @@
+// The real program, started on a free port with a data folder of its own, and stopped by its id.
+
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { performance } from 'node:perf_hooks';
+import process from 'node:process';
+import { createInterface } from 'node:readline';
+import { setTimeout as wait } from 'node:timers/promises';
+
+/** How long anything may take before the test fails, in milliseconds. */
+const PATIENCE = 20_000;
+/** How much of the program's log is kept to explain a failure, in characters. */
+const MOST_LOG = 16_384;
+
+/**
+ * Asks until the probe gives something truthy, and gives that.
+ *
+ * @param {string} what what is waited for; stands in the failure
+ * @param {() => unknown} probe asked again and again
+ * @param {number} patience how long, in milliseconds
+ */
+export async function until(what, probe, patience = PATIENCE) {
+  const deadline = performance.now() + patience;
+  for (;;) {
+    const found = await probe();
+    if (found) return found;
+    assert.ok(performance.now() < deadline, `not within ${patience} ms: ${what}`);
+    await wait(5);
+  }
+}
+
+/** A running server, and what a person can ask of it. */
+export class Burgee {
+  #child;
+  #folder;
+  #log;
+  #token;
+
+  constructor(child, folder, log, banner) {
+    this.#child = child;
+    this.#folder = folder;
+    this.#log = log;
+    /** Where it listens: `http://127.0.0.1:PORT`. */
+    this.url = banner.url;
+    /** The server-kind key of `development`. */
+    this.serverKey = banner.serverKey;
+    /** The client-kind key of `development`. */
+    this.clientKey = banner.clientKey;
+  }
+
+  /** Starts the program on an empty folder, and signs up as a developer. */
+  static async start() {
+    const program = process.env.BURGEE;
+    assert.ok(program, 'BURGEE must be the path of the program; `make test` builds it and says where it is');
+    const folder = await mkdtemp(path.join(tmpdir(), 'burgee-e2e-'));
+    // An environment of its own, so that nothing of the developer's leaks in.
+    const env = {
+      PATH: process.env.PATH,
+      BURGEE__DATABASE__PATH: path.join(folder, 'burgee.db'),
+      BURGEE__STORAGE__BASE_PATH: folder,
+      BURGEE__SERVER__PORT: '0',
+    };
+    const child = spawn(program, ['start'], { cwd: folder, env, stdio: ['ignore', 'pipe', 'pipe'] });
+    killWithUs(child);
+    await once(child, 'spawn');
+    const log = keepLast(child.stderr);
+    const banner = await readBanner(child, log);
+    const burgee = new Burgee(child, folder, log, banner);
+    await until('it is healthy', async () => (await burgee.ask('GET', '/health')).status === 200);
+    const account = { email: 'tester@example.com', password: 'secret', role: 'developer' };
+    burgee.#token = (await burgee.change('POST', '/auth/register', account)).token;
+    return burgee;
+  }
+
+  /** Asks it to stop (SIGTERM), which it must do in order, and removes its folder. */
+  async stop() {
+    if (this.#child.exitCode === null) {
+      const stopped = once(this.#child, 'exit', { signal: AbortSignal.timeout(PATIENCE) });
+      this.#child.kill('SIGTERM');
+      await stopped;
+    }
+    await rm(this.#folder, { recursive: true, force: true });
+    assert.equal(this.#child.exitCode, 0, `it did not stop in order; it logged: ${this.#log()}`);
+  }
+
+  /** Asks as the developer. Gives the status and the JSON of the answer, `null` if there is none. */
+  async ask(method, where, document) {
+    const headers = { 'Content-Type': 'application/json' };
+    if (this.#token) headers.Authorization = `Bearer ${this.#token}`;
+    const body = document === undefined ? undefined : JSON.stringify(document);
+    const answer = await fetch(this.url + where, { method, headers, body });
+    const text = await answer.text();
+    return { status: answer.status, body: text === '' ? null : JSON.parse(text) };
+  }
+
+  /** Asks for a change, and fails unless it was made. */
+  async change(method, where, document) {
+    const { status, body } = await this.ask(method, where, document);
+    assert.ok(status >= 200 && status < 300, `${method} ${where}: ${status} ${JSON.stringify(body)}`);
+    return body;
+  }
+
+  /** Makes a flag, and gives it as it is. */
+  makeFlag(flag) {
+    return this.change('POST', '/api/v1/flags', flag);
+  }
+
+  /** Raises or lowers a flag in an environment. */
+  setEnabled(key, enabled, environment = 'development') {
+    return this.change('POST', `/api/v1/flags/${key}/toggle?environment=${environment}`, { enabled });
+  }
+
+  /** Makes an SDK key, and gives its secret and its id. */
+  makeSdkKey(kind, environment = 'development') {
+    return this.change('POST', `/api/v1/sdk-keys?environment=${environment}`, { name: 'e2e', kind });
+  }
+
+  /** Asks for all flags as an application does, past any SDK. */
+  evaluateAll(key, context = {}) {
+    const headers = { 'Content-Type': 'application/json', 'X-API-Key': key };
+    const body = JSON.stringify({ context });
+    return fetch(`${this.url}/ofrep/v1/evaluate/flags`, { method: 'POST', headers, body });
+  }
+
+  /** Waits until applications are answered from what a change made. */
+  async settled(changed, key = this.serverKey) {
+    const revision = Math.max(changed.version, changed.flag_version);
+    await until(`revision ${revision} is delivered`, async () => {
+      const answer = await this.evaluateAll(key);
+      return answer.ok && (await answer.json()).metadata.revision >= revision;
+    });
+  }
+}
+
+/** No program outlives its tests, however they end. */
+function killWithUs(child) {
+  const kill = () => child.kill('SIGKILL');
+  process.once('exit', kill);
+  child.once('exit', () => process.removeListener('exit', kill));
+}
+
+/** Reads a stream to its end, and gives its last part when asked. */
+function keepLast(stream) {
+  let text = '';
+  stream.setEncoding('utf8').on('data', (chunk) => {
+    text = (text + chunk).slice(-MOST_LOG);
+  });
+  return () => text;
+}
+
+/** Reads what a start prints, up to the last line, which says where it runs. */
+async function readBanner(child, log) {
+  const banner = {};
+  const lines = createInterface({ input: child.stdout, signal: AbortSignal.timeout(PATIENCE) });
+  for await (const line of lines) {
+    const last = line.trim().split(/\s+/).at(-1);
+    if (line.includes('SDK key (server)')) banner.serverKey = last;
+    if (line.includes('SDK key (client)')) banner.clientKey = last;
+    if (line.startsWith('Burgee is running at')) {
+      banner.url = line.match(/http:\/\/\S+/)[0];
+      // Whatever else it prints is read, so that it never waits for us.
+      child.stdout.resume();
+      return banner;
+    }
+  }
+  return assert.fail(`it is not running after ${PATIENCE} ms; it logged: ${log()}`);
+}

@@ -1,0 +1,19 @@
+import js from '@eslint/js';
+
+export default [
+  js.configs.recommended,
+  {
+    languageOptions: {
+      // Everything else that Node offers is imported by its name.
+      globals: { fetch: 'readonly', URL: 'readonly', AbortSignal: 'readonly' },
+    },
+    rules: {
+      eqeqeq: 'error',
+      'no-console': 'error',
+      'no-shadow': 'error',
+      'no-var': 'error',
+      'object-shorthand': 'error',
+      'prefer-const': 'error',
+    },
+  },
+];
