@@ -298,8 +298,10 @@ pub(super) async fn mark_environments(
 ) -> sqlx::Result<()> {
     sqlx::query(
         "UPDATE environments SET snapshot_revision = $2
-         WHERE project_id = $1 AND id IN (
-             SELECT environment_id FROM effects WHERE project_id = $1 AND revision = $2)",
+         WHERE project_id = $1 AND EXISTS (
+             SELECT 1 FROM effects e
+             WHERE e.project_id = environments.project_id AND e.environment_id = environments.id
+               AND e.revision = $2)",
     )
     .bind(project_id.to_string())
     .bind(signed(revision))

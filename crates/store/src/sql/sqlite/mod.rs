@@ -7,8 +7,8 @@ mod queries;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use sqlx::ConnectOptions;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{ConnectOptions, Connection};
 
 use super::{migration_error, ours};
 use crate::open::OpenError;
@@ -49,12 +49,18 @@ pub(crate) async fn open(path: PathBuf) -> Result<SqlStore, OpenError> {
         // An acknowledged change survives a power cut: each commit is synced, WAL or not.
         .synchronous(SqliteSynchronous::Full);
     migrate(&path, &options).await?;
-    // Connections are kept for good: opening one costs more than holding it.
-    let pool = || SqlitePoolOptions::new().acquire_timeout(PATIENCE).idle_timeout(None).max_lifetime(None);
     let writer = pool().max_connections(1).connect_with(options.clone());
     let reader = pool().max_connections(READERS).connect_with(options.pragma("query_only", "ON"));
     let unusable = |error: sqlx::Error| file::unusable(&path, error.into());
     Ok(SqlStore { writer: writer.await.map_err(unusable)?, reader: reader.await.map_err(unusable)? })
+}
+
+/// Connections are kept for good: opening one costs more than holding it.
+fn pool() -> SqlitePoolOptions {
+    let pool = SqlitePoolOptions::new().acquire_timeout(PATIENCE).idle_timeout(None).max_lifetime(None);
+    // After a full disk or a failed read SQLite ends the transaction by itself, sqlx's own end of it then fails,
+    // and the connection would take no transaction ever again. One that seems to be in one is replaced.
+    pool.before_acquire(|connection, _| Box::pin(async { Ok(!connection.is_in_transaction()) }))
 }
 
 async fn migrate(path: &Path, options: &SqliteConnectOptions) -> Result<(), OpenError> {
@@ -63,3 +69,6 @@ async fn migrate(path: &Path, options: &SqliteConnectOptions) -> Result<(), Open
     let migrated = migrator.run_direct(None, &mut connection, false).await;
     migrated.map_err(|error| migration_error(path.display().to_string(), error))
 }
+
+#[cfg(test)]
+mod tests;
