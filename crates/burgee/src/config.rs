@@ -149,7 +149,7 @@ impl Format for Yaml {
     type Error = serde_norway::Error;
     const NAME: &'static str = "YAML";
 
-    fn from_str<'de, T: serde::de::DeserializeOwned>(text: &'de str) -> Result<T, Self::Error> {
+    fn from_str<T: serde::de::DeserializeOwned>(text: &str) -> Result<T, Self::Error> {
         serde_norway::from_str(text)
     }
 }

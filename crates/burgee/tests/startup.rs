@@ -1,4 +1,5 @@
 //! Starting and stopping: what cannot be ends with one clear line, and stopping is orderly.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on stops")]
 
 use std::path::Path;
 use std::process::Output;

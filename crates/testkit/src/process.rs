@@ -86,7 +86,7 @@ impl Start<'_> {
         let burgee = Burgee {
             url: banner.url.clone(),
             banner,
-            http: reqwest::Client::builder().timeout(Duration::from_secs(60)).build()?,
+            http: reqwest::Client::builder().timeout(Duration::from_mins(1)).build()?,
             program: self.program.into(),
             folder: self.folder.into(),
             child,

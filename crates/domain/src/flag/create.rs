@@ -70,10 +70,12 @@ impl Seed<'_> {
             key
         });
         let kind = object.optional(violations, "kind", read_kind);
-        let mut draft = self.draft(key?, kind?.unwrap_or(Kind::Boolean));
+        // Under a faulty key the rest is read all the same, so that its faults are told at once.
+        let named = key.clone().or_else(|| Key::parse("unnamed"))?;
+        let mut draft = self.draft(named, kind?.unwrap_or(Kind::Boolean));
         draft.apply(&object, violations);
         complete(&mut draft, &object, violations);
-        Some(draft.into())
+        key.map(|_| draft.into())
     }
 
     /// A flag of which nothing is known but its key and kind.

@@ -1,0 +1,76 @@
+//! `burgee audit verify` finds any row that was changed by hand.
+
+use anyhow::{Context, Result, ensure};
+use serde_json::{Value, json};
+use testkit::process::{Burgee, Start};
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_burgee");
+
+fn verify(burgee: &Burgee, arguments: &[&str]) -> Result<(bool, String)> {
+    let output = burgee.run(&[&["audit", "verify"], arguments].concat())?;
+    Ok((output.status.success(), String::from_utf8(output.stdout)?))
+}
+
+/// Edits the database behind the program's back.
+async fn tamper(folder: &std::path::Path, statement: &'static str) -> Result<()> {
+    let rows = testkit::sqlite::execute(&folder.join("burgee.db"), statement).await?;
+    ensure!(rows == 1, "{statement} touched {rows} rows");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_row_changed_by_hand_is_found() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let burgee = Start { program: PROGRAM, folder: folder.path(), env: &[] }.start().await?;
+    let token = burgee.register("dev@example.com", "developer").await?;
+    burgee.post("/api/v1/flags", Some(&token), &json!({ "key": "a" })).await?;
+    for _ in 0..3 {
+        burgee.post("/api/v1/flags/a/toggle", Some(&token), &Value::Null).await?;
+    }
+    let (sound, text) = verify(&burgee, &[])?;
+    assert!(sound, "{text}");
+    let heads: Vec<_> =
+        text.lines().map(|line| line.split_whitespace().last().unwrap_or_default().to_owned()).collect();
+    assert_eq!(heads.len(), 2, "the instance and the project: {text}");
+    let project = heads.iter().find(|head| !head.starts_with("instance")).context("no project")?;
+
+    let (held, text) = verify(&burgee, &["--expect", project])?;
+    assert!(held, "{text}");
+    burgee.post("/api/v1/flags/a/toggle", Some(&token), &Value::Null).await?;
+    let (held, text) = verify(&burgee, &["--expect", project])?;
+    assert!(held, "an earlier head is still part of the log: {text}");
+    let (held, text) = verify(&burgee, &["--expect", &project.replace('@', "@9")])?;
+    assert!(!held && text.contains("MISSING"), "{text}");
+
+    let (code, _) = burgee.stop().await?;
+    assert_eq!(code, Some(0));
+    // Revisions of the project: 1 founding, 2 create, 3 to 6 toggles.
+    for (statement, found) in [
+        (
+            "UPDATE changes SET action = 'update_flag' WHERE action = 'toggle_flag' AND revision = 4",
+            "revision 4",
+        ),
+        (
+            "UPDATE changes SET after = '{}' WHERE action = 'toggle_flag' AND revision = 4",
+            "revision 4: its after",
+        ),
+        (
+            "UPDATE changes SET comment = 'it was not me' WHERE action = 'toggle_flag' AND revision = 4",
+            "revision 4: its comment",
+        ),
+        ("UPDATE changes SET at = at + 1 WHERE action = 'create_flag' AND revision = 2", "revision 2"),
+        ("UPDATE changes SET hash = before_hash WHERE action = 'toggle_flag' AND revision = 6", "revision 6"),
+        ("DELETE FROM changes WHERE action = 'toggle_flag' AND revision = 4", "revision 4 is missing"),
+        ("DELETE FROM changes WHERE action = 'toggle_flag' AND revision = 6", "ends at revision 5"),
+    ] {
+        let copy = tempfile::tempdir()?;
+        std::fs::copy(folder.path().join("burgee.db"), copy.path().join("burgee.db"))?;
+        tamper(copy.path(), statement).await?;
+        let start = Start { program: PROGRAM, folder: copy.path(), env: &[] };
+        let output = start.command().args(["audit", "verify"]).output()?;
+        let text = String::from_utf8(output.stdout)?;
+        assert!(!output.status.success(), "{statement} was not found: {text}");
+        assert!(text.contains("BROKEN") && text.contains(found), "{statement}: {text}");
+    }
+    Ok(())
+}

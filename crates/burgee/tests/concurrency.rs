@@ -1,0 +1,102 @@
+//! Many at once: one key has one owner, no toggle is lost, and who insists on a version is told of a newer one.
+
+use std::sync::Arc;
+
+use anyhow::{Context, Result};
+use serde_json::{Value, json};
+use testkit::process::{Burgee, Start};
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_burgee");
+
+async fn house(folder: &tempfile::TempDir) -> Result<(Arc<Burgee>, String)> {
+    let burgee = Start { program: PROGRAM, folder: folder.path(), env: &[] }.start().await?;
+    let token = burgee.register("dev@example.com", "developer").await?;
+    Ok((Arc::new(burgee), token))
+}
+
+/// The statuses of so many equal requests at once.
+async fn at_once(
+    burgee: &Arc<Burgee>,
+    token: &str,
+    times: usize,
+    path: &str,
+    body: Option<Value>,
+) -> Result<Vec<u16>> {
+    let tasks: Vec<_> = (0..times)
+        .map(|_| {
+            let (burgee, token, path, body) =
+                (burgee.clone(), token.to_owned(), path.to_owned(), body.clone());
+            tokio::spawn(async move { burgee.ask("POST", &path, Some(&token), body.as_ref()).await })
+        })
+        .collect();
+    let mut statuses = Vec::new();
+    for task in tasks {
+        statuses.push(task.await??.0);
+    }
+    statuses.sort_unstable();
+    Ok(statuses)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn twenty_creates_of_one_key_make_one_flag() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let (burgee, token) = house(&folder).await?;
+    let statuses = at_once(&burgee, &token, 20, "/api/v1/flags", Some(json!({ "key": "one" }))).await?;
+    assert_eq!(statuses, [vec![201], vec![409; 19]].concat());
+    let log = burgee.get("/api/v1/audit?flag=one", &token).await?;
+    assert_eq!(log.as_array().map(Vec::len), Some(1));
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn fifty_toggles_at_once_are_fifty_changes() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let (burgee, token) = house(&folder).await?;
+    burgee.post("/api/v1/flags", Some(&token), &json!({ "key": "switch", "enabled": true })).await?;
+    let statuses = at_once(&burgee, &token, 50, "/api/v1/flags/switch/toggle", None).await?;
+    assert_eq!(statuses, vec![200; 50]);
+    assert_eq!(
+        burgee.get("/api/v1/flags/switch", &token).await?["enabled"],
+        json!(true),
+        "an even number of flips"
+    );
+    let log = burgee.get("/api/v1/audit?flag=switch", &token).await?;
+    let toggles = log.as_array().context("no list")?.iter().filter(|entry| entry["action"] == "toggle_flag");
+    assert_eq!(toggles.count(), 50);
+    let verified = burgee.run(&["audit", "verify"])?;
+    assert!(verified.status.success(), "{}", String::from_utf8_lossy(&verified.stdout));
+    Ok(())
+}
+
+#[tokio::test]
+async fn who_insists_on_a_version_is_told_of_a_newer_one() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let (burgee, token) = house(&folder).await?;
+    burgee.post("/api/v1/flags", Some(&token), &json!({ "key": "one" })).await?;
+    let url = format!("{}/api/v1/flags/one", burgee.url);
+    let read = burgee.http.get(&url).bearer_auth(&token).send().await?;
+    let tag = read.headers()["etag"].to_str()?.to_owned();
+    let patch = |tag: &str, name: &str| {
+        burgee
+            .http
+            .patch(&url)
+            .bearer_auth(&token)
+            .header("if-match", tag)
+            .json(&json!({ "name": name }))
+            .send()
+    };
+    let first = patch(&tag, "mine").await?;
+    assert_eq!(first.status(), 200);
+    let newer = first.headers()["etag"].to_str()?.to_owned();
+    assert_ne!(newer, tag);
+
+    let second = patch(&tag, "yours").await?;
+    assert_eq!(second.status(), 412);
+    assert_eq!(second.headers()["etag"].to_str()?, newer, "the current version is named");
+    let problem: Value = second.json().await?;
+    assert_eq!(problem["code"], "stale");
+    assert_eq!(burgee.get("/api/v1/flags/one", &token).await?["name"], "mine");
+    assert_eq!(patch(&format!("\"0.0\", W/{newer}"), "ours").await?.status(), 200);
+    assert_eq!(patch("*", "anyone's").await?.status(), 200);
+    Ok(())
+}
