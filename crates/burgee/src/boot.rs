@@ -79,5 +79,6 @@ pub(crate) async fn start(config: Config) -> anyhow::Result<()> {
     for task in tasks {
         task.await.context("a task panicked")?;
     }
+    store.close().await;
     Ok(())
 }

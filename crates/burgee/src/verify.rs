@@ -33,6 +33,7 @@ pub(crate) async fn verify(config: &Config, expected: &[String]) -> anyhow::Resu
         sound &= held;
         println!("{}  {head}", if held { "held  " } else { "MISSING" });
     }
+    store.close().await;
     Ok(if sound { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 

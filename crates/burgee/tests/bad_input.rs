@@ -58,6 +58,7 @@ fn faulty_flags() -> Vec<(Value, &'static str)> {
         (json!({ "key": 7 }), "key"),
         (json!({ "key": "x", "colour": "red" }), "colour"),
         (json!({ "key": "x", "enabled": "yes" }), "enabled"),
+        (json!({ "key": "x", "name": "a\0b" }), "name"),
         (json!({ "key": "x", "kind": "colour" }), "kind"),
         (json!({ "key": "x", "kind": "string" }), ""),
         (
@@ -161,6 +162,8 @@ async fn malformed_and_oversized_bodies() -> Result<()> {
     assert_eq!((status, &problem["code"]), (400, &json!("missing_body")));
     let (status, problem) = house.raw("POST", "/api/v1/flags", vec![b' '; (1 << 20) + 1]).await?;
     assert_eq!((status, &problem["code"]), (413, &json!("body_too_large")));
+    let (status, problem) = house.raw("GET", "/api/v1/flags?search=a%00b", "").await?;
+    assert_eq!((status, &problem["code"]), (400, &json!("invalid_parameter")));
     let deep = "[".repeat(100_000);
     let (status, problem) = house.raw("POST", "/api/v1/flags", deep).await?;
     assert_eq!((status, &problem["code"]), (400, &json!("malformed_json")));

@@ -109,6 +109,9 @@ pub trait Store: Send + Sync {
     /// without gaps; when this returns, the change survives a crash.
     async fn commit(&self, change: Change) -> Result<Revision, CommitError>;
 
+    /// Finishes what is under way and lets go of the database; nothing may be asked after that.
+    async fn close(&self);
+
     /// The random name of this database's history; `None` before the first start.
     async fn epoch(&self) -> StoreResult<Option<String>>;
     /// Names the history anew, so that no reader takes its revisions for those it knew.

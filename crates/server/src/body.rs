@@ -53,17 +53,19 @@ fn malformed(error: &serde_json::Error) -> Problem {
     Problem::new(StatusCode::BAD_REQUEST, "malformed_json", format!("the body is not JSON: {error}"))
 }
 
-/// The query's parameters. Those that a handler does not know are ignored.
+/// The query's parameters. Those that a handler does not know are ignored. No database searches for U+0000.
 pub struct Params<T>(pub T);
 
 impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Params<T> {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Problem> {
+        let refused = |message: String| Problem::new(StatusCode::BAD_REQUEST, "invalid_parameter", message);
+        if parts.uri.query().is_some_and(|query| query.contains("%00")) {
+            return Err(refused("the query has a character U+0000".to_owned()));
+        }
         let query = Query::try_from_uri(&parts.uri);
-        query
-            .map(|Query(params)| Self(params))
-            .map_err(|error| Problem::new(StatusCode::BAD_REQUEST, "invalid_parameter", error.to_string()))
+        query.map(|Query(params)| Self(params)).map_err(|error| refused(error.to_string()))
     }
 }
 
@@ -84,7 +86,8 @@ impl<S: Send + Sync> FromRequestParts<S> for Said {
 fn comment(headers: &HeaderMap) -> Result<Option<String>, Error> {
     let Some(value) = headers.get("burgee-comment") else { return Ok(None) };
     let text = value.to_str().ok().and_then(|value| percent_decode_str(value).decode_utf8().ok());
-    let fits = |text: &str| text.chars().count() <= MOST_COMMENT;
+    // No database keeps U+0000.
+    let fits = |text: &str| text.chars().count() <= MOST_COMMENT && !text.contains('\0');
     match text {
         Some(text) if fits(&text) => Ok(Some(text.into_owned())),
         _ => Err(Error::invalid(

@@ -1,6 +1,7 @@
 //! Tests only: contract suites, the app harness, fakes, the architecture test.
 
 pub mod fakes;
-pub mod process;
 pub mod postgres;
+pub mod process;
+pub mod sqlite;
 pub mod store_contract;

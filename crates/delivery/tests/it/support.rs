@@ -234,6 +234,11 @@ pub(crate) struct Answer {
 impl Answer {
     pub(crate) async fn of(response: Response<Body>) -> Self {
         let (parts, body) = response.into_parts();
+        let content_type = parts.headers.get("content-type");
+        assert!(
+            content_type.is_none_or(|of| of != "text/event-stream"),
+            "a stream was opened, and never ends"
+        );
         let body = to_bytes(body, usize::MAX).await.unwrap();
         Self { status: parts.status, headers: parts.headers, body }
     }

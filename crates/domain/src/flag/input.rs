@@ -377,6 +377,9 @@ fn bounded_text(at: At<'_>, most: usize, violations: &mut Violations) -> String 
     if text.len() > most {
         at.fault(violations, format_args!("has {} bytes; at most {most} are allowed", text.len()));
     }
+    if text.contains('\0') {
+        at.fault(violations, "has a character U+0000, which no database keeps");
+    }
     text
 }
 

@@ -50,8 +50,8 @@ impl NewSdkKey {
         let object = at.object(violations)?;
         let name = object.require(violations, "name").and_then(|at| {
             let name = at.text(violations)?;
-            if name.is_empty() || name.len() > MOST_NAME {
-                at.fault(violations, format_args!("must have 1 to {MOST_NAME} bytes"));
+            if name.is_empty() || name.len() > MOST_NAME || name.chars().any(char::is_control) {
+                at.fault(violations, format_args!("must have 1 to {MOST_NAME} bytes, on one line"));
             }
             Some(name.to_owned())
         });

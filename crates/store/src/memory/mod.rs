@@ -132,6 +132,8 @@ impl Store for MemoryStore {
         self.state().commit(&change)
     }
 
+    async fn close(&self) {}
+
     async fn epoch(&self) -> StoreResult<Option<String>> {
         Ok(self.state().epoch.clone())
     }

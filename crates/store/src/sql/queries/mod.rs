@@ -61,6 +61,12 @@ impl Store for SqlStore {
         })
     }
 
+    async fn close(&self) {
+        // The writer last: on SQLite the last connection moves the write-ahead log into the file.
+        self.reader.close().await;
+        self.writer.close().await;
+    }
+
     async fn epoch(&self) -> StoreResult<Option<String>> {
         bounded(environments::epoch(&self.reader)).await
     }
