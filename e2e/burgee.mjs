@@ -12,7 +12,7 @@ import { createInterface } from 'node:readline';
 import { setTimeout as wait } from 'node:timers/promises';
 
 /** How long anything may take before the test fails, in milliseconds. */
-const PATIENCE = 20_000;
+export const PATIENCE = 20_000;
 /** How much of the program's log is kept to explain a failure, in characters. */
 const MOST_LOG = 16_384;
 
@@ -92,7 +92,12 @@ export class Burgee {
     const headers = { 'Content-Type': 'application/json' };
     if (this.#token) headers.Authorization = `Bearer ${this.#token}`;
     const body = document === undefined ? undefined : JSON.stringify(document);
-    const answer = await fetch(this.url + where, { method, headers, body });
+    const answer = await fetch(this.url + where, {
+      method,
+      headers,
+      body,
+      signal: AbortSignal.timeout(PATIENCE),
+    });
     const text = await answer.text();
     return { status: answer.status, body: text === '' ? null : JSON.parse(text) };
   }
@@ -123,7 +128,8 @@ export class Burgee {
   evaluateAll(key, context = {}) {
     const headers = { 'Content-Type': 'application/json', 'X-API-Key': key };
     const body = JSON.stringify({ context });
-    return fetch(`${this.url}/ofrep/v1/evaluate/flags`, { method: 'POST', headers, body });
+    const signal = AbortSignal.timeout(PATIENCE);
+    return fetch(`${this.url}/ofrep/v1/evaluate/flags`, { method: 'POST', headers, body, signal });
   }
 
   /** Waits until applications are answered from what a change made. */
@@ -140,7 +146,13 @@ export class Burgee {
 function killWithUs(child) {
   const kill = () => child.kill('SIGKILL');
   process.once('exit', kill);
-  child.once('exit', () => process.removeListener('exit', kill));
+  // A signal alone would end us without an `exit`.
+  const leave = () => process.exit(1);
+  for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, leave);
+  child.once('exit', () => {
+    process.removeListener('exit', kill);
+    for (const signal of ['SIGINT', 'SIGTERM']) process.removeListener(signal, leave);
+  });
 }
 
 /** Reads a stream to its end, and gives its last part when asked. */

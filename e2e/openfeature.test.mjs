@@ -6,7 +6,7 @@ import { OFREPProvider } from '@openfeature/ofrep-provider';
 import { OFREPWebProvider } from '@openfeature/ofrep-web-provider';
 import { OpenFeature as ServerSdk } from '@openfeature/server-sdk';
 import { OpenFeature as WebSdk, ProviderEvents, ProviderStatus } from '@openfeature/web-sdk';
-import { Burgee, until } from './burgee.mjs';
+import { Burgee, PATIENCE, until } from './burgee.mjs';
 import {
   SHAPES,
   divided,
@@ -47,7 +47,7 @@ const newDomain = () => `test-${(domains += 1)}`;
 function recorder() {
   const calls = [];
   const fetchImplementation = async (request, init) => {
-    const answer = await fetch(request, init);
+    const answer = await fetch(request, { signal: AbortSignal.timeout(PATIENCE), ...init });
     const [asked, etag] = [request.headers.get('If-None-Match'), answer.headers.get('ETag')];
     calls.push({ status: answer.status, asked, etag });
     return answer;
