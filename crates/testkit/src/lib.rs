@@ -1,5 +1,6 @@
 //! Tests only: contract suites, the app harness, fakes, the architecture test.
 
+pub mod bus_contract;
 pub mod fakes;
 pub mod postgres;
 pub mod process;

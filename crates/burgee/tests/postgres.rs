@@ -1,0 +1,36 @@
+//! The whole program on PostgreSQL.
+
+use anyhow::Result;
+use serde_json::{Value, json};
+use testkit::process::Start;
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_burgee");
+
+#[tokio::test(flavor = "multi_thread")]
+async fn it_founds_serves_restarts_and_verifies_on_postgresql() -> Result<()> {
+    let database = testkit::postgres::database().await?;
+    let folder = tempfile::tempdir()?;
+    let env = [("DATABASE_URL", database.as_str())];
+    let start = Start { program: PROGRAM, folder: folder.path(), env: &env };
+    let burgee = start.start().await?;
+    let token = burgee.register("dev@example.com", "developer").await?;
+    let flag = json!({ "key": "switch", "enabled": true, "default_value": true });
+    burgee.post("/api/v1/flags", Some(&token), &flag).await?;
+    for _ in 0..3 {
+        burgee.post("/api/v1/flags/switch/toggle", Some(&token), &Value::Null).await?;
+    }
+    assert_eq!(burgee.get("/api/v1/flags/switch/evaluate", &token).await?["value"], json!(false));
+    let key = burgee.banner.server_key.clone();
+    burgee.kill()?;
+
+    let again = start.start().await?;
+    assert!(again.banner.admin_password.is_empty(), "it was founded before: {}", again.banner.text);
+    let snapshot = again.get("/sdk/v1/snapshot", &key).await?;
+    assert_eq!(snapshot["flags"]["switch"]["enabled"], json!(false));
+    let log = again.get("/api/v1/audit?flag=switch", &token).await?;
+    assert_eq!(log.as_array().map(Vec::len), Some(4));
+    let verified = start.command().args(["audit", "verify"]).output()?;
+    assert!(verified.status.success(), "{}", String::from_utf8_lossy(&verified.stdout));
+    assert!(!folder.path().join("burgee.db").exists(), "nothing is kept in a file");
+    Ok(())
+}
