@@ -65,11 +65,11 @@ pub(crate) async fn start(config: Config) -> anyhow::Result<()> {
 
     let delivery = delivery::router(Delivery {
         hub: hub.clone(),
-        gate: keyring,
+        gate: keyring.clone(),
         shutdown: shutdown.clone(),
         max_streams: config.max_streams,
     });
-    let mut router = server::router(AppState { control: Arc::new(control), hub }, delivery);
+    let mut router = server::router(AppState { control: Arc::new(control), hub, keyring }, delivery);
     if config.profile == Profile::Local {
         router = router.layer(axum::middleware::from_fn(server::loopback::require_loopback));
     }

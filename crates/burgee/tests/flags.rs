@@ -262,3 +262,34 @@ async fn the_log_knows_who_did_what_and_why() -> Result<()> {
     assert!(again["version"].as_u64() > log[0]["revision"].as_u64(), "versions never come back");
     Ok(())
 }
+
+#[tokio::test]
+async fn who_wrote_reads_what_they_wrote() -> Result<()> {
+    let house = house().await?;
+    let ask = async |key: &str, flag: &str| {
+        let request = house.burgee.http.post(format!("{}/ofrep/v1/evaluate/flags/{flag}", house.burgee.url));
+        let answer = request
+            .header("x-api-key", key)
+            .json(&json!({ "context": { "targetingKey": "u" } }))
+            .send()
+            .await?;
+        let (status, body) = (answer.status().as_u16(), answer.json::<Value>().await?);
+        Ok::<_, anyhow::Error>((status, body["value"].clone()))
+    };
+    for round in 0..20 {
+        let made = json!({ "name": "shop", "kind": "server" });
+        let made = house.burgee.post("/api/v1/sdk-keys", Some(&house.developer), &made).await?;
+        let key = made["key"].as_str().context("no key")?;
+        let flag = format!("flag-{round}");
+        house.create(json!({ "key": flag, "enabled": true })).await?;
+        assert_eq!(ask(key, &flag).await?, (200, json!(true)));
+        house
+            .burgee
+            .post(&format!("/api/v1/flags/{flag}/toggle"), Some(&house.developer), &Value::Null)
+            .await?;
+        assert_eq!(ask(key, &flag).await?, (200, json!(false)));
+        house.burgee.ask("DELETE", &format!("/api/v1/flags/{flag}"), Some(&house.admin), None).await?;
+        assert_eq!(ask(key, &flag).await?.0, 404);
+    }
+    Ok(())
+}

@@ -11,13 +11,16 @@ pub mod loopback;
 pub mod openapi;
 pub mod problem;
 pub mod rest;
+mod settle;
 
 use std::sync::Arc;
 
 use axum::Router;
 use axum::routing::get;
+use delivery::Hub;
 use domain::control::Control;
 
+use crate::feed::Keyring;
 use crate::problem::Problem;
 
 /// What every handler may ask.
@@ -25,8 +28,10 @@ use crate::problem::Problem;
 pub struct AppState {
     /// The use cases.
     pub control: Arc<Control>,
-    /// Whether snapshots have been loaded.
-    pub hub: Arc<delivery::Hub>,
+    /// What this node serves applications from.
+    pub hub: Arc<Hub>,
+    /// Whom this node lets in.
+    pub keyring: Arc<Keyring>,
 }
 
 /// All doors of a server: REST and its documents, health, and the doors for applications given as `delivery`.

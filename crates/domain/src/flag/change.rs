@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use engine::json::{At, Violations};
-use engine::model::Kind;
+use engine::model::{Kind, Revision};
 use serde_json::{Map, Value};
 
 use super::input::{Draft, read_kind};
@@ -66,14 +66,14 @@ impl Control {
     }
 
     /// Removes a flag everywhere. Its key is free again; its versions never come back.
-    /// `If-Match` speaks of the view in `environment`.
+    /// `If-Match` speaks of the view in `environment`. Gives the revision that it took.
     pub async fn delete_flag(
         &self,
         admin: &Admin,
         environment: &Environment,
         key: &str,
         request: &Request,
-    ) -> Result<()> {
+    ) -> Result<Revision> {
         let mut attempt = 0;
         loop {
             let everywhere = self.load_flag(key).await?;
@@ -82,7 +82,7 @@ impl Control {
             let environments = self.all_environments().await?;
             let change = deletion(&everywhere, admin, &environments, request, self.clock.now());
             match self.commit(change).await {
-                Ok(_) => return Ok(()),
+                Ok(revision) => return Ok(revision),
                 Err(CommitError::Stale) if attempt < MOST_ATTEMPTS => self.pause(&mut attempt).await,
                 Err(error) => return Err(unexpected(error)),
             }

@@ -20,6 +20,7 @@ use crate::auth::{AdminOf, ReaderOf, WriterOf};
 use crate::body::{self, OptionalJson, Params, Said};
 use crate::openapi::{ChangeHeaders, EnvironmentQuery, schema};
 use crate::problem::Problem;
+use crate::settle;
 
 pub(super) fn router() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()
@@ -90,6 +91,7 @@ async fn create_flag(
     body::Json(document): body::Json,
 ) -> Result<Response, Problem> {
     let here = state.control.create_flag(&writer, &document, &request).await?;
+    settled(&state, &here).await;
     let location = [(header::LOCATION, format!("/api/v1/flags/{}", here.flag.key))];
     Ok((StatusCode::CREATED, location, answer(&here)).into_response())
 }
@@ -123,6 +125,7 @@ async fn update_flag(
     body::Json(document): body::Json,
 ) -> Result<Response, Problem> {
     let here = state.control.update_flag(&writer, &key, &document, &request).await?;
+    settled(&state, &here).await;
     Ok(answer(&here).into_response())
 }
 
@@ -142,6 +145,7 @@ async fn toggle_flag(
     OptionalJson(document): OptionalJson,
 ) -> Result<Response, Problem> {
     let here = state.control.toggle_flag(&writer, &key, document.as_ref(), &request).await?;
+    settled(&state, &here).await;
     Ok(answer(&here).into_response())
 }
 
@@ -159,7 +163,8 @@ async fn delete_flag(
     Path(key): Path<String>,
     Said(request): Said,
 ) -> Result<StatusCode, Problem> {
-    state.control.delete_flag(&admin, &environment, &key, &request).await?;
+    let revision = state.control.delete_flag(&admin, &environment, &key, &request).await?;
+    settle::flags(&state.hub, environment.id, revision).await;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -177,6 +182,12 @@ async fn evaluate_flag(
 ) -> Result<Json<Evaluation>, Problem> {
     let answer = state.control.evaluate_flag(&reader, &environment, &key).await?;
     Ok(Json(answer.into()))
+}
+
+/// Until this node serves applications the flag as it now is.
+async fn settled(state: &AppState, here: &FlagHere) {
+    let revision = here.config.version.max(here.flag.version);
+    settle::flags(&state.hub, here.config.environment_id, revision).await;
 }
 
 /// A flag with its tag.

@@ -12,6 +12,7 @@ use crate::auth::{Signed, WriterOf};
 use crate::body::{self, Said};
 use crate::openapi::{EnvironmentQuery, schema};
 use crate::problem::Problem;
+use crate::settle;
 
 pub(super) fn router() -> OpenApiRouter<AppState> {
     OpenApiRouter::new().routes(routes!(list_sdk_keys, create_sdk_key)).routes(routes!(revoke_sdk_key))
@@ -42,6 +43,7 @@ async fn create_sdk_key(
     body::Json(document): body::Json,
 ) -> Result<Response, Problem> {
     let made = state.control.create_sdk_key(&writer, &document, &request).await?;
+    settle::key(&state.keyring, &made.key).await;
     Ok((StatusCode::CREATED, Json(made)).into_response())
 }
 

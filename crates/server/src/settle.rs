@@ -1,0 +1,43 @@
+//! Who just wrote reads what they wrote, on the node that took it.
+//!
+//! A change is done when it is committed, and every node hears of it by the bell. The node that took it waits,
+//! briefly, until its own doors answer accordingly: a script that makes a flag or a key and uses it in the next
+//! line finds it there. A node that is late answers all the same.
+
+use std::future::Future;
+use std::time::Duration;
+
+use delivery::{EnvironmentId, Gate, Hub};
+use domain::id::Id;
+use engine::model::Revision;
+
+use crate::feed::Keyring;
+
+/// How long an answer may wait for its own node.
+const PATIENCE: Duration = Duration::from_millis(250);
+
+/// Until the hub's state of an environment has come to a revision.
+pub(crate) async fn flags(hub: &Hub, environment: Id, revision: Revision) {
+    let Some(mut installed) = hub.watch(&EnvironmentId(environment.to_string().into())) else { return };
+    briefly(async { installed.wait_for(|installed| *installed >= revision).await.is_ok() }).await;
+}
+
+/// Until the keyring lets a key in.
+pub(crate) async fn key(keyring: &Keyring, key: &str) {
+    let mut changes = keyring.changes();
+    briefly(async {
+        while keyring.open(key).await.is_none() {
+            if changes.changed().await.is_err() {
+                return false;
+            }
+        }
+        true
+    })
+    .await;
+}
+
+async fn briefly(settled: impl Future<Output = bool>) {
+    if tokio::time::timeout(PATIENCE, settled).await != Ok(true) {
+        tracing::debug!("answered before this node had taken the change in");
+    }
+}
