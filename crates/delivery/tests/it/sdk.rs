@@ -38,12 +38,15 @@ impl Reading {
 
     /// The next event, comments left out; `None` at the end.
     async fn event(&mut self) -> Option<Event> {
-        loop {
-            let frame = self.text().await?;
-            if frame != ":\n\n" {
-                return Some(parse(&frame));
+        let next = async {
+            loop {
+                let frame = self.text().await?;
+                if frame != ":\n\n" {
+                    return Some(parse(&frame));
+                }
             }
-        }
+        };
+        timeout(SOON, next).await.expect("there are only comments")
     }
 
     /// Checks that nothing but comments comes for longer than any delay.
