@@ -81,9 +81,6 @@ impl Stream {
         revisions.mark_changed();
         let last = headers.get(LAST_EVENT_ID).and_then(|id| Position::parse(id.to_str().ok()?));
         let number = doors.opened.fetch_add(1, Ordering::Relaxed);
-        let mut heartbeat = interval(SILENCE);
-        // The first tick would come at once.
-        heartbeat.reset();
         Ok(Self {
             cursor: Cursor::new(reader.kind, last),
             delay: delay(reader.kind, number),
@@ -95,7 +92,8 @@ impl Stream {
             reader,
             revisions,
             keys,
-            heartbeat,
+            // Its first tick would come at once; the first frame, which is there already, puts it off.
+            heartbeat: interval(SILENCE),
         })
     }
 

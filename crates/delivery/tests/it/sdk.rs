@@ -225,6 +225,20 @@ async fn clients_are_not_told_all_at_once() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn changes_that_keep_coming_do_not_put_a_notice_off() {
+    let mut app = App::new(flags()).await;
+    let mut reading = Reading::open(&app, CLIENT_KEY, Some("9f.40")).await;
+    let began = Instant::now();
+    let told = tokio::spawn(async move { reading.event().await.map(|_| began.elapsed()) });
+    for round in 0..2_000_u32 {
+        app.change("a", toggled(round % 2 == 0)).await;
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    let waited = told.await.unwrap().unwrap();
+    assert!(waited <= Duration::from_millis(600), "{waited:?}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_slow_reader_skips_ahead() {
     let mut app = App::new(flags()).await;
     let mut reading = Reading::open(&app, SERVER_KEY, None).await;
