@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use engine::model::{Delta, Revision, SCHEMA, Snapshot};
+use futures_util::future::join_all;
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, spawn_blocking};
 use tokio::time::{sleep, timeout};
@@ -95,12 +96,8 @@ impl Follower {
     pub async fn sync_once(&mut self) -> Result<(), SourceError> {
         let environments = ask(self.source.environments()).await?;
         self.hub.retain(|environment| environments.contains(environment));
-        let mut result = Ok(());
-        for environment in &environments {
-            let synced = self.sync(environment).await;
-            result = result.and(synced);
-        }
-        result
+        let synced = join_all(environments.iter().map(|environment| self.sync(environment))).await;
+        synced.into_iter().collect()
     }
 
     async fn sync(&self, environment: &EnvironmentId) -> Result<(), SourceError> {
