@@ -6,7 +6,7 @@ use axum::body::to_bytes;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use engine::{Context, Resolution, Ruleset};
+use engine::{Context, Error, Resolution, Ruleset};
 use percent_encoding::percent_decode_str;
 use sha2::{Digest, Sha256};
 use wire::etag::{self, Star};
@@ -28,6 +28,8 @@ pub(crate) const FLAG_PREFIX: &str = "/ofrep/v1/evaluate/flags/";
 /// Where one flag is: its key is the rest of the path, for some providers leave slashes in keys as they are.
 pub(crate) const FLAG: &str = "/ofrep/v1/evaluate/flags/{*key}";
 
+/// What a client is told of any error.
+const UNTOLD: &str = "this flag has no answer for this context; ask with a server-kind key to see why";
 /// No body is larger, in bytes.
 const MOST_BODY: usize = 1 << 20;
 
@@ -137,11 +139,13 @@ fn bulk(ruleset: &Ruleset, kind: KeyKind, context: &Context) -> Vec<u8> {
     answers.finish(flag_set, ruleset.revision())
 }
 
-/// What a key of this kind is told of a result: a client not by which rule it came about.
+/// What a key of this kind is told of a result: a client not by which rule it came about, nor what of the rules
+/// kept it from coming about.
 fn shown(kind: KeyKind, resolution: Resolution<'_>) -> Resolution<'_> {
+    let untold = |error: Error<'_>| Error { code: error.code, details: UNTOLD };
     match kind {
         KeyKind::Server => resolution,
-        KeyKind::Client => Resolution { rule: None, ..resolution },
+        KeyKind::Client => Resolution { rule: None, error: resolution.error.map(untold), ..resolution },
     }
 }
 

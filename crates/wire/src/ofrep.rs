@@ -1,7 +1,7 @@
 //! OFREP 0.3 (OpenFeature's remote evaluation protocol): what is asked and what is answered.
 //!
-//! Published providers are brittle, so answers always carry what the protocol leaves open: `key`, `reason` (one
-//! of its words), `variant` (empty when there is none), `metadata` (an object), and `errorDetails` on errors.
+//! Published providers are brittle, so answers for a flag always carry what the protocol leaves open: `key`,
+//! `reason`, `variant` (empty when there is none), `metadata` (an object), and `errorDetails` on errors.
 
 use std::fmt;
 
@@ -118,60 +118,54 @@ impl<'a> Answer<'a> {
         }
     }
 
-    /// The body.
+    /// The body of the answer alone.
     pub fn to_json(&self) -> Vec<u8> {
-        crate::to_json(self)
+        crate::to_json(&Body { answer: self, revision: Some(self.resolution.revision) })
     }
 }
 
-impl Serialize for Answer<'_> {
+/// An answer on its way out. `key`, `reason`, `variant` and `metadata` are always there: providers fail without.
+struct Body<'a> {
+    answer: &'a Answer<'a>,
+    /// Left out of a bulk answer, which says it once for all: providers compare flag by flag to tell their
+    /// application what changed, and this changes with every other flag.
+    revision: Option<Revision>,
+}
+
+impl Serialize for Body<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Answer { key, resolution, .. } = self.answer;
         let mut map = serializer.serialize_map(None)?;
-        map.serialize_entry("key", self.key)?;
-        match self.resolution.error {
-            None => {
-                // Without a value the caller's own default holds.
-                if let Some(value) = self.resolution.value {
-                    map.serialize_entry("value", value)?;
-                }
-                map.serialize_entry("reason", reason(self.resolution.reason))?;
-                map.serialize_entry("variant", self.resolution.variant.unwrap_or_default())?;
-            }
-            Some(error) => {
-                map.serialize_entry("errorCode", error.code.as_str())?;
-                map.serialize_entry("errorDetails", error.details)?;
-            }
+        map.serialize_entry("key", key)?;
+        // Without a value the caller's own default holds.
+        if let Some(value) = resolution.value {
+            map.serialize_entry("value", value)?;
+        }
+        map.serialize_entry("reason", resolution.reason.as_str())?;
+        map.serialize_entry("variant", resolution.variant.unwrap_or_default())?;
+        if let Some(error) = resolution.error {
+            map.serialize_entry("errorCode", error.code.as_str())?;
+            map.serialize_entry("errorDetails", error.details)?;
         }
         map.serialize_entry("metadata", &AnswerMetadata(self))?;
         map.end()
     }
 }
 
-/// The word of the protocol for a reason. Providers fail on words that they do not know.
-fn reason(reason: Reason) -> &'static str {
-    match reason {
-        Reason::Static => "STATIC",
-        Reason::Default => "DEFAULT",
-        Reason::TargetingMatch => "TARGETING_MATCH",
-        Reason::Split => "SPLIT",
-        Reason::Disabled => "DISABLED",
-        // An error has a code in place of a reason.
-        Reason::Error => "UNKNOWN",
-    }
-}
-
-struct AnswerMetadata<'a>(&'a Answer<'a>);
+struct AnswerMetadata<'a>(&'a Body<'a>);
 
 impl Serialize for AnswerMetadata<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Self(Answer { flag_set, resolution, .. }) = self;
+        let Self(Body { answer: Answer { flag_set, resolution, .. }, revision }) = self;
         let mut map = serializer.serialize_map(None)?;
         map.serialize_entry("flagSetId", &format_args!("{flag_set}"))?;
         // A flag that is not there has no version.
         if resolution.flag_version != 0 {
             map.serialize_entry("version", &format_args!("{}", resolution.flag_version))?;
         }
-        map.serialize_entry("revision", &resolution.revision)?;
+        if let Some(revision) = revision {
+            map.serialize_entry("revision", revision)?;
+        }
         if let Some(rule) = resolution.rule {
             map.serialize_entry("ruleId", rule)?;
         }
@@ -202,7 +196,7 @@ impl BulkAnswer {
             self.json.push(b',');
         }
         self.is_empty = false;
-        append_json(&mut self.json, answer);
+        append_json(&mut self.json, &Body { answer, revision: None });
     }
 
     /// The body, with the metadata of the whole set: where it is from and its revision.
@@ -233,6 +227,8 @@ impl Serialize for BulkMetadata<'_> {
 pub fn invalid_context(key: Option<&str>, details: &str) -> Vec<u8> {
     crate::to_json(&Failure {
         key,
+        reason: key.map(|_| Reason::Error.as_str()),
+        variant: key.map(|_| ""),
         error_code: Some("INVALID_CONTEXT"),
         error_details: details,
         metadata: Some(Map::new()),
@@ -241,14 +237,18 @@ pub fn invalid_context(key: Option<&str>, details: &str) -> Vec<u8> {
 
 /// Body of an answer that is about no flag: the statuses 413 and 500.
 pub fn failure(details: &str) -> Vec<u8> {
-    crate::to_json(&Failure { key: None, error_code: None, error_details: details, metadata: None })
+    crate::to_json(&Failure { error_details: details, ..Failure::default() })
 }
 
-#[derive(Serialize)]
+#[derive(Default, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Failure<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     key: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    variant: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     error_code: Option<&'static str>,
     error_details: &'a str,

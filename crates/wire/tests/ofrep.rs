@@ -115,7 +115,7 @@ fn a_number_keeps_its_literal() {
 }
 
 #[test]
-fn errors_have_a_code_and_details_in_place_of_a_reason() {
+fn errors_have_a_code_and_details_and_no_value() {
     for (code, word, status) in [
         (ErrorCode::ParseError, "PARSE_ERROR", 400),
         (ErrorCode::TargetingKeyMissing, "TARGETING_KEY_MISSING", 400),
@@ -127,7 +127,7 @@ fn errors_have_a_code_and_details_in_place_of_a_reason() {
         assert_eq!(answer.status(), status);
         assert_eq!(
             parsed(&answer.to_json()),
-            json!({"key": "x", "errorCode": word, "errorDetails": "what to do",
+            json!({"key": "x", "reason": "ERROR", "variant": "", "errorCode": word, "errorDetails": "what to do",
                    "metadata": {"flagSetId": "shop/prod", "version": "41", "revision": 43}})
         );
     }
@@ -151,12 +151,13 @@ fn a_bulk_answer_holds_successes_and_errors_side_by_side() {
     let mut bulk = BulkAnswer::with_capacity(2);
     bulk.push(&answer("a", success));
     bulk.push(&answer("b", failed));
-    let metadata = json!({"flagSetId": "shop/prod", "version": "41", "revision": 43});
+    let metadata = json!({"flagSetId": "shop/prod", "version": "41"});
     assert_eq!(
         parsed(&bulk.finish(SHOP, 43)),
         json!({"flags": [
                    {"key": "a", "value": ["a", {"b": null}], "reason": "STATIC", "variant": "on", "metadata": metadata},
-                   {"key": "b", "errorCode": "PARSE_ERROR", "errorDetails": "unknown kind", "metadata": metadata}],
+                   {"key": "b", "reason": "ERROR", "variant": "", "errorCode": "PARSE_ERROR",
+                    "errorDetails": "unknown kind", "metadata": metadata}],
                "metadata": {"flagSetId": "shop/prod", "version": "43", "revision": 43}})
     );
     assert_eq!(parsed(&BulkAnswer::with_capacity(0).finish(SHOP, 0))["flags"], json!([]));
@@ -166,7 +167,8 @@ fn a_bulk_answer_holds_successes_and_errors_side_by_side() {
 fn failures_carry_what_their_status_asks_for() {
     assert_eq!(
         parsed(&invalid_context(Some("a/b"), "no")),
-        json!({"key": "a/b", "errorCode": "INVALID_CONTEXT", "errorDetails": "no", "metadata": {}})
+        json!({"key": "a/b", "reason": "ERROR", "variant": "", "errorCode": "INVALID_CONTEXT", "errorDetails": "no",
+               "metadata": {}})
     );
     assert_eq!(
         parsed(&invalid_context(None, "no")),
