@@ -44,7 +44,9 @@ fn faulty_flags() -> Vec<(Value, &'static str)> {
     let string = |more: Value| {
         let mut flag =
             json!({ "key": "x", "kind": "string", "variants": variants, "default": { "variant": "a" } });
-        flag.as_object_mut().map(|flag| flag.extend(more.as_object().cloned().unwrap_or_default()));
+        if let (Some(flag), Some(more)) = (flag.as_object_mut(), more.as_object()) {
+            flag.extend(more.clone());
+        }
         flag
     };
     let split = |weights: [i64; 2]| json!({ "default": { "split": [{ "variant": "a", "weight": weights[0] }, { "variant": "b", "weight": weights[1] }] } });
