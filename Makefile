@@ -6,11 +6,11 @@ BURGEE := $(abspath $(TARGET))/debug/burgee
 .PHONY: run test check docs bench need-cargo need-node
 
 run: need-cargo ## Build Burgee and start it on http://127.0.0.1:8080
-	cargo run --release -p burgee -- start
+	cargo run --release --bin burgee -- start
 
 test: need-cargo need-node ## Every test; needs Debian's package postgresql
 	cargo test --workspace
-	cargo build -p burgee
+	cargo build --workspace
 	cd e2e && npm ci --no-audit --no-fund --loglevel=error && BURGEE=$(BURGEE) npm test
 
 check: need-cargo need-node ## Formatting and lints, without warnings
@@ -20,11 +20,11 @@ check: need-cargo need-node ## Formatting and lints, without warnings
 	cd e2e && npm ci --no-audit --no-fund --loglevel=error && npm run check
 
 docs: need-cargo ## Write the generated documents anew
-	UPDATE=1 cargo test -p burgee --test documents
-	UPDATE=1 cargo test -p burgee-server --test openapi
+	UPDATE=1 cargo test --workspace --test documents --test openapi
 
 bench: need-cargo ## The figures of bench/README.md
-	cargo run --release -p burgee-bench
+	cargo build --release --bins
+	cargo run --release --bin burgee-bench
 
 need-cargo:
 	@command -v cargo >/dev/null || { echo "Burgee is built with cargo, which is not installed: get Rust 1.95 or newer from https://rustup.rs"; exit 1; }

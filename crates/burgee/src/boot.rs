@@ -69,7 +69,7 @@ pub(crate) async fn start(config: Config) -> anyhow::Result<()> {
         shutdown: shutdown.clone(),
         max_streams: config.max_streams,
     });
-    let mut router = server::router(AppState { control: Arc::new(control), hub, keyring }, delivery);
+    let mut router = server::router(AppState { control: Arc::new(control), hub, keyring }, delivery)?;
     if config.profile == Profile::Local {
         router = router.layer(axum::middleware::from_fn(server::loopback::require_loopback));
     }

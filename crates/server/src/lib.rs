@@ -16,9 +16,11 @@ mod settle;
 use std::sync::Arc;
 
 use axum::Router;
+use axum::response::IntoResponse;
 use axum::routing::get;
 use delivery::Hub;
 use domain::control::Control;
+use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::feed::Keyring;
 use crate::problem::Problem;
@@ -35,7 +37,9 @@ pub struct AppState {
 }
 
 /// All doors of a server: REST and its documents, health, and the doors for applications given as `delivery`.
-pub fn router(state: AppState, delivery: Router) -> Router {
+///
+/// Fails only if the API's document does not come together, which a test rules out.
+pub fn router(state: AppState, delivery: Router) -> serde_json::Result<Router> {
     let (rest, openapi) = rest::router().split_for_parts();
     let rest = rest
         .route("/health", get(health::get_health))
@@ -43,5 +47,6 @@ pub fn router(state: AppState, delivery: Router) -> Router {
         .with_state(state)
         .fallback(|| async { Problem::no_such_route() })
         .method_not_allowed_fallback(|| async { Problem::method_not_allowed() });
-    rest.merge(delivery).merge(openapi::router(openapi))
+    let doors = rest.merge(delivery).merge(openapi::router(openapi)?);
+    Ok(doors.layer(CatchPanicLayer::custom(|_| Problem::panicked().into_response())))
 }

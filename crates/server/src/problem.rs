@@ -39,6 +39,11 @@ impl Problem {
         Self::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", message)
     }
 
+    /// A handler panicked: a fault of ours. The panic itself is in the log.
+    pub fn panicked() -> Self {
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "something went wrong inside; it was logged")
+    }
+
     fn with_violations(mut self, violations: Vec<Violation>) -> Self {
         self.body.violations = violations.into_iter().map(Into::into).collect();
         self

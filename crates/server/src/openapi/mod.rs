@@ -60,26 +60,31 @@ pub fn document() -> OpenApi {
 }
 
 /// Serves the document at `/openapi.json` and a page to browse it at `/docs`.
-pub fn router(mut openapi: OpenApi) -> Router {
-    complete(&mut openapi);
-    let json = openapi.to_pretty_json().unwrap_or_default();
+pub fn router(openapi: OpenApi) -> serde_json::Result<Router> {
+    let json = complete(openapi)?.to_pretty_json()?;
     let page: Router =
         SwaggerUi::new("/docs").config(utoipa_swagger_ui::Config::from("/openapi.json")).into();
-    page.route(
+    Ok(page.route(
         "/openapi.json",
         get(move || async move { ([(header::CONTENT_TYPE, "application/json")], json) }),
-    )
+    ))
 }
 
 /// The whole document, as it is served.
-pub fn complete_document() -> OpenApi {
-    let (_, mut openapi) = crate::rest::router().split_for_parts();
-    complete(&mut openapi);
-    openapi
+pub fn complete_document() -> serde_json::Result<OpenApi> {
+    let (_, openapi) = crate::rest::router().split_for_parts();
+    complete(openapi)
+}
+
+/// With what can go wrong everywhere, and the doors of `delivery`, which knows nothing of documents.
+fn complete(mut openapi: OpenApi) -> serde_json::Result<OpenApi> {
+    add_common_responses(&mut openapi);
+    openapi.merge(serde_json::from_str(include_str!("doors.json"))?);
+    Ok(openapi)
 }
 
 /// What can go wrong everywhere is said once, here.
-fn complete(openapi: &mut OpenApi) {
+fn add_common_responses(openapi: &mut OpenApi) {
     const EVERYWHERE: [(&str, &str); 6] = [
         ("400", "What was sent is wrong; `violations` say where. Nothing was written."),
         ("401", "`missing_token`, `invalid_token`, `token_expired` or `invalid_credentials`"),
