@@ -23,11 +23,17 @@ pub(crate) async fn start(config: Config) -> anyhow::Result<()> {
     let seen = Seen::open(&config.base_path, store.clone())?;
     let (listener, address) = serve::bind(&config.server).await?;
 
-    let founding = Founding { store: store.clone(), clock: Arc::new(SystemClock), ids: Arc::new(SystemIds) };
+    let shortest_password = if config.profile == Profile::Local { 6 } else { 8 };
+    let founding = Founding {
+        store: store.clone(),
+        clock: Arc::new(SystemClock),
+        ids: Arc::new(SystemIds),
+        shortest_password,
+    };
     if seen.is_behind().await? {
         founding.renew_epoch().await?;
         tracing::warn!(
-            "the database is older than what was last seen of it; its history was named anew, and every client takes a full snapshot"
+            "the database is older than what was last seen here, or another; its history was named anew, and every client takes a full snapshot"
         );
     }
     let founded = founding.found(config.given).await?;
@@ -36,7 +42,7 @@ pub(crate) async fn start(config: Config) -> anyhow::Result<()> {
     let bus: Arc<dyn Bus> = Arc::new(bus::InProcess::default());
     let settings = Settings {
         open_registration: config.profile == Profile::Local,
-        shortest_password: if config.profile == Profile::Local { 6 } else { 8 },
+        shortest_password,
         token_ttl: config.token_ttl,
         client_visible: config.profile == Profile::Local,
     };

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use domain::founding::Given;
 use figment::Figment;
+use figment::error::Kind;
 use figment::providers::{Env, Format, Serialized};
 use jiff::SignedDuration;
 use serde::Deserialize;
@@ -16,6 +17,8 @@ use serde::Deserialize;
 const DEFAULTS: &str = include_str!("default.yaml");
 /// A given secret is at least this long, in characters.
 const SHORTEST_SECRET: usize = 16;
+/// No session token holds longer, in seconds.
+const LONGEST_TTL: i64 = 365 * 24 * 60 * 60;
 /// Secrets that stand in somebody's documentation: everyone knows them.
 const KNOWN_SECRETS: [&str; 4] = [
     "change-me-in-production",
@@ -167,8 +170,8 @@ impl Config {
         figment = figment
             .merge(Env::raw().only(&["PORT"]).map(|_| "server.port".into()))
             .merge(Env::raw().only(&["DATABASE_URL"]).map(|_| "database.url".into()))
-            .merge(Env::raw().only(&["JWT_SECRET_KEY"]).map(|_| "iam.jwt_secret".into()))
-            .merge(Env::prefixed("BURGEE__").split("__"));
+            // The secret is read as it is, below: figment would take 0123 for a number.
+            .merge(Env::prefixed("BURGEE__").ignore(&["iam__jwt_secret"]).split("__"));
         if let Some(level) = log_level {
             figment = figment.merge(Serialized::global("log.level", level));
         }
@@ -178,16 +181,15 @@ impl Config {
 
     fn check(document: Document) -> Result<Self, ConfigError> {
         let profile = profile(&document.server.host)?;
+        let in_file = Some(document.iam.jwt_secret).filter(|text| !text.is_empty());
+        let jwt_secret =
+            variable("BURGEE__IAM__JWT_SECRET").or_else(|| variable("JWT_SECRET_KEY")).or(in_file);
         let given = Given {
             admin_email: variable("BURGEE_ADMIN_EMAIL"),
             admin_password: variable("BURGEE_ADMIN_PASSWORD"),
             admin_api_key: secret("ADMIN_API_KEY", variable("ADMIN_API_KEY"), profile)?,
             sdk_api_key: secret("SDK_API_KEY", variable("SDK_API_KEY"), profile)?,
-            jwt_secret: secret(
-                "iam.jwt_secret",
-                Some(document.iam.jwt_secret).filter(|text| !text.is_empty()),
-                profile,
-            )?,
+            jwt_secret: secret("iam.jwt_secret", jwt_secret, profile)?,
         };
         let database = match document.database {
             Database { path, url } if url.is_empty() => format!("sqlite:{path}"),
@@ -206,9 +208,22 @@ impl Config {
     }
 }
 
-/// Each fault on one line: the key, what is wrong, and the source it came from.
+/// Each fault on one line: what is wrong, the key, and the source it came from. Never a value: it may be a secret.
 fn explain(error: figment::Error) -> String {
-    let faults: Vec<_> = error.into_iter().map(|fault| fault.to_string()).collect();
+    let explain = |fault: figment::Error| {
+        let what = match &fault.kind {
+            Kind::InvalidType(_, expected) | Kind::InvalidValue(_, expected) => {
+                format!("it must be {expected}")
+            }
+            kind => kind.to_string(),
+        };
+        let source = fault.metadata.as_ref().map(|metadata| match &metadata.source {
+            Some(source) => format!(" in {source}"),
+            None => format!(" in {}", metadata.name),
+        });
+        format!("{}: {what}{}", fault.path.join("."), source.unwrap_or_default())
+    };
+    let faults: Vec<_> = error.into_iter().map(explain).collect();
     format!("the configuration cannot be used: {}", faults.join("; "))
 }
 
@@ -246,9 +261,9 @@ fn secret(name: &str, value: Option<String>, profile: Profile) -> Result<Option<
 
 fn token_ttl(text: &str) -> Result<i64, ConfigError> {
     let seconds = text.parse::<SignedDuration>().map(|duration| duration.as_secs());
-    seconds.ok().filter(|seconds| *seconds > 0).ok_or_else(|| {
+    seconds.ok().filter(|seconds| (1..=LONGEST_TTL).contains(seconds)).ok_or_else(|| {
         ConfigError(format!(
-            "iam.token_ttl is {text:?}; it must be a number and a unit, such as 30m, 24h or 7d"
+            "iam.token_ttl is {text:?}; it must be a number and a unit, such as 30m, 24h or 7d, at most 365d"
         ))
     })
 }

@@ -4,6 +4,7 @@
 //! other changes. It is found out here and its history named anew, so that every client takes a full snapshot.
 
 use std::collections::BTreeMap;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -39,15 +40,21 @@ impl Seen {
         Ok(Self { path: folder.join("seen.json"), store })
     }
 
-    /// Whether the database stands behind what was seen of it.
+    /// Whether the database is another than the one last seen, or stands behind it: put back from a copy, it
+    /// may have a revision that named another change, or an epoch that was given up.
     pub(crate) async fn is_behind(&self) -> anyhow::Result<bool> {
-        let Ok(text) = std::fs::read(&self.path) else { return Ok(false) };
-        // A file that does not read was cut short by a full disk; the next write mends it.
-        let seen: Document = serde_json::from_slice(&text).unwrap_or_default();
+        let text = match std::fs::read(&self.path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(false),
+            Err(error) => {
+                return Err(error).with_context(|| format!("{} cannot be read", self.path.display()));
+            }
+        };
         let now = self.look().await?;
-        let behind =
-            |(chain, revision): (&String, &u64)| now.revisions.get(chain).copied().unwrap_or(0) < *revision;
-        Ok(seen.epoch == now.epoch && seen.revisions.iter().any(behind))
+        // Without knowing what was seen, a new epoch is the safe answer: it costs each client a snapshot.
+        let Ok(seen) = serde_json::from_slice::<Document>(&text) else { return Ok(true) };
+        let behind = |(chain, revision): (&String, &u64)| now.revisions.get(chain).unwrap_or(&0) < revision;
+        Ok(seen.epoch != now.epoch || seen.revisions.iter().any(behind))
     }
 
     /// Keeps the file up to date until shutdown, and once more then.

@@ -18,7 +18,18 @@ async fn tamper(folder: &std::path::Path, statement: &'static str) -> Result<()>
     Ok(())
 }
 
-#[tokio::test]
+async fn toggle(url: String, http: reqwest::Client, token: String) -> Result<()> {
+    for _ in 0..10 {
+        http.post(format!("{url}/api/v1/flags/a/toggle"))
+            .bearer_auth(&token)
+            .send()
+            .await?
+            .error_for_status()?;
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_row_changed_by_hand_is_found() -> Result<()> {
     let folder = tempfile::tempdir()?;
     let burgee = Start { program: PROGRAM, folder: folder.path(), env: &[] }.start().await?;
@@ -42,9 +53,16 @@ async fn a_row_changed_by_hand_is_found() -> Result<()> {
     let (held, text) = verify(&burgee, &["--expect", &project.replace('@', "@9")])?;
     assert!(!held && text.contains("MISSING"), "{text}");
 
+    for _ in 0..10 {
+        // A log that grows meanwhile is sound all the same.
+        let toggling = tokio::spawn(toggle(burgee.url.clone(), burgee.http.clone(), token.clone()));
+        let (sound, text) = verify(&burgee, &[])?;
+        assert!(sound, "{text}");
+        toggling.await??;
+    }
     let (code, _) = burgee.stop().await?;
     assert_eq!(code, Some(0));
-    // Revisions of the project: 1 founding, 2 create, 3 to 6 toggles.
+    // Revisions of the project: 1 founding, 2 create, 3 to 106 toggles.
     for (statement, found) in [
         (
             "UPDATE changes SET action = 'update_flag' WHERE action = 'toggle_flag' AND revision = 4",
@@ -58,10 +76,18 @@ async fn a_row_changed_by_hand_is_found() -> Result<()> {
             "UPDATE changes SET comment = 'it was not me' WHERE action = 'toggle_flag' AND revision = 4",
             "revision 4: its comment",
         ),
+        (
+            "UPDATE changes SET before = NULL WHERE action = 'toggle_flag' AND revision = 5",
+            "revision 5: its before",
+        ),
+        ("UPDATE changes SET entities = '[]' WHERE action = 'toggle_flag' AND revision = 5", "revision 5"),
         ("UPDATE changes SET at = at + 1 WHERE action = 'create_flag' AND revision = 2", "revision 2"),
-        ("UPDATE changes SET hash = before_hash WHERE action = 'toggle_flag' AND revision = 6", "revision 6"),
+        (
+            "UPDATE changes SET hash = before_hash WHERE action = 'toggle_flag' AND revision = 106",
+            "revision 106",
+        ),
         ("DELETE FROM changes WHERE action = 'toggle_flag' AND revision = 4", "revision 4 is missing"),
-        ("DELETE FROM changes WHERE action = 'toggle_flag' AND revision = 6", "ends at revision 5"),
+        ("DELETE FROM changes WHERE action = 'toggle_flag' AND revision = 106", "ends at revision 105"),
     ] {
         let copy = tempfile::tempdir()?;
         std::fs::copy(folder.path().join("burgee.db"), copy.path().join("burgee.db"))?;

@@ -37,6 +37,11 @@ impl House {
     }
 }
 
+/// So many lists in one another.
+fn nested(depth: usize) -> Value {
+    (0..depth).fold(Value::Null, |inner, _| if inner.is_null() { json!([]) } else { json!([inner]) })
+}
+
 /// What is wrong with a new flag, and the path that the answer must name.
 fn faulty_flags() -> Vec<(Value, &'static str)> {
     let rule = |rule: Value| json!({ "key": "x", "rules": [rule] });
@@ -67,6 +72,7 @@ fn faulty_flags() -> Vec<(Value, &'static str)> {
             json!({ "key": "x", "kind": "number", "default_value": 9_007_199_254_740_993_i64 }),
             "variants[0].value",
         ),
+        (json!({ "key": "x", "kind": "object", "default_value": nested(33) }), "variants[0].value"),
         (json!({ "key": "x", "default_value": "on" }), "default_value"),
         (json!({ "key": "x", "default_value": true, "rollout_percentage": 5 }), ""),
         (json!({ "key": "x", "rollout_percentage": 101 }), "rollout_percentage"),
@@ -134,6 +140,46 @@ async fn a_faulty_flag_is_refused_with_the_path_of_its_fault() -> Result<()> {
     }
     assert_eq!(house.head().await?, head, "something was written");
     assert_eq!(house.burgee.get("/api/v1/flags", &house.developer).await?, json!([]));
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_deepest_value_that_is_taken_is_read_by_everyone() -> Result<()> {
+    let house = house().await?;
+    let flag = json!({ "key": "deep", "kind": "object", "default_value": nested(32), "enabled": true });
+    house.burgee.post("/api/v1/flags", Some(&house.developer), &flag).await?;
+    assert_eq!(
+        house.burgee.get("/api/v1/flags/deep", &house.developer).await?["variants"][0]["value"],
+        nested(32)
+    );
+    let snapshot = house.burgee.get("/sdk/v1/snapshot", &house.burgee.banner.server_key).await?;
+    assert_eq!(snapshot["flags"]["deep"]["variants"][0]["value"], nested(32));
+    Ok(())
+}
+
+#[tokio::test]
+async fn names_of_any_length_are_not_sent_back() -> Result<()> {
+    let house = house().await?;
+    let mut flag = json!({ "key": "x" });
+    flag["y".repeat(1_000_000)] = json!(1);
+    let (status, problem) = house.raw("POST", "/api/v1/flags", flag.to_string()).await?;
+    assert_eq!(status, 400);
+    assert!(problem.to_string().len() < 2_000);
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_does_not_read_does_not_count_as_absent() -> Result<()> {
+    let house = house().await?;
+    house.burgee.post("/api/v1/flags", Some(&house.developer), &json!({ "key": "x" })).await?;
+    let latin = reqwest::header::HeaderValue::from_bytes(b"\"caf\xe9\"")?;
+    let toggle = house.burgee.http.post(format!("{}/api/v1/flags/x/toggle", house.burgee.url));
+    let answer = toggle.bearer_auth(&house.developer).header("if-match", latin).send().await?;
+    assert_eq!(answer.status(), 400);
+    assert_eq!(house.burgee.get("/api/v1/flags/x", &house.developer).await?["enabled"], json!(false));
+
+    let (status, problem) = house.raw("GET", "/api/v1/flags/%ff", "").await?;
+    assert_eq!((status, &problem["code"]), (400, &json!("invalid_path")));
     Ok(())
 }
 

@@ -100,3 +100,50 @@ async fn who_insists_on_a_version_is_told_of_a_newer_one() -> Result<()> {
     assert_eq!(patch("*", "anyone's").await?.status(), 200);
     Ok(())
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn twenty_revocations_of_one_key_are_one_change() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let (burgee, token) = house(&folder).await?;
+    let made =
+        burgee.post("/api/v1/sdk-keys", Some(&token), &json!({ "name": "shop", "kind": "server" })).await?;
+    let path = format!("/api/v1/sdk-keys/{}", made["id"].as_str().context("no id")?);
+    let tasks: Vec<_> = (0..20)
+        .map(|_| {
+            let (burgee, token, path) = (burgee.clone(), token.clone(), path.clone());
+            tokio::spawn(async move { burgee.ask("DELETE", &path, Some(&token), None).await })
+        })
+        .collect();
+    for task in tasks {
+        assert_eq!(task.await??.0, 204);
+        let key = made["key"].as_str().context("no key")?;
+        let snapshot = burgee.http.get(format!("{}/sdk/v1/snapshot", burgee.url)).header("x-sdk-key", key);
+        assert_eq!(snapshot.send().await?.status(), 401, "who revoked it sees it refused");
+    }
+    let log = burgee.get("/api/v1/audit", &token).await?;
+    let entries =
+        log.as_array().context("no list")?.iter().filter(|entry| entry["action"] == "revoke_sdk_key");
+    assert_eq!(entries.count(), 1);
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_hundred_sign_ins_at_once_are_bounded() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let (burgee, token) = house(&folder).await?;
+    let wrong = json!({ "email": "dev@example.com", "password": "not it" });
+    let statuses = at_once(&burgee, &token, 200, "/auth/login", Some(wrong.clone())).await?;
+    let count = |status| statuses.iter().filter(|one| **one == status).count();
+    assert!(count(401) >= 64 && count(429) > 0 && count(401) + count(429) == 200, "{statuses:?}");
+
+    // Who hangs up in the middle leaves no more work behind than who waits.
+    for _ in 0..200 {
+        let login = burgee.http.post(format!("{}/auth/login", burgee.url)).json(&wrong);
+        let hung_up = tokio::time::timeout(std::time::Duration::from_millis(1), login.send()).await;
+        drop(hung_up);
+    }
+    let status = std::fs::read_to_string(format!("/proc/{}/status", burgee.pid()))?;
+    let threads = status.lines().find_map(|line| line.strip_prefix("Threads:")).context("no threads")?;
+    assert!(threads.trim().parse::<u32>()? < 24, "{threads} threads");
+    Ok(())
+}

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use engine::model::Revision;
-use tokio::sync::Semaphore;
 
+use crate::account::Hashing;
 use crate::environment::Environment;
 use crate::error::{Error, Result};
 use crate::id::Id;
@@ -39,8 +39,7 @@ pub struct Control {
     pub(crate) ids: Arc<dyn Ids>,
     pub(crate) settings: Settings,
     pub(crate) project_id: Id,
-    /// Passwords are hashed a few at a time: each takes 19 MiB and a core for some 20 ms.
-    pub(crate) hashing: Arc<Semaphore>,
+    pub(crate) hashing: Hashing,
 }
 
 /// What a request says besides its content.
@@ -76,7 +75,7 @@ impl Control {
         settings: Settings,
         project_id: Id,
     ) -> Self {
-        Self { store, bus, clock, ids, settings, project_id, hashing: Arc::new(Semaphore::new(2)) }
+        Self { store, bus, clock, ids, settings, project_id, hashing: Hashing::default() }
     }
 
     /// Commits a change and rings the bell.

@@ -8,6 +8,7 @@ use serde_json::json;
 
 use crate::account::{
     AccessToken, Account, Role, SigningKey, creation as account_creation, hash_password, hash_secret,
+    is_email, is_password, password_rule, verify,
 };
 use crate::control::{DEFAULT_ENVIRONMENT, DEFAULT_PROJECT, unexpected};
 use crate::environment::Environment;
@@ -20,6 +21,8 @@ use crate::sdk_key::{self, NewSdkKey, SdkKeyKind};
 
 /// The door that founding comes by, in the log.
 const SOURCE: &str = "start";
+/// The first admin's e-mail, unless it is told.
+const FIRST_ADMIN: &str = "admin@burgee.local";
 /// The name of the account behind a given admin key.
 const SERVICE_ACCOUNT: &str = "admin-key";
 
@@ -59,11 +62,14 @@ pub struct Founding {
     pub clock: Arc<dyn Clock>,
     /// Chance.
     pub ids: Arc<dyn Ids>,
+    /// The shortest password, in characters.
+    pub shortest_password: usize,
 }
 
 impl Founding {
     /// Founds what is missing and adds what is newly told.
     pub async fn found(&self, given: Given) -> Result<Founded> {
+        self.check(&given)?;
         if self.store.epoch().await?.is_none() {
             self.renew_epoch().await?;
         }
@@ -82,6 +88,21 @@ impl Founding {
             Some(default) => self.add_sdk_key(default, &given, &mut founded).await?,
         }
         Ok(founded)
+    }
+
+    /// An admin who could not sign in is no admin.
+    fn check(&self, given: &Given) -> Result<()> {
+        if given.admin_email.as_deref().is_some_and(|email| !is_email(email)) {
+            return Err(Error::invalid("BURGEE_ADMIN_EMAIL", "must be an e-mail address"));
+        }
+        if given
+            .admin_password
+            .as_deref()
+            .is_some_and(|password| !is_password(password, self.shortest_password))
+        {
+            return Err(Error::invalid("BURGEE_ADMIN_PASSWORD", password_rule(self.shortest_password)));
+        }
+        Ok(())
     }
 
     /// Gives the history a new name; see [`Store::renew_epoch`].
@@ -179,15 +200,29 @@ impl Founding {
             self.add_admin_key(secret).await?;
             founded.warnings.push("ADMIN_API_KEY is new: it was added, and older ones stay valid".to_owned());
         }
-        if let Some(email) = given.admin_email.as_deref().map(str::to_lowercase)
-            && self.store.account_by_email(&email).await?.is_none()
-        {
-            let admin = self.admin(given, founded)?;
-            let change = account_creation(&admin, Id::NIL, SOURCE, self.clock.now());
-            self.store.commit(change).await.map_err(unexpected)?;
-            founded
-                .warnings
-                .push(format!("BURGEE_ADMIN_EMAIL is new: the admin {email} was added, and older ones stay"));
+        self.add_admin(given, founded).await
+    }
+
+    async fn add_admin(&self, given: &Given, founded: &mut Founded) -> Result<()> {
+        let email = given.admin_email.as_deref().unwrap_or(FIRST_ADMIN).to_lowercase();
+        let existing = self.store.account_by_email(&email).await?;
+        match (existing, &given.admin_password) {
+            (None, _) if given.admin_email.is_some() => {
+                let admin = self.admin(given, founded)?;
+                let change = account_creation(&admin, Id::NIL, SOURCE, self.clock.now());
+                self.store.commit(change).await.map_err(unexpected)?;
+                let warning =
+                    format!("BURGEE_ADMIN_EMAIL is new: the admin {email} was added, and older ones stay");
+                founded.warnings.push(warning);
+            }
+            (Some(Account { password_hash: Some(hash), .. }), Some(password))
+                if !verify(password, &hash)? =>
+            {
+                let warning =
+                    format!("BURGEE_ADMIN_PASSWORD is not the password of {email}, which stays as it is");
+                founded.warnings.push(warning);
+            }
+            _ => {}
         }
         Ok(())
     }
@@ -232,7 +267,7 @@ impl Founding {
     }
 
     fn admin(&self, given: &Given, founded: &mut Founded) -> Result<Account> {
-        let email = given.admin_email.as_deref().unwrap_or("admin@burgee.local").to_lowercase();
+        let email = given.admin_email.as_deref().unwrap_or(FIRST_ADMIN).to_lowercase();
         let password = given.admin_password.clone().unwrap_or_else(|| {
             let made = hex::encode(&self.ids.secret()[..12]);
             founded.admin = Some((email.clone(), made.clone()));

@@ -141,7 +141,7 @@ pub enum Write {
     UpdateConfig(Config),
     /// Makes a key for applications; its hash must be new.
     CreateSdkKey(SdkKey),
-    /// Refuses a key from now on.
+    /// Refuses a key from now on; one that is refused already makes the change stale.
     RevokeSdkKey {
         /// The key.
         id: Id,

@@ -16,6 +16,8 @@ use crate::tree::Tree;
 
 /// No flag compares more attributes than this in all its rules.
 const MOST_LEAVES: usize = 1_000;
+/// No value nests deeper than this. JSON readers stop at 128 levels, and a value travels inside other documents.
+const MOST_VALUE_DEPTH: usize = 32;
 /// The whole numbers up to this, either way, are doubles of their own.
 const MOST_WHOLE: f64 = 9_007_199_254_740_991.0;
 
@@ -337,9 +339,12 @@ impl<'a> Compiler<'a> {
     }
 }
 
-/// Whether a value is of its flag's kind.
+/// Whether a value is of its flag's kind, and no deeper than every reader can read.
 fn check_value(kind: Kind, value: &Value) -> Result<(), String> {
     let expected = match (kind, value) {
+        (Kind::Object, Value::Object(_) | Value::Array(_)) if is_deeper(value, MOST_VALUE_DEPTH) => {
+            return Err(format!("is nested deeper than {MOST_VALUE_DEPTH} levels"));
+        }
         (Kind::Boolean, Value::Bool(_))
         | (Kind::String, Value::String(_))
         | (Kind::Object, Value::Object(_) | Value::Array(_)) => return Ok(()),
@@ -358,4 +363,14 @@ fn check_value(kind: Kind, value: &Value) -> Result<(), String> {
         (Kind::Object, _) => "an object or a list",
     };
     Err(format!("must be {expected}, as all values of this flag are, not {}", type_name(value)))
+}
+
+/// Whether lists and objects stand in one another more than `most` times. Looks no further than that.
+fn is_deeper(value: &Value, most: usize) -> bool {
+    match value {
+        Value::Array(_) | Value::Object(_) if most == 0 => true,
+        Value::Array(list) => list.iter().any(|value| is_deeper(value, most - 1)),
+        Value::Object(members) => members.values().any(|value| is_deeper(value, most - 1)),
+        _ => false,
+    }
 }

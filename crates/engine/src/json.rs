@@ -43,11 +43,17 @@ impl fmt::Display for Path<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Root => Ok(()),
-            Self::Member(Self::Root, name) => f.write_str(name),
-            Self::Member(parent, name) => write!(f, "{parent}.{name}"),
+            Self::Member(Self::Root, name) => f.write_str(shortened(name)),
+            Self::Member(parent, name) => write!(f, "{parent}.{}", shortened(name)),
             Self::Index(parent, index) => write!(f, "{parent}[{index}]"),
         }
     }
+}
+
+/// As much of a name as a message needs: whoever sends a megabyte is not sent it back.
+fn shortened(name: &str) -> &str {
+    const MOST: usize = 100;
+    name.char_indices().nth(MOST).map_or(name, |(end, _)| name.get(..end).unwrap_or(name))
 }
 
 /// What was found wrong so far. Bounded, so that a hostile document cannot make a large answer.
@@ -60,9 +66,14 @@ impl Violations {
 
     /// Adds one at a path that the caller spells out.
     pub fn add(&mut self, path: impl fmt::Display, message: impl fmt::Display) {
-        if self.0.len() < Self::MOST {
+        if !self.is_full() {
             self.0.push(Violation { path: path.to_string(), message: message.to_string() });
         }
+    }
+
+    /// Whether no more are kept.
+    pub fn is_full(&self) -> bool {
+        self.0.len() >= Self::MOST
     }
 
     /// Whether nothing was found.
@@ -230,6 +241,9 @@ impl Object<'_> {
     pub fn deny_unknown(&self, violations: &mut Violations) {
         let known = self.known.borrow();
         for name in self.members.keys().filter(|name| !known.contains(&name.as_str())) {
+            if violations.is_full() {
+                return;
+            }
             let hint = nearest(name, &known).map_or_else(
                 || format!("known members are {}", known.join(", ")),
                 |near| format!("did you mean {near}?"),

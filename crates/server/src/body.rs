@@ -1,11 +1,11 @@
 //! Bodies, parameters and headers of requests, bounded and with errors that say where.
 
 use axum::body::to_bytes;
-use axum::extract::{FromRequest, FromRequestParts, Query, Request};
+use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
 use axum::http::request::Parts;
 use domain::control::Request as Asked;
 use domain::error::Error;
-use http::{HeaderMap, StatusCode, header};
+use http::{HeaderMap, HeaderValue, StatusCode, header};
 use percent_encoding::percent_decode_str;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -69,6 +69,20 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Params<T> {
     }
 }
 
+/// The one variable part of a path, percent-decoded.
+pub struct Named(pub String);
+
+impl<S: Send + Sync> FromRequestParts<S> for Named {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let Path(name) = Path::from_request_parts(parts, state).await.map_err(|_| {
+            Problem::new(StatusCode::BAD_REQUEST, "invalid_path", "the path is not percent-encoded UTF-8")
+        })?;
+        Ok(Self(name))
+    }
+}
+
 /// What a request says besides its body: the comment and the versions it insists on.
 pub struct Said(pub Asked);
 
@@ -77,10 +91,21 @@ impl<S: Send + Sync> FromRequestParts<S> for Said {
 
     async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Problem> {
         let comment = comment(&parts.headers)?;
-        let if_match =
-            parts.headers.get(header::IF_MATCH).and_then(|value| value.to_str().ok()).map(str::to_owned);
+        let if_match = if_match(&parts.headers)?;
         Ok(Self(Asked { source: "api".to_owned(), comment, if_match }))
     }
+}
+
+/// All tags of all such headers. One that does not read must not count as none.
+fn if_match(headers: &HeaderMap) -> Result<Option<String>, Error> {
+    let read = |value: &HeaderValue| {
+        value
+            .to_str()
+            .map(str::to_owned)
+            .map_err(|_| Error::invalid("header If-Match", "must be an entity tag"))
+    };
+    let tags = headers.get_all(header::IF_MATCH).iter().map(read).collect::<Result<Vec<_>, _>>()?;
+    Ok((!tags.is_empty()).then(|| tags.join(",")))
 }
 
 fn comment(headers: &HeaderMap) -> Result<Option<String>, Error> {

@@ -105,6 +105,11 @@ impl Keyring {
         })
     }
 
+    /// Whether the key with this hash is let in.
+    pub(crate) fn holds(&self, hash: &str) -> bool {
+        self.keys.load().contains_key(hash)
+    }
+
     async fn refresh(&self) -> Result<(), StoreError> {
         let keys = self.store.sdk_keys_in_force().await?;
         let reader = |kind, environment: Id| Reader {

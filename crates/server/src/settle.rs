@@ -23,17 +23,23 @@ pub(crate) async fn flags(hub: &Hub, environment: Id, revision: Revision) {
 }
 
 /// Until the keyring lets a key in.
-pub(crate) async fn key(keyring: &Keyring, key: &str) {
+pub(crate) async fn key(keyring: &Keyring, hash: &str) {
+    briefly(keyring_until(keyring, || keyring.holds(hash))).await;
+}
+
+/// Until the keyring lets a key in no more.
+pub(crate) async fn revocation(keyring: &Keyring, hash: &str) {
+    briefly(keyring_until(keyring, || !keyring.holds(hash))).await;
+}
+
+async fn keyring_until(keyring: &Keyring, settled: impl Fn() -> bool) -> bool {
     let mut changes = keyring.changes();
-    briefly(async {
-        while keyring.open(key).await.is_none() {
-            if changes.changed().await.is_err() {
-                return false;
-            }
+    while !settled() {
+        if changes.changed().await.is_err() {
+            return false;
         }
-        true
-    })
-    .await;
+    }
+    true
 }
 
 async fn briefly(settled: impl Future<Output = bool>) {

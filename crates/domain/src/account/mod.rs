@@ -9,9 +9,9 @@ use serde::{Serialize, Serializer};
 use crate::id::Id;
 use crate::time::Timestamp;
 
-pub(crate) use password::hash_password;
+pub(crate) use password::{Hashing, hash_password, verify};
 pub use register::Registration;
-pub(crate) use register::creation;
+pub(crate) use register::{creation, is_email, is_password, password_rule};
 pub use sign_in::{Session, hash_secret};
 
 /// What an account may do. Each may do all that the one before it may.
@@ -53,7 +53,7 @@ impl Serialize for Role {
 }
 
 /// Someone who can be named in the log.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Clone, PartialEq, Eq, Serialize)]
 pub struct Account {
     /// Its id: the actor in the log, and the targeting key when it evaluates for itself.
     pub id: Id,
@@ -83,6 +83,17 @@ pub struct AccessToken {
     pub hash: String,
     /// When it was made.
     pub created_at: Timestamp,
+}
+
+impl std::fmt::Debug for Account {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { id, email, role, .. } = self;
+        f.debug_struct("Account")
+            .field("id", id)
+            .field("email", email)
+            .field("role", role)
+            .finish_non_exhaustive()
+    }
 }
 
 /// A secret that signs session tokens.

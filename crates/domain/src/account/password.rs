@@ -1,8 +1,12 @@
 //! Passwords: Argon2id, off the reactor, a few at a time.
 
+use std::sync::Arc;
+
 use argon2::Argon2;
 use argon2::password_hash::phc::PasswordHash;
 use argon2::password_hash::{PasswordHasher, PasswordVerifier};
+
+use tokio::sync::Semaphore;
 
 use crate::control::Control;
 use crate::error::{Error, Result};
@@ -27,9 +31,35 @@ impl Control {
         self.off_reactor(move || hash_password(&password, &salt)).await?
     }
 
+    /// Waits for a turn, if not too many wait already. The work keeps its turn until it is done: who hangs up
+    /// in the middle makes no room for more.
     async fn off_reactor<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T> {
-        let _turn = self.hashing.acquire().await.map_err(|error| Error::Internal(error.into()))?;
+        let place = self.hashing.places.clone().try_acquire_owned();
+        let place = place.map_err(|_| Error::TooMany { retry_after: 1 })?;
+        let turn = self.hashing.turns.clone().acquire_owned().await;
+        let turn = turn.map_err(|error| Error::Internal(error.into()))?;
+        let work = move || {
+            let _held = (place, turn);
+            work()
+        };
         tokio::task::spawn_blocking(work).await.map_err(|error| Error::Internal(error.into()))
+    }
+}
+
+/// How many passwords are hashed at once: each takes 19 MiB and a core for some 20 ms.
+const TURNS: usize = 2;
+/// How many may be hashed or wait for it; who comes then is told to come back.
+const PLACES: usize = 64;
+
+/// The bounds on hashing.
+pub(crate) struct Hashing {
+    turns: Arc<Semaphore>,
+    places: Arc<Semaphore>,
+}
+
+impl Default for Hashing {
+    fn default() -> Self {
+        Self { turns: Arc::new(Semaphore::new(TURNS)), places: Arc::new(Semaphore::new(PLACES)) }
     }
 }
 
@@ -40,7 +70,8 @@ pub(crate) fn hash_password(password: &str, salt: &[u8; 32]) -> Result<String> {
     Ok(hash.to_string())
 }
 
-fn verify(password: &str, hash: &str) -> Result<bool> {
+/// Whether a password is the one that was hashed.
+pub(crate) fn verify(password: &str, hash: &str) -> Result<bool> {
     let hash = PasswordHash::new(hash).map_err(|error| Error::Internal(error.to_string().into()))?;
     Ok(Argon2::default().verify_password(password.as_bytes(), &hash).is_ok())
 }

@@ -15,7 +15,6 @@ use crate::time::Timestamp;
 const MOST_TEXT: usize = 254;
 
 /// What someone who registers says.
-#[derive(Debug)]
 pub struct Registration {
     email: String,
     password: String,
@@ -37,8 +36,8 @@ impl Registration {
         let email = object.require(violations, "email").and_then(|at| read_email(at, violations));
         let password = object.require(violations, "password").and_then(|at| {
             let password = at.text(violations)?;
-            if password.chars().count() < shortest_password || password.len() > MOST_TEXT {
-                at.fault(violations, format_args!("must have {shortest_password} to {MOST_TEXT} characters"));
+            if !is_password(password, shortest_password) {
+                at.fault(violations, password_rule(shortest_password));
             }
             Some(password.to_owned())
         });
@@ -58,18 +57,33 @@ impl Registration {
 
 pub(super) fn read_email(at: At<'_>, violations: &mut Violations) -> Option<String> {
     let email = at.text(violations)?;
-    let plain = |character: char| !character.is_whitespace() && !character.is_control();
-    let shaped = email.split_once('@').is_some_and(|(user, host)| !user.is_empty() && !host.is_empty());
-    if !shaped || email.len() > MOST_TEXT || !email.chars().all(plain) {
+    if !is_email(email) {
         at.fault(violations, "must be an e-mail address");
     }
     Some(email.to_lowercase())
 }
 
+/// Whether a text can be an account's e-mail.
+pub(crate) fn is_email(email: &str) -> bool {
+    let plain = |character: char| !character.is_whitespace() && !character.is_control();
+    let shaped = email.split_once('@').is_some_and(|(user, host)| !user.is_empty() && !host.is_empty());
+    shaped && email.len() <= MOST_TEXT && email.chars().all(plain)
+}
+
+/// Whether a text can be a password: not too short to be guessed, nor so long that hashing it is work.
+pub(crate) fn is_password(password: &str, shortest: usize) -> bool {
+    password.chars().count() >= shortest && password.len() <= MOST_TEXT
+}
+
+/// What is wrong with a text that cannot.
+pub(crate) fn password_rule(shortest: usize) -> String {
+    format!("must have {shortest} characters or more, in at most {MOST_TEXT} bytes")
+}
+
 fn read_name(at: At<'_>, violations: &mut Violations) -> Option<String> {
     let name = at.text(violations)?;
     if name.len() > MOST_TEXT || name.chars().any(char::is_control) {
-        at.fault(violations, format_args!("must be at most {MOST_TEXT} characters, on one line"));
+        at.fault(violations, format_args!("must have at most {MOST_TEXT} bytes, on one line"));
     }
     Some(name.to_owned())
 }

@@ -4,7 +4,6 @@
 //! is worth no more than the account.
 
 use engine::json::{At, Violations};
-use jsonwebtoken::errors::ErrorKind;
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -18,7 +17,6 @@ use crate::error::{Error, Result};
 use crate::id::Id;
 
 /// A signed-in account and its token.
-#[derive(Debug)]
 pub struct Session {
     /// Who signed in.
     pub account: Account,
@@ -75,7 +73,8 @@ impl Control {
 
     /// The caller that a session token or access token stands for.
     pub async fn authenticate(&self, token: &str) -> Result<Caller> {
-        let account = if token.bytes().filter(|byte| *byte == b'.').count() == 2 {
+        // A given key may look like anything; a session token's header can be read.
+        let account = if jsonwebtoken::decode_header(token).is_ok() {
             let account_id = self.verify_session(token).await?;
             self.store.account(account_id).await?
         } else {
@@ -101,7 +100,7 @@ impl Control {
             email: account.email.clone(),
             role: account.role.name().to_owned(),
             iat: now,
-            exp: now + self.settings.token_ttl,
+            exp: now.saturating_add(self.settings.token_ttl),
         };
         let header = Header { kid: Some(key.id.to_string()), ..Header::new(Algorithm::HS256) };
         let token = jsonwebtoken::encode(&header, &claims, &EncodingKey::from_secret(&key.secret))
@@ -121,12 +120,7 @@ impl Control {
         validation.validate_aud = false;
         let decoded =
             jsonwebtoken::decode::<Claims>(token, &DecodingKey::from_secret(&key.secret), &validation);
-        let claims = decoded
-            .map_err(|error| match error.kind() {
-                ErrorKind::ExpiredSignature => EXPIRED,
-                _ => UNKNOWN,
-            })?
-            .claims;
+        let claims = decoded.map_err(|_| UNKNOWN)?.claims;
         if claims.exp <= self.clock.now().as_seconds() {
             return Err(EXPIRED);
         }

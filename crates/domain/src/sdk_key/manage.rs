@@ -12,7 +12,7 @@ use crate::environment::Environment;
 use crate::error::{Error, Result};
 use crate::id::Id;
 use crate::log::{Chain, Change, Entity, Write};
-use crate::ports::Ids;
+use crate::ports::{CommitError, Ids};
 use crate::time::Timestamp;
 
 /// The longest name of a key, in bytes.
@@ -21,7 +21,7 @@ const MOST_NAME: usize = 256;
 const HINT: usize = 12;
 
 /// A key as it is made: the only time that its secret is shown.
-#[derive(Debug, Serialize)]
+#[derive(Serialize)]
 pub struct MadeSdkKey {
     /// What is kept.
     #[serde(flatten)]
@@ -91,8 +91,8 @@ impl Control {
         Ok(self.store.sdk_keys(self.project_id).await?)
     }
 
-    /// Refuses a key from now on. Revoking a revoked one changes nothing.
-    pub async fn revoke_sdk_key(&self, caller: Caller, id: &str, request: &Request) -> Result<()> {
+    /// Refuses a key from now on. Revoking a revoked one changes nothing. Gives the hash that it was known by.
+    pub async fn revoke_sdk_key(&self, caller: Caller, id: &str, request: &Request) -> Result<String> {
         const NO_KEY: Error = Error::NotFound { what: "SDK key" };
         let id: Id = id.parse().map_err(|_| NO_KEY)?;
         let keys = self.store.sdk_keys(self.project_id).await?;
@@ -101,7 +101,7 @@ impl Control {
         let environment = environments.into_iter().find(|environment| environment.id == key.environment_id);
         let writer = caller.writer(environment.ok_or(NO_KEY)?)?;
         if key.revoked_at.is_some() {
-            return Ok(());
+            return Ok(key.hash);
         }
         let now = self.clock.now();
         let change = Change {
@@ -117,8 +117,11 @@ impl Control {
             reads: Vec::new(),
             writes: vec![Write::RevokeSdkKey { id, at: now }],
         };
-        self.commit(change).await.map_err(unexpected)?;
-        Ok(())
+        match self.commit(change).await {
+            // Someone else was faster, to the same end.
+            Ok(_) | Err(CommitError::Stale) => Ok(key.hash),
+            Err(error) => Err(unexpected(error)),
+        }
     }
 }
 

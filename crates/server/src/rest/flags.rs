@@ -1,7 +1,7 @@
 //! Flags, each as one environment sees it.
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use domain::error::Error;
 use domain::flag::{Answer, FlagHere};
@@ -17,7 +17,7 @@ use utoipa_axum::routes;
 use super::page;
 use crate::AppState;
 use crate::auth::{AdminOf, ReaderOf, WriterOf};
-use crate::body::{self, OptionalJson, Params, Said};
+use crate::body::{self, Named, OptionalJson, Params, Said};
 use crate::openapi::{ChangeHeaders, EnvironmentQuery, schema};
 use crate::problem::Problem;
 use crate::settle;
@@ -103,7 +103,7 @@ async fn create_flag(
 async fn get_flag(
     State(state): State<AppState>,
     ReaderOf(reader, environment): ReaderOf,
-    Path(key): Path<String>,
+    Named(key): Named,
 ) -> Result<Response, Problem> {
     Ok(answer(&state.control.flag(&reader, &environment, &key).await?).into_response())
 }
@@ -120,7 +120,7 @@ async fn get_flag(
 async fn update_flag(
     State(state): State<AppState>,
     WriterOf(writer): WriterOf,
-    Path(key): Path<String>,
+    Named(key): Named,
     Said(request): Said,
     body::Json(document): body::Json,
 ) -> Result<Response, Problem> {
@@ -140,7 +140,7 @@ async fn update_flag(
 async fn toggle_flag(
     State(state): State<AppState>,
     WriterOf(writer): WriterOf,
-    Path(key): Path<String>,
+    Named(key): Named,
     Said(request): Said,
     OptionalJson(document): OptionalJson,
 ) -> Result<Response, Problem> {
@@ -160,7 +160,7 @@ async fn toggle_flag(
 async fn delete_flag(
     State(state): State<AppState>,
     AdminOf(admin, environment): AdminOf,
-    Path(key): Path<String>,
+    Named(key): Named,
     Said(request): Said,
 ) -> Result<StatusCode, Problem> {
     let revision = state.control.delete_flag(&admin, &environment, &key, &request).await?;
@@ -178,7 +178,7 @@ async fn delete_flag(
 async fn evaluate_flag(
     State(state): State<AppState>,
     ReaderOf(reader, environment): ReaderOf,
-    Path(key): Path<String>,
+    Named(key): Named,
 ) -> Result<Json<Evaluation>, Problem> {
     let answer = state.control.evaluate_flag(&reader, &environment, &key).await?;
     Ok(Json(answer.into()))

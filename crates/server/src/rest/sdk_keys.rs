@@ -1,7 +1,7 @@
 //! Keys for applications.
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 use utoipa_axum::router::OpenApiRouter;
@@ -9,7 +9,7 @@ use utoipa_axum::routes;
 
 use crate::AppState;
 use crate::auth::{Signed, WriterOf};
-use crate::body::{self, Said};
+use crate::body::{self, Named, Said};
 use crate::openapi::{EnvironmentQuery, schema};
 use crate::problem::Problem;
 use crate::settle;
@@ -43,7 +43,7 @@ async fn create_sdk_key(
     body::Json(document): body::Json,
 ) -> Result<Response, Problem> {
     let made = state.control.create_sdk_key(&writer, &document, &request).await?;
-    settle::key(&state.keyring, &made.key).await;
+    settle::key(&state.keyring, &made.sdk_key.hash).await;
     Ok((StatusCode::CREATED, Json(made)).into_response())
 }
 
@@ -56,9 +56,10 @@ async fn create_sdk_key(
 async fn revoke_sdk_key(
     State(state): State<AppState>,
     Signed(caller): Signed,
-    Path(id): Path<String>,
+    Named(id): Named,
     Said(request): Said,
 ) -> Result<StatusCode, Problem> {
-    state.control.revoke_sdk_key(caller, &id, &request).await?;
+    let hash = state.control.revoke_sdk_key(caller, &id, &request).await?;
+    settle::revocation(&state.keyring, &hash).await;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -174,9 +174,9 @@ impl Tables {
 
     /// One that is revoked already keeps its time.
     fn revoke_sdk_key(&mut self, project_id: Id, id: Id, at: Timestamp) -> Applied {
-        let key = self.sdk_keys.get_mut(&id).filter(|key| key.project_id == project_id);
-        let key = Arc::make_mut(key.ok_or(CommitError::Stale)?);
-        key.revoked_at = key.revoked_at.or(Some(at));
+        let key = self.sdk_keys.get_mut(&id);
+        let key = key.filter(|key| key.project_id == project_id && key.revoked_at.is_none());
+        Arc::make_mut(key.ok_or(CommitError::Stale)?).revoked_at = Some(at);
         Ok(())
     }
 

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use domain::flag::document;
 use domain::id::Id;
 use engine::model::{Delta, Flag, Read, Revision, SCHEMA, Snapshot};
+use serde_json::{Map, Value};
 use sqlx::Row as _;
 
 use super::flags::{config_columns, flag_columns, read_here};
@@ -113,6 +114,10 @@ fn read_entry(row: &Row) -> sqlx::Result<Entry> {
     if row.try_get::<Option<String>, _>("flag_id")?.is_none() {
         return Ok((key, None));
     }
-    let here = read_here(row)?;
-    Ok((key, Some(Arc::new(document(&here.flag, &here.config).into()))))
+    // A row that does not read costs its own flag, which answers PARSE_ERROR and says why; the others live.
+    let flag = read_here(row).map_or_else(
+        |error| Read::Unknown { raw: Value::Object(Map::new()), why: error.to_string() },
+        |here| document(&here.flag, &here.config).into(),
+    );
+    Ok((key, Some(Arc::new(flag))))
 }

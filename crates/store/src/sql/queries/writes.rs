@@ -204,7 +204,7 @@ impl<'a> Writes<'a> {
     /// One that is revoked already keeps its time.
     async fn revoke_sdk_key(&mut self, id: Id, at: Timestamp) -> Result<(), Fault> {
         let query = sqlx::query(
-            "UPDATE sdk_keys SET revoked_at = coalesce(revoked_at, $3) WHERE project_id = $1 AND id = $2",
+            "UPDATE sdk_keys SET revoked_at = $3 WHERE project_id = $1 AND id = $2 AND revoked_at IS NULL",
         );
         self.change(query.bind(self.project_id.clone()).bind(id.to_string()).bind(at.as_millis())).await
     }
