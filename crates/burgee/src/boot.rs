@@ -9,6 +9,7 @@ use domain::founding::Founding;
 use domain::ports::{Bus, Store};
 use server::AppState;
 use server::feed::{Keyring, StoreSource};
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::banner;
@@ -68,6 +69,7 @@ pub(crate) async fn start(config: Config) -> anyhow::Result<()> {
         keyring.clone().follow(&*bus, shutdown.clone()),
         seen.follow(&*bus, shutdown.clone()),
     ];
+    let tasks = tasks.map(|task| tokio::spawn(stop_without(task, shutdown.clone())));
 
     let delivery = delivery::router(Delivery {
         hub: hub.clone(),
@@ -83,8 +85,19 @@ pub(crate) async fn start(config: Config) -> anyhow::Result<()> {
     serve::serve(listener, router, shutdown.clone()).await?;
     shutdown.cancel();
     for task in tasks {
-        task.await.context("a task panicked")?;
+        task.await.context("a task panicked")??;
     }
     store.close().await;
     Ok(())
+}
+
+/// A server without one of its tasks would go on with old flags and keys: better that whoever watches it starts
+/// it again.
+async fn stop_without(task: JoinHandle<()>, shutdown: CancellationToken) -> anyhow::Result<()> {
+    let ended = task.await;
+    if !shutdown.is_cancelled() {
+        tracing::error!("a task ended that should not; stopping");
+        shutdown.cancel();
+    }
+    ended.context("a task panicked")
 }

@@ -49,13 +49,11 @@ pub(crate) async fn evaluate_flag(
     };
     let ruleset = installed.ruleset();
     let flag_set = flag_set(ruleset);
-    let is_shown =
-        ruleset.client_visible(&key).is_some_and(|is_visible| is_visible || reader.kind == KeyKind::Server);
-    let answer = if is_shown {
-        let resolution = shown(reader.kind, ruleset.evaluate(&key, &context));
-        Answer { key: &key, flag_set, resolution }
-    } else {
-        Answer::not_found(&key, flag_set, ruleset.revision())
+    let shown_flag =
+        ruleset.flag(&key).filter(|flag| reader.kind == KeyKind::Server || flag.client_visible());
+    let answer = match shown_flag {
+        Some(flag) => Answer { key: &key, flag_set, resolution: shown(reader.kind, flag.evaluate(&context)) },
+        None => Answer::not_found(&key, flag_set, ruleset.revision()),
     };
     let status = StatusCode::from_u16(answer.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     Ok(json(status, answer.to_json()))

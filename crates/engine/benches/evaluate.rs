@@ -16,7 +16,7 @@ use std::hint::black_box;
 use std::sync::Arc;
 
 use burgee_engine::model::{Delta, Flag, Read, SCHEMA, Snapshot};
-use burgee_engine::{Context, Ruleset};
+use burgee_engine::{Context, Entry, Ruleset};
 use divan::Bencher;
 use serde_json::{Map, Value, json};
 
@@ -98,8 +98,8 @@ fn half_split(bencher: Bencher<'_, '_>) {
 fn all_of_100(bencher: Bencher<'_, '_>) {
     let (ruleset, context) = (Ruleset::compile(&snapshot(100)), context());
     bencher.bench_local(|| {
-        let answers = ruleset.evaluate_all(black_box(&context));
-        answers.filter(|(_, visible, answer)| *visible && answer.value.is_some()).count()
+        let visible = ruleset.flags().filter(Entry::client_visible);
+        visible.filter(|flag| flag.evaluate(black_box(&context)).value.is_some()).count()
     });
 }
 

@@ -85,19 +85,15 @@ impl Ruleset {
         self.flags.is_empty()
     }
 
-    /// Keys of all flags, ascending by their bytes.
-    pub fn keys(&self) -> impl Iterator<Item = &str> {
-        self.flags.iter().map(|flag| &*flag.key)
-    }
-
-    /// Whether client-kind keys may see the flag's results; `None` if there is no such flag.
-    pub fn client_visible(&self, key: &str) -> Option<bool> {
-        self.find(key).map(|flag| flag.client_visible)
+    /// A flag, to be looked at before it is evaluated.
+    pub fn flag(&self, key: &str) -> Option<Entry<'_>> {
+        let place = self.flags.binary_search_by(|flag| (*flag.key).cmp(key)).ok()?;
+        self.flags.get(place).map(|flag| Entry { flag, revision: self.revision })
     }
 
     /// Answers for one flag. Neither fails nor panics: what can go wrong is in the answer.
     pub fn evaluate<'r>(&'r self, key: &str, context: &Context) -> Resolution<'r> {
-        self.find(key).map_or(self.not_found(), |flag| flag.evaluate(context, self.revision))
+        self.flag(key).map_or(self.not_found(), |flag| flag.evaluate(context))
     }
 
     /// All flags, ascending by the bytes of their keys, to be chosen from before they are evaluated.
@@ -105,24 +101,10 @@ impl Ruleset {
         self.flags.iter().map(|flag| Entry { flag, revision: self.revision })
     }
 
-    /// Answers for all flags, ascending by the bytes of their keys: key, whether client-kind keys may see the
-    /// result, and the result.
-    pub fn evaluate_all<'r>(
-        &'r self,
-        context: &Context,
-    ) -> impl Iterator<Item = (&'r str, bool, Resolution<'r>)> {
-        self.flags().map(|flag| (flag.key(), flag.client_visible(), flag.evaluate(context)))
-    }
-
     /// What is wrong with the flags that did not compile and with the rules that never hold, for the log: the
     /// flag's key and a sentence with a path.
     pub fn problems(&self) -> impl Iterator<Item = (&str, &str)> {
         self.flags.iter().flat_map(|flag| flag.problems.iter().map(|problem| (&*flag.key, &**problem)))
-    }
-
-    fn find(&self, key: &str) -> Option<&Compiled> {
-        let place = self.flags.binary_search_by(|flag| (*flag.key).cmp(key)).ok()?;
-        self.flags.get(place).map(|flag| &**flag)
     }
 
     fn not_found(&self) -> Resolution<'static> {
@@ -204,9 +186,10 @@ mod tests {
     #[test]
     fn keys_are_in_order_of_their_bytes() {
         let ruleset = ruleset(&["b", "B", "a:1", "a", "~", "a-1"]);
-        assert_eq!(ruleset.keys().collect::<Vec<_>>(), ["B", "a", "a-1", "a:1", "b", "~"]);
-        assert!(ruleset.keys().all(|key| ruleset.client_visible(key) == Some(false)));
-        assert_eq!(ruleset.client_visible("c"), None);
+        let keys: Vec<_> = ruleset.flags().map(|flag| flag.key()).collect();
+        assert_eq!(keys, ["B", "a", "a-1", "a:1", "b", "~"]);
+        assert!(keys.iter().all(|key| ruleset.flag(key).is_some_and(|flag| flag.key() == *key)));
+        assert!(ruleset.flag("c").is_none());
     }
 
     #[test]
