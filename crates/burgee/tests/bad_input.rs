@@ -2,39 +2,13 @@
 
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
-use testkit::process::{Burgee, Start};
+use testkit::house::House;
+use testkit::process::Start;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_burgee");
 
-struct House {
-    burgee: Burgee,
-    developer: String,
-    admin: String,
-    _folder: tempfile::TempDir,
-}
-
 async fn house() -> Result<House> {
-    let folder = tempfile::tempdir()?;
-    let burgee = Start { program: PROGRAM, folder: folder.path(), env: &[] }.start().await?;
-    let developer = burgee.register("dev@example.com", "developer").await?;
-    let admin = burgee.admin().await?;
-    Ok(House { burgee, developer, admin, _folder: folder })
-}
-
-impl House {
-    /// The revision of the last change.
-    async fn head(&self) -> Result<u64> {
-        let log = self.burgee.get("/api/v1/audit?limit=1", &self.developer).await?;
-        log[0]["revision"].as_u64().context("an empty log")
-    }
-
-    async fn raw(&self, method: &str, path: &str, body: impl Into<reqwest::Body>) -> Result<(u16, Value)> {
-        let request = self.burgee.http.request(method.parse()?, format!("{}{path}", self.burgee.url));
-        let answer = request.bearer_auth(&self.developer).body(body).send().await?;
-        let status = answer.status().as_u16();
-        assert_eq!(answer.headers()["content-type"], "application/problem+json", "{method} {path}");
-        Ok((status, answer.json().await?))
-    }
+    House::open(PROGRAM).await
 }
 
 /// So many lists in one another.
@@ -126,7 +100,7 @@ async fn a_faulty_flag_is_refused_with_the_path_of_its_fault() -> Result<()> {
     let house = house().await?;
     let head = house.head().await?;
     for (flag, path) in faulty_flags() {
-        let (status, problem) = house.raw("POST", "/api/v1/flags", flag.to_string()).await?;
+        let (status, problem) = house.refused("POST", "/api/v1/flags", flag.to_string()).await?;
         assert_eq!(
             (status, &problem["code"], &problem["status"]),
             (400, &json!("invalid"), &json!(400)),
@@ -162,7 +136,7 @@ async fn names_of_any_length_are_not_sent_back() -> Result<()> {
     let house = house().await?;
     let mut flag = json!({ "key": "x" });
     flag["y".repeat(1_000_000)] = json!(1);
-    let (status, problem) = house.raw("POST", "/api/v1/flags", flag.to_string()).await?;
+    let (status, problem) = house.refused("POST", "/api/v1/flags", flag.to_string()).await?;
     assert_eq!(status, 400);
     assert!(problem.to_string().len() < 2_000);
     Ok(())
@@ -178,7 +152,7 @@ async fn what_does_not_read_does_not_count_as_absent() -> Result<()> {
     assert_eq!(answer.status(), 400);
     assert_eq!(house.burgee.get("/api/v1/flags/x", &house.developer).await?["enabled"], json!(false));
 
-    let (status, problem) = house.raw("GET", "/api/v1/flags/%ff", "").await?;
+    let (status, problem) = house.refused("GET", "/api/v1/flags/%ff", "").await?;
     assert_eq!((status, &problem["code"]), (400, &json!("invalid_path")));
     Ok(())
 }
@@ -187,7 +161,7 @@ async fn what_does_not_read_does_not_count_as_absent() -> Result<()> {
 async fn all_faults_of_a_document_are_told_at_once() -> Result<()> {
     let house = house().await?;
     let flag = json!({ "key": "a b", "enabled": 1, "colour": "red", "tags": [3] });
-    let (_, problem) = house.raw("POST", "/api/v1/flags", flag.to_string()).await?;
+    let (_, problem) = house.refused("POST", "/api/v1/flags", flag.to_string()).await?;
     let paths: Vec<_> = problem["violations"]
         .as_array()
         .context("no violations")?
@@ -203,17 +177,17 @@ async fn all_faults_of_a_document_are_told_at_once() -> Result<()> {
 #[tokio::test]
 async fn malformed_and_oversized_bodies() -> Result<()> {
     let house = house().await?;
-    let (status, problem) = house.raw("POST", "/api/v1/flags", "{\"key\": \"x\",\n oops}").await?;
+    let (status, problem) = house.refused("POST", "/api/v1/flags", "{\"key\": \"x\",\n oops}").await?;
     assert_eq!((status, &problem["code"]), (400, &json!("malformed_json")));
     assert!(problem["detail"].as_str().is_some_and(|detail| detail.contains("line 2")), "{problem}");
-    let (status, problem) = house.raw("POST", "/api/v1/flags", "").await?;
+    let (status, problem) = house.refused("POST", "/api/v1/flags", "").await?;
     assert_eq!((status, &problem["code"]), (400, &json!("missing_body")));
-    let (status, problem) = house.raw("POST", "/api/v1/flags", vec![b' '; (1 << 20) + 1]).await?;
+    let (status, problem) = house.refused("POST", "/api/v1/flags", vec![b' '; (1 << 20) + 1]).await?;
     assert_eq!((status, &problem["code"]), (413, &json!("body_too_large")));
-    let (status, problem) = house.raw("GET", "/api/v1/flags?search=a%00b", "").await?;
+    let (status, problem) = house.refused("GET", "/api/v1/flags?search=a%00b", "").await?;
     assert_eq!((status, &problem["code"]), (400, &json!("invalid_parameter")));
     let deep = "[".repeat(100_000);
-    let (status, problem) = house.raw("POST", "/api/v1/flags", deep).await?;
+    let (status, problem) = house.refused("POST", "/api/v1/flags", deep).await?;
     assert_eq!((status, &problem["code"]), (400, &json!("malformed_json")));
     Ok(())
 }

@@ -2,37 +2,12 @@
 
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
-use testkit::process::{Burgee, Start};
+use testkit::house::House;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_burgee");
 
-struct House {
-    burgee: Burgee,
-    developer: String,
-    admin: String,
-    _folder: tempfile::TempDir,
-}
-
 async fn house() -> Result<House> {
-    let folder = tempfile::tempdir()?;
-    let burgee = Start { program: PROGRAM, folder: folder.path(), env: &[] }.start().await?;
-    let developer = burgee.register("dev@example.com", "developer").await?;
-    let admin = burgee.admin().await?;
-    Ok(House { burgee, developer, admin, _folder: folder })
-}
-
-impl House {
-    async fn create(&self, flag: Value) -> Result<Value> {
-        self.burgee.post("/api/v1/flags", Some(&self.developer), &flag).await
-    }
-
-    async fn patch(&self, token: &str, path: &str, document: Value) -> Result<(u16, Value)> {
-        self.burgee.ask("PATCH", &format!("/api/v1/flags/{path}"), Some(token), Some(&document)).await
-    }
-
-    async fn get(&self, path: &str) -> Result<Value> {
-        self.burgee.get(path, &self.developer).await
-    }
+    House::open(PROGRAM).await
 }
 
 #[tokio::test]

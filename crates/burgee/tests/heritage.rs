@@ -3,7 +3,8 @@
 
 use anyhow::Result;
 use serde_json::{Value, json};
-use testkit::process::{Burgee, Start};
+use testkit::house::House;
+use testkit::process::Start;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_burgee");
 
@@ -24,40 +25,8 @@ const NEW_CHECKOUT_UI: &str = r#"{
   ]
 }"#;
 
-struct House {
-    burgee: Burgee,
-    developer: String,
-    user: String,
-    admin: String,
-    _folder: tempfile::TempDir,
-}
-
 async fn house() -> Result<House> {
-    let folder = tempfile::tempdir()?;
-    let burgee = Start { program: PROGRAM, folder: folder.path(), env: &[] }.start().await?;
-    let developer = burgee.register("dev@example.com", "developer").await?;
-    let user = burgee.register("user@example.com", "user").await?;
-    let admin = burgee.admin().await?;
-    Ok(House { burgee, developer, user, admin, _folder: folder })
-}
-
-impl House {
-    async fn create(&self, document: &Value) -> Result<Value> {
-        self.burgee.post("/api/v1/flags", Some(&self.developer), document).await
-    }
-
-    async fn evaluate(&self, key: &str, token: &str) -> Result<Value> {
-        self.burgee.get(&format!("/api/v1/flags/{key}/evaluate"), token).await
-    }
-
-    /// Whether a flag with one rule over `role` is true for the developer and for the user.
-    async fn answers(&self, key: &str, operator: &str, value: &str) -> Result<(Value, Value)> {
-        let rule = json!({ "attribute": "role", "operator": operator, "value": value, "variant": true, "priority": 0 });
-        self.create(&json!({ "key": key, "enabled": true, "default_value": false, "rules": [rule] })).await?;
-        let developer = self.evaluate(key, &self.developer).await?;
-        let user = self.evaluate(key, &self.user).await?;
-        Ok((developer["value"].clone(), user["value"].clone()))
-    }
+    House::open(PROGRAM).await
 }
 
 #[tokio::test]
@@ -87,7 +56,7 @@ async fn rows_1_and_5_register_and_login() -> Result<()> {
 async fn rows_31_to_35_and_51_the_flag_of_the_example() -> Result<()> {
     let house = house().await?;
     let burgee = &house.burgee;
-    let created = house.create(&serde_json::from_str(NEW_CHECKOUT_UI)?).await?;
+    let created = house.create(serde_json::from_str(NEW_CHECKOUT_UI)?).await?;
     assert!(created["rules"][0]["id"].as_str().is_some_and(|id| !id.is_empty()), "{created}");
 
     let listed = burgee.get("/api/v1/flags", &house.developer).await?;
@@ -122,18 +91,28 @@ async fn rows_31_to_35_and_51_the_flag_of_the_example() -> Result<()> {
     Ok(())
 }
 
+/// Whether a flag with one rule over `role` is true for the developer and for the user.
+async fn answers(house: &House, key: &str, operator: &str, value: &str) -> Result<(Value, Value)> {
+    let rule =
+        json!({ "attribute": "role", "operator": operator, "value": value, "variant": true, "priority": 0 });
+    house.create(json!({ "key": key, "enabled": true, "default_value": false, "rules": [rule] })).await?;
+    let developer = house.evaluate(key, &house.developer).await?;
+    let user = house.evaluate(key, &house.user).await?;
+    Ok((developer["value"].clone(), user["value"].clone()))
+}
+
 #[tokio::test]
 async fn rows_54_to_57_operators() -> Result<()> {
     let house = house().await?;
     let (yes, no) = (json!(true), json!(false));
-    assert_eq!(house.answers("row-54", "equals", "DEVELOPER").await?, (yes.clone(), no.clone()));
-    assert_eq!(house.answers("row-55", "not_equals", "developer").await?, (no.clone(), yes.clone()));
-    assert_eq!(house.answers("row-56", "contains", "velop").await?, (yes.clone(), no.clone()));
-    assert_eq!(house.answers("row-57", "in", "qa, developer").await?, (yes, no.clone()));
+    assert_eq!(answers(&house, "row-54", "equals", "DEVELOPER").await?, (yes.clone(), no.clone()));
+    assert_eq!(answers(&house, "row-55", "not_equals", "developer").await?, (no.clone(), yes.clone()));
+    assert_eq!(answers(&house, "row-56", "contains", "velop").await?, (yes.clone(), no.clone()));
+    assert_eq!(answers(&house, "row-57", "in", "qa, developer").await?, (yes, no.clone()));
 
     let rule = json!({ "attribute": "team", "operator": "not_equals", "value": "qa", "variant": true });
     house
-        .create(&json!({ "key": "missing", "enabled": true, "default_value": false, "rules": [rule] }))
+        .create(json!({ "key": "missing", "enabled": true, "default_value": false, "rules": [rule] }))
         .await?;
     assert_eq!(
         house.evaluate("missing", &house.developer).await?["value"],
@@ -148,10 +127,10 @@ async fn rows_58_and_59_priority_and_default() -> Result<()> {
     let house = house().await?;
     let rule = |variant: bool, priority: i32| json!({ "attribute": "role", "operator": "equals", "value": "developer", "variant": variant, "priority": priority });
     let rules = json!([rule(true, 1), rule(false, 0)]);
-    house.create(&json!({ "key": "row-58", "enabled": true, "default_value": true, "rules": rules })).await?;
+    house.create(json!({ "key": "row-58", "enabled": true, "default_value": true, "rules": rules })).await?;
     assert_eq!(house.evaluate("row-58", &house.developer).await?["value"], json!(false));
 
-    house.create(&json!({ "key": "row-59", "enabled": true, "default_value": true })).await?;
+    house.create(json!({ "key": "row-59", "enabled": true, "default_value": true })).await?;
     let answer = house.evaluate("row-59", &house.developer).await?;
     assert_eq!((&answer["value"], &answer["reason"]), (&json!(true), &json!("STATIC")));
     Ok(())

@@ -30,9 +30,9 @@ pub use follower::Follower;
 pub use hub::Hub;
 pub use installed::{Catchup, Installed};
 pub use ports::{EnvironmentId, Gate, KeyKind, Reader, Source, SourceError};
+pub use problem::Problem;
 
 use credential::{API_KEY, SDK_KEY};
-use problem::Problem;
 use stream::LAST_EVENT_ID;
 
 /// How long a browser may remember what it may ask across origins; none remembers longer than a day.

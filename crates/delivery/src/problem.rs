@@ -1,24 +1,43 @@
-//! What these doors refuse, and how HTTP says it.
+//! What is refused, and how HTTP says it.
+
+use std::borrow::Cow;
 
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use engine::json::Violation;
 
-/// A refusal on its way out: a problem document, and the header that goes with it.
+/// A refusal on its way out: a problem document (RFC 9457), and the header that goes with it.
+/// In a box, because every handler's result has room for one.
 #[derive(Debug)]
-pub(crate) struct Problem {
+pub struct Problem(Box<Refusal>);
+
+#[derive(Debug)]
+struct Refusal {
     status: StatusCode,
     code: &'static str,
-    message: &'static str,
+    message: Cow<'static, str>,
+    violations: Vec<Violation>,
     header: Option<(HeaderName, HeaderValue)>,
 }
 
 impl Problem {
-    fn new(status: StatusCode, code: &'static str, message: &'static str) -> Self {
-        Self { status, code, message, header: None }
+    /// A problem with its stable word for programs and what is wrong for people.
+    pub fn new(status: StatusCode, code: &'static str, message: impl Into<Cow<'static, str>>) -> Self {
+        let message = message.into();
+        Self(Box::new(Refusal { status, code, message, violations: Vec::new(), header: None }))
     }
 
-    fn with(mut self, name: HeaderName, value: &'static str) -> Self {
-        self.header = Some((name, HeaderValue::from_static(value)));
+    /// With a header. A value that no header can have is left out.
+    #[must_use]
+    pub fn with(mut self, name: HeaderName, value: impl TryInto<HeaderValue>) -> Self {
+        self.0.header = value.try_into().ok().map(|value| (name, value));
+        self
+    }
+
+    /// With everything that is wrong with what was sent.
+    #[must_use]
+    pub fn with_violations(mut self, violations: Vec<Violation>) -> Self {
+        self.0.violations = violations;
         self
     }
 
@@ -81,12 +100,13 @@ impl Problem {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let title = self.status.canonical_reason().unwrap_or("Error");
-        let message = self.message.to_owned();
-        let document = wire::problem::Problem::new(self.status.as_u16(), title, self.code, message);
+        let Refusal { status, code, message, violations, header } = *self.0;
+        let title = status.canonical_reason().unwrap_or("Error");
+        let mut document = wire::problem::Problem::new(status.as_u16(), title, code, message.into_owned());
+        document.violations = violations.into_iter().map(Into::into).collect();
         let content_type = [(header::CONTENT_TYPE, wire::problem::CONTENT_TYPE)];
-        let response = (self.status, content_type, document.to_json());
-        match self.header {
+        let response = (status, content_type, document.to_json());
+        match header {
             Some(header) => ([header], response).into_response(),
             None => response.into_response(),
         }

@@ -1,27 +1,22 @@
 //! The one table from what went wrong to how HTTP says it.
 
+use std::borrow::Cow;
+
 use axum::response::{IntoResponse, Response};
 use domain::error::Error;
-use engine::json::Violation;
 use http::{HeaderName, HeaderValue, StatusCode, header};
 
 /// Seconds after which it is worth asking a store again that did not answer.
 const RETRY_AFTER: u32 = 1;
 
-/// An error on its way out: a problem document (RFC 9457) and the headers that go with it.
+/// An error on its way out. The same document as `delivery`'s, which knows none of the errors.
 #[derive(Debug)]
-pub struct Problem {
-    status: StatusCode,
-    body: Box<wire::problem::Problem>,
-    header: Option<(HeaderName, HeaderValue)>,
-}
+pub struct Problem(delivery::Problem);
 
 impl Problem {
     /// A problem that only this door knows.
-    pub fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
-        let title = status.canonical_reason().unwrap_or("Error");
-        let body = wire::problem::Problem::new(status.as_u16(), title, code, message.into());
-        Self { status, body: Box::new(body), header: None }
+    pub fn new(status: StatusCode, code: &'static str, message: impl Into<Cow<'static, str>>) -> Self {
+        Self(delivery::Problem::new(status, code, message))
     }
 
     /// There is nothing under this path.
@@ -44,14 +39,8 @@ impl Problem {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "something went wrong inside; it was logged")
     }
 
-    fn with_violations(mut self, violations: Vec<Violation>) -> Self {
-        self.body.violations = violations.into_iter().map(Into::into).collect();
-        self
-    }
-
-    fn with_header(mut self, name: HeaderName, value: impl TryInto<HeaderValue>) -> Self {
-        self.header = value.try_into().ok().map(|value| (name, value));
-        self
+    fn with(self, name: HeaderName, value: impl TryInto<HeaderValue>) -> Self {
+        Self(self.0.with(name, value))
     }
 }
 
@@ -67,20 +56,22 @@ impl From<Error> for Problem {
                     "stale",
                     format!("{message}; it is now {current}"),
                 );
-                problem.with_header(header::ETAG, current)
+                problem.with(header::ETAG, current)
             }
-            Error::Invalid(violations) => {
-                Self::new(StatusCode::BAD_REQUEST, "invalid", message).with_violations(violations)
-            }
+            Error::Invalid(violations) => Self(
+                delivery::Problem::new(StatusCode::BAD_REQUEST, "invalid", message)
+                    .with_violations(violations),
+            ),
             Error::Forbidden { code, .. } => Self::new(StatusCode::FORBIDDEN, code, message),
-            Error::Unauthenticated { code, .. } => Self::new(StatusCode::UNAUTHORIZED, code, message)
-                .with_header(header::WWW_AUTHENTICATE, "Bearer"),
+            Error::Unauthenticated { code, .. } => {
+                Self::new(StatusCode::UNAUTHORIZED, code, message).with(header::WWW_AUTHENTICATE, "Bearer")
+            }
             Error::TooMany { retry_after } => Self::new(StatusCode::TOO_MANY_REQUESTS, "too_many", message)
-                .with_header(header::RETRY_AFTER, retry_after.to_string()),
+                .with(header::RETRY_AFTER, retry_after.to_string()),
             Error::Unavailable(cause) => {
                 tracing::error!(error = &*cause as &dyn std::error::Error, "the store does not answer");
                 Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", message)
-                    .with_header(header::RETRY_AFTER, RETRY_AFTER.to_string())
+                    .with(header::RETRY_AFTER, RETRY_AFTER.to_string())
             }
             Error::Internal(cause) => {
                 tracing::error!(error = &*cause as &dyn std::error::Error, "internal error");
@@ -92,10 +83,6 @@ impl From<Error> for Problem {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let body = (self.status, [(header::CONTENT_TYPE, wire::problem::CONTENT_TYPE)], self.body.to_json());
-        match self.header {
-            Some(header) => ([header], body).into_response(),
-            None => body.into_response(),
-        }
+        self.0.into_response()
     }
 }

@@ -2,6 +2,7 @@
 
 pub mod bus_contract;
 pub mod fakes;
+pub mod house;
 pub mod postgres;
 pub mod process;
 pub mod sqlite;
