@@ -17,6 +17,8 @@ use crate::time::Timestamp;
 
 /// The longest name of a key, in bytes.
 const MOST_NAME: usize = 256;
+/// No project has more keys in force: every node holds all of them in memory.
+const MOST_KEYS: usize = 1_000;
 /// How many characters of a key stay readable.
 const HINT: usize = 12;
 
@@ -76,6 +78,11 @@ impl Control {
         request: &Request,
     ) -> Result<MadeSdkKey> {
         let new = NewSdkKey::read(document)?;
+        let keys = self.store.sdk_keys(self.project_id).await?;
+        if keys.iter().filter(|key| key.revoked_at.is_none()).count() >= MOST_KEYS {
+            let message = format!("a project has at most {MOST_KEYS} SDK keys in force; revoke some first");
+            return Err(Error::Conflict { code: "too_many_keys", message });
+        }
         let now = self.clock.now();
         let environment = writer.environment();
         let actor = writer.caller().account_id();
