@@ -1,19 +1,55 @@
 //! Listening, and stopping in order.
+//!
+//! The loop is our own, for `axum::serve` bounds nothing: neither how many connections there are nor how long one
+//! may take to say what it wants.
 
+mod connection;
+#[cfg(test)]
+mod tests;
+
+use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use anyhow::Context;
 use axum::Router;
-use axum::serve::ListenerExt;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::task::{JoinError, JoinSet};
+use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use crate::config::Server;
 
-/// Requests under way and streams have this long to end.
-const DRAIN: Duration = Duration::from_secs(8);
+/// What the server puts up with.
+#[derive(Debug, Clone, Copy)]
+struct Bounds {
+    /// Connections at a time. When there are so many, further ones wait in the system's queue until one ends.
+    connections: usize,
+    /// How long a request's head may take, from the end of the request before it: so this is also how long an
+    /// idle connection is kept. A connection's first bytes, which tell its protocol, have as long again.
+    head: Duration,
+    /// How long a connection of HTTP/2 may be silent before it is asked whether it lives, and how long its answer
+    /// may take. Who sends half a head cannot answer: nothing may come between the halves.
+    ping: Duration,
+    /// Requests under way and streams have this long to end.
+    drain: Duration,
+}
+
+const BOUNDS: Bounds = Bounds {
+    // The system's bound on open files is 20,000 or more where many clients are served, and each connection is
+    // one; the rest is for the store, and for what streams leave over (`delivery.max_streams`). Where the system
+    // allows fewer, accepting fails and is waited out.
+    connections: 18_000,
+    head: Duration::from_secs(30),
+    ping: Duration::from_secs(20),
+    drain: Duration::from_secs(8),
+};
+
+/// When a connection cannot be accepted, most likely for want of open files, so long passes before the next try.
+const ACCEPT_AGAIN: Duration = Duration::from_secs(1);
+/// That there is no room is not said again within this time: with every connection that ends it may be so anew.
+const QUIET: Duration = Duration::from_mins(1);
 
 /// Takes the port, before anything is made that a start without it would lose.
 pub(crate) async fn bind(server: &Server) -> anyhow::Result<(TcpListener, SocketAddr)> {
@@ -32,19 +68,72 @@ pub(crate) async fn serve(
     router: Router,
     shutdown: CancellationToken,
 ) -> anyhow::Result<()> {
-    // Answers and events are small and should leave at once.
-    let listener = listener.tap_io(|stream| {
-        if let Err(error) = stream.set_nodelay(true) {
-            tracing::debug!(%error, "a connection kept its delay");
+    serve_within(BOUNDS, listener, router, shutdown).await;
+    Ok(())
+}
+
+async fn serve_within(bounds: Bounds, listener: TcpListener, router: Router, shutdown: CancellationToken) {
+    let mut connections = JoinSet::new();
+    let mut told_full: Option<Instant> = None;
+    loop {
+        let has_room = connections.len() < bounds.connections;
+        if !has_room && told_full.is_none_or(|told| told.elapsed() >= QUIET) {
+            tracing::warn!("{} connections are open; further ones wait until one ends", bounds.connections);
+            told_full = Some(Instant::now());
         }
-    });
-    let drained = axum::serve(listener, router).with_graceful_shutdown(shutdown.clone().cancelled_owned());
+        tokio::select! {
+            () = shutdown.cancelled() => break,
+            Some(ended) = connections.join_next() => note(ended),
+            accepted = listener.accept(), if has_room => match accepted {
+                Ok((stream, _)) => {
+                    connections.spawn(connection::attend(stream, router.clone(), bounds, shutdown.clone()));
+                }
+                Err(error) => wait_out(&error, &shutdown).await,
+            },
+        }
+    }
+    drop(listener);
+    drain(connections, bounds.drain).await;
+}
+
+/// A panic ends the connection that it happened on, and no other.
+fn note(ended: Result<(), JoinError>) {
+    if let Err(error) = ended {
+        tracing::error!(%error, "a connection was lost by a fault of ours");
+    }
+}
+
+/// The listener stays ready while it fails, so trying again at once would be a busy loop.
+async fn wait_out(error: &io::Error, shutdown: &CancellationToken) {
+    use ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
+    if matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset) {
+        // That client is gone already; the next one is another.
+        return;
+    }
+    tracing::error!(
+        %error,
+        "no connection can be accepted; trying again in {} s (are enough open files allowed? see ulimit -n)",
+        ACCEPT_AGAIN.as_secs()
+    );
     tokio::select! {
-        served = drained.into_future() => served.context("serving failed"),
-        () = async { shutdown.cancelled().await; tokio::time::sleep(DRAIN).await } => {
-            tracing::warn!("some requests did not end within {} s and were cut", DRAIN.as_secs());
-            Ok(())
+        () = sleep(ACCEPT_AGAIN) => {}
+        () = shutdown.cancelled() => {}
+    }
+}
+
+/// Waits for the connections, which know of the shutdown; those that are left are cut when they are dropped.
+async fn drain(mut connections: JoinSet<()>, patience: Duration) {
+    let all = async {
+        while let Some(ended) = connections.join_next().await {
+            note(ended);
         }
+    };
+    if timeout(patience, all).await.is_err() {
+        tracing::warn!(
+            "{} connections did not end within {} s and were cut",
+            connections.len(),
+            patience.as_secs()
+        );
     }
 }
 

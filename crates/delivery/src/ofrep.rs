@@ -1,6 +1,7 @@
 //! OFREP 0.3: flags evaluated for a context, one or all of them. The bodies are in `wire::ofrep`.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::body::to_bytes;
 use axum::extract::{Request, State};
@@ -9,6 +10,7 @@ use axum::response::{IntoResponse, Response};
 use engine::{Context, Error, Resolution, Ruleset};
 use percent_encoding::percent_decode_str;
 use sha2::{Digest, Sha256};
+use tokio::time::timeout;
 use wire::etag::{self, Star};
 use wire::ofrep::{
     Answer, BulkAnswer, CONTENT_TYPE, FlagSet, MOST_CONTEXT, Unreadable, failure, invalid_context,
@@ -32,6 +34,8 @@ pub(crate) const FLAG: &str = "/ofrep/v1/evaluate/flags/{*key}";
 const UNTOLD: &str = "this flag has no answer for this context; ask with a server-kind key to see why";
 /// No body is larger, in bytes.
 const MOST_BODY: usize = 1 << 20;
+/// No body takes longer to arrive, from when it is first wanted.
+const BODY_PATIENCE: Duration = Duration::from_secs(30);
 
 /// `POST /ofrep/v1/evaluate/flags/{key}`: one flag.
 pub(crate) async fn evaluate_flag(
@@ -93,12 +97,14 @@ async fn admit(doors: &Doors, headers: &HeaderMap) -> Result<(Reader, Arc<Instal
 enum Refusal {
     Invalid(String),
     BodyTooLarge,
+    BodyTooSlow,
     ContextTooLarge,
 }
 
 async fn question(body: axum::body::Body) -> Result<Context, Refusal> {
+    let arrived = timeout(BODY_PATIENCE, to_bytes(body, MOST_BODY)).await;
     // The other way to fail is a connection that broke, and there nobody reads the answer.
-    let body = to_bytes(body, MOST_BODY).await.map_err(|_| Refusal::BodyTooLarge)?;
+    let body = arrived.map_err(|_| Refusal::BodyTooSlow)?.map_err(|_| Refusal::BodyTooLarge)?;
     read_context(&body).map_err(|unreadable| match unreadable {
         Unreadable::Invalid(details) => Refusal::Invalid(details),
         Unreadable::TooLarge => Refusal::ContextTooLarge,
@@ -115,6 +121,12 @@ impl Refusal {
         match self {
             Self::Invalid(details) => json(StatusCode::BAD_REQUEST, invalid_context(key, &details)),
             Self::BodyTooLarge => too_large("request body", MOST_BODY),
+            Self::BodyTooSlow => {
+                let patience = BODY_PATIENCE.as_secs();
+                let details =
+                    format!("the request body did not arrive within {patience} s; send the request again");
+                json(StatusCode::REQUEST_TIMEOUT, failure(&details))
+            }
             Self::ContextTooLarge => too_large("context", MOST_CONTEXT),
         }
     }
@@ -172,4 +184,28 @@ fn bulk_etag(installed: &Installed, reader: &Reader, context: &Context) -> Strin
 fn names(headers: &HeaderMap, etag: &str) -> bool {
     let lists = headers.get_all(header::IF_NONE_MATCH).iter().filter_map(|list| list.to_str().ok());
     lists.into_iter().any(|list| etag::matches(list, etag, Star::Nothing))
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::body::{Body, Bytes};
+    use futures_util::{StreamExt, stream};
+    use tokio::time::Instant;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_body_that_stays_half_is_refused() {
+        let half = stream::iter([Ok::<_, axum::BoxError>(Bytes::from_static(b"{\"context\": "))]);
+        let since = Instant::now();
+        let refusal = question(Body::from_stream(half.chain(stream::pending()))).await.unwrap_err();
+        assert_eq!(since.elapsed().as_secs(), 30);
+
+        let response = refusal.into_response(Some("f"));
+        assert_eq!(response.status(), 408);
+        assert_eq!(response.headers()[header::CONTENT_TYPE], CONTENT_TYPE);
+        let body = to_bytes(response.into_body(), MOST_BODY).await.unwrap();
+        let body = String::from_utf8_lossy(&body);
+        assert!(body.contains(r#""errorDetails":"the request body did not arrive within 30 s"#), "{body}");
+    }
 }

@@ -1,5 +1,7 @@
 //! Bodies, parameters and headers of requests, bounded and with errors that say where.
 
+use std::time::Duration;
+
 use axum::body::to_bytes;
 use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
 use axum::http::request::Parts;
@@ -9,11 +11,14 @@ use http::{HeaderMap, HeaderValue, StatusCode, header};
 use percent_encoding::percent_decode_str;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+use tokio::time::timeout;
 
 use crate::problem::Problem;
 
 /// No body is larger, in bytes.
 pub const MOST_BODY: usize = 1 << 20;
+/// No body takes longer to arrive, from when it is first wanted.
+const BODY_PATIENCE: Duration = Duration::from_secs(30);
 /// No comment is longer, in characters.
 const MOST_COMMENT: usize = 1_000;
 
@@ -41,7 +46,13 @@ impl<S: Send + Sync> FromRequest<S> for OptionalJson {
             let message = format!("the body is larger than {MOST_BODY} bytes");
             Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", message)
         };
-        let bytes = to_bytes(request.into_body(), MOST_BODY).await.map_err(|_| too_large())?;
+        let too_slow = |_| {
+            let patience = BODY_PATIENCE.as_secs();
+            let message = format!("the body did not arrive within {patience} s; send the request again");
+            Problem::new(StatusCode::REQUEST_TIMEOUT, "body_too_slow", message)
+        };
+        let arrived = timeout(BODY_PATIENCE, to_bytes(request.into_body(), MOST_BODY)).await;
+        let bytes = arrived.map_err(too_slow)?.map_err(|_| too_large())?;
         if bytes.iter().all(u8::is_ascii_whitespace) {
             return Ok(Self(None));
         }

@@ -1,0 +1,104 @@
+//! One connection: its protocol is told by its first bytes, and it is served until it or the server ends.
+
+use std::error::Error;
+use std::io::{self, Cursor};
+use std::pin::pin;
+
+use axum::Router;
+use hyper::server::conn::{http1, http2};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::graceful::GracefulConnection;
+use hyper_util::service::TowerToHyperService;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, join};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+
+use super::Bounds;
+
+/// What a connection of HTTP/2 begins with (RFC 9113, 3.4), and no request of HTTP/1 does.
+const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+/// No head of a request of HTTP/1 is larger, in bytes: 431. (One of HTTP/2: hyper's 16 KiB.)
+const MOST_HEAD: usize = 64 << 10;
+
+/// Serves one connection until it ends. At shutdown the requests that it began are ended, and then the connection.
+pub(super) async fn attend(stream: TcpStream, router: Router, bounds: Bounds, shutdown: CancellationToken) {
+    // Answers and events are small and should leave at once.
+    if let Err(error) = stream.set_nodelay(true) {
+        tracing::debug!(%error, "a connection kept its delay");
+    }
+    let begun = tokio::select! {
+        // What is there already was asked before the shutdown.
+        biased;
+        begun = timeout(bounds.head, Begun::read(stream)) => begun,
+        () = shutdown.cancelled() => return,
+    };
+    let begun = match begun {
+        Ok(Ok(begun)) => begun,
+        Ok(Err(error)) => return tracing::debug!(%error, "a connection broke before it said anything"),
+        Err(_) => return tracing::debug!("a connection never said what it speaks"),
+    };
+    let service = TowerToHyperService::new(router);
+    let ended = if begun.is_http2() {
+        let mut http2 = http2::Builder::new(TokioExecutor::new());
+        http2.timer(TokioTimer::new()).keep_alive_interval(bounds.ping).keep_alive_timeout(bounds.ping);
+        let connection = http2.serve_connection(TokioIo::new(begun.whole()), service);
+        // On the heap, or each of the many connections of HTTP/1 would keep room for it.
+        Box::pin(end_in_order(connection, &shutdown)).await
+    } else {
+        let mut http1 = http1::Builder::new();
+        http1.timer(TokioTimer::new()).header_read_timeout(bounds.head).max_buf_size(MOST_HEAD);
+        let connection = http1.serve_connection(TokioIo::new(begun.whole()), service);
+        end_in_order(connection, &shutdown).await
+    };
+    if let Err(error) = ended {
+        tracing::debug!(error = &error as &dyn Error, "a connection ended early");
+    }
+}
+
+async fn end_in_order<C: GracefulConnection>(
+    connection: C,
+    shutdown: &CancellationToken,
+) -> Result<(), C::Error> {
+    let mut connection = pin!(connection);
+    tokio::select! {
+        // What is there already was asked before the shutdown.
+        biased;
+        ended = connection.as_mut() => return ended,
+        () = shutdown.cancelled() => {}
+    }
+    connection.as_mut().graceful_shutdown();
+    connection.await
+}
+
+/// A connection of which so much was read that its protocol is known.
+struct Begun {
+    /// At most as long as the preface.
+    bytes: Vec<u8>,
+    rest: TcpStream,
+}
+
+impl Begun {
+    /// Reads until there is a byte that is not the preface's, or all of it. To peek would not do: as long as less
+    /// is there it would find the same bytes again at once.
+    async fn read(mut stream: TcpStream) -> io::Result<Self> {
+        let mut bytes = Vec::with_capacity(PREFACE.len());
+        while let Some(expected) = PREFACE.strip_prefix(bytes.as_slice()).filter(|rest| !rest.is_empty()) {
+            let mut next = (&mut stream).take(expected.len() as u64);
+            if next.read_buf(&mut bytes).await? == 0 {
+                break;
+            }
+        }
+        Ok(Self { bytes, rest: stream })
+    }
+
+    fn is_http2(&self) -> bool {
+        self.bytes == PREFACE
+    }
+
+    /// The connection from its first byte on.
+    fn whole(self) -> impl AsyncRead + AsyncWrite + Unpin + Send + 'static {
+        let (read, write) = self.rest.into_split();
+        join(Cursor::new(self.bytes).chain(read), write)
+    }
+}
