@@ -2,7 +2,9 @@
 
 use std::path::PathBuf;
 
-use clap::{Parser, Subcommand, ValueEnum};
+use clap::{Parser, Subcommand};
+
+use crate::config::LogLevel;
 
 /// Feature flags in one program.
 #[derive(Parser)]
@@ -16,15 +18,6 @@ pub(crate) struct Cli {
     verbose: bool,
     #[command(subcommand)]
     pub command: Command,
-}
-
-#[derive(Clone, Copy, ValueEnum)]
-enum LogLevel {
-    Error,
-    Warn,
-    Info,
-    Debug,
-    Trace,
 }
 
 #[derive(Subcommand)]
@@ -63,17 +56,8 @@ pub(crate) enum AuditCommand {
 
 impl Cli {
     /// The level that was asked for, if any.
-    pub(crate) fn log_level(&self) -> Option<&'static str> {
-        let level = match self.log_level {
-            None if self.verbose => "debug",
-            None => return None,
-            Some(LogLevel::Error) => "error",
-            Some(LogLevel::Warn) => "warn",
-            Some(LogLevel::Info) => "info",
-            Some(LogLevel::Debug) => "debug",
-            Some(LogLevel::Trace) => "trace",
-        };
-        Some(level)
+    pub(crate) fn log_level(&self) -> Option<LogLevel> {
+        self.log_level.or(self.verbose.then_some(LogLevel::Debug))
     }
 }
 

@@ -6,6 +6,7 @@ use std::fmt;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
+use clap::ValueEnum;
 use domain::founding::Given;
 use figment::Figment;
 use figment::error::Kind;
@@ -83,9 +84,33 @@ pub(crate) struct Server {
 #[serde(deny_unknown_fields)]
 pub(crate) struct Log {
     /// The least important level that is written.
-    pub level: String,
+    pub level: LogLevel,
     /// For whom.
     pub format: LogFormat,
+}
+
+/// How much is logged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum LogLevel {
+    Error,
+    Warn,
+    Info,
+    Debug,
+    Trace,
+}
+
+impl LogLevel {
+    /// Its name in settings.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Error => "error",
+            Self::Warn => "warn",
+            Self::Info => "info",
+            Self::Debug => "debug",
+            Self::Trace => "trace",
+        }
+    }
 }
 
 /// For whom the log is.
@@ -159,7 +184,7 @@ impl Format for Yaml {
 
 impl Config {
     /// Reads and checks all settings.
-    pub(crate) fn load(file: Option<&Path>, log_level: Option<&str>) -> Result<Self, ConfigError> {
+    pub(crate) fn load(file: Option<&Path>, log_level: Option<LogLevel>) -> Result<Self, ConfigError> {
         let mut figment = Figment::from(Yaml::string(DEFAULTS));
         if let Some(file) = file {
             if !file.is_file() {
@@ -173,10 +198,16 @@ impl Config {
             // The secret is read as it is, below: figment would take 0123 for a number.
             .merge(Env::prefixed("BURGEE__").ignore(&["iam__jwt_secret"]).split("__"));
         if let Some(level) = log_level {
-            figment = figment.merge(Serialized::global("log.level", level));
+            figment = figment.merge(Serialized::global("log.level", level.name()));
         }
+        check_variables()?;
         let document: Document = figment.extract().map_err(|error| ConfigError(explain(error)))?;
         Self::check(document)
+    }
+
+    /// The database, without a password that may be in its address.
+    pub(crate) fn place(&self) -> &str {
+        self.database.rsplit_once('@').map_or(&self.database, |(_, place)| place)
     }
 
     fn check(document: Document) -> Result<Self, ConfigError> {
@@ -266,6 +297,21 @@ fn token_ttl(text: &str) -> Result<i64, ConfigError> {
             "iam.token_ttl is {text:?}; it must be a number and a unit, such as 30m, 24h or 7d, at most 365d"
         ))
     })
+}
+
+/// A variable that is ours by its name and means nothing is a slip of the hand that would go unnoticed.
+fn check_variables() -> Result<(), ConfigError> {
+    const KNOWN: [&str; 3] = ["BURGEE_PROFILE", "BURGEE_ADMIN_EMAIL", "BURGEE_ADMIN_PASSWORD"];
+    let ours = std::env::vars_os()
+        .filter_map(|(name, _)| name.into_string().ok())
+        .filter(|name| name.starts_with("BURGEE_"));
+    match ours.into_iter().find(|name| !name.starts_with("BURGEE__") && !KNOWN.contains(&name.as_str())) {
+        Some(name) => Err(ConfigError(format!(
+            "the environment variable {name} is not known; there are {}, and BURGEE__SECTION__KEY for settings",
+            KNOWN.join(", ")
+        ))),
+        None => Ok(()),
+    }
 }
 
 /// A variable that is set and not empty.

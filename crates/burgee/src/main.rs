@@ -41,13 +41,13 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         }
         Command::Start { config } => {
             let config = Config::load(config.as_deref(), level)?;
-            telemetry::init(&config.log)?;
+            telemetry::init(&config.log);
             runtime()?.block_on(boot::start(config))?;
             Ok(ExitCode::SUCCESS)
         }
         Command::Audit { command: AuditCommand::Verify { config, expect } } => {
             let config = Config::load(config.as_deref(), level)?;
-            telemetry::init(&config.log)?;
+            telemetry::init(&config.log);
             runtime()?.block_on(verify::verify(&config, &expect))
         }
     }

@@ -17,6 +17,9 @@ pub(crate) async fn verify(config: &Config, expected: &[String]) -> anyhow::Resu
         bail!("there is no database {path}; name its configuration with --config");
     }
     let store = store::open(&config.database).await?;
+    if store.epoch().await?.is_none() {
+        bail!("there is no log in {}: nothing was ever started on it", config.place());
+    }
     let mut sound = true;
     for verified in audit::verify(&*store).await? {
         let head = verified.head;

@@ -86,6 +86,7 @@ async fn a_row_changed_by_hand_is_found() -> Result<()> {
             "UPDATE changes SET hash = before_hash WHERE action = 'toggle_flag' AND revision = 106",
             "revision 106",
         ),
+        ("DELETE FROM chains WHERE revision = 106", "its head is gone"),
         ("DELETE FROM changes WHERE action = 'toggle_flag' AND revision = 4", "revision 4 is missing"),
         ("DELETE FROM changes WHERE action = 'toggle_flag' AND revision = 106", "ends at revision 105"),
     ] {

@@ -55,6 +55,7 @@ fn faulty_flags() -> Vec<(Value, &'static str)> {
         (json!({ "key": "x", "default": { "variant": "on", "weight": 3 } }), "default.weight"),
         (json!({ "key": "x", "off_variant": "maybe" }), "off_variant"),
         (json!({ "key": "x", "tags": [""] }), "tags[0]"),
+        (json!({ "key": "x", "prerequisites": [{ "flag": "y", "variants": ["on"] }] }), "prerequisites"),
         (string(split([1, 2])), "default.split"),
         (string(split([-1, 100_001])), "default.split[0].weight"),
         (string(json!({ "variants": [{ "key": "a", "value": 1 }] })), "variants[0].value"),
@@ -222,7 +223,7 @@ async fn tokens_that_are_bad_expired_or_too_weak() -> Result<()> {
     assert_eq!(refused(&house.developer, production).await?, (403, json!("protected_environment")));
     assert_eq!(
         refused(&house.developer, "/api/v1/flags?environment=nowhere").await?,
-        (404, json!("not_found"))
+        (404, json!("no_such_environment"))
     );
     assert_eq!(refused(&house.admin, production).await?.0, 201);
     assert_eq!(

@@ -37,6 +37,10 @@ fn an_unknown_key_is_named_with_its_source() {
 
     let line = error_line(&refused(folder.path(), &[("BURGEE__SERVER__PROT", "1")], &[]));
     assert!(line.contains("prot"), "{line}");
+    let line = error_line(&refused(folder.path(), &[("BURGEE_PROFIL", "production")], &[]));
+    assert!(line.contains("BURGEE_PROFIL "), "{line}");
+    let line = error_line(&refused(folder.path(), &[("BURGEE__LOG__LEVEL", "foo")], &[]));
+    assert!(line.contains("log.level"), "{line}");
     let line = error_line(&refused(folder.path(), &[], &["--config", "/nowhere.yaml"]));
     assert!(line.contains("/nowhere.yaml"), "{line}");
 }

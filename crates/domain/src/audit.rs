@@ -109,10 +109,21 @@ pub struct Verified {
     pub fault: Option<String>,
 }
 
-/// Walks every chain from its beginning and recomputes every hash.
+/// Walks every chain from its beginning and recomputes every hash. A chain that has entries and no head was
+/// cut off as a whole.
 pub async fn verify(store: &dyn Store) -> StoreResult<Vec<Verified>> {
-    let mut verified = Vec::new();
-    for head in store.heads().await? {
+    let heads = store.heads().await?;
+    let mut chains = store.chains_in_log().await?;
+    chains.push(Chain::Instance);
+    chains.retain(|chain| heads.iter().all(|head| head.chain != *chain));
+    chains.sort_unstable();
+    chains.dedup();
+    let headless = |chain| Verified {
+        head: Head { chain, revision: 0, hash: [0; 32] },
+        fault: Some("its head is gone: how far it went cannot be told".to_owned()),
+    };
+    let mut verified: Vec<_> = chains.into_iter().map(headless).collect();
+    for head in heads {
         let fault = walk(store, head).await?;
         verified.push(Verified { head, fault });
     }

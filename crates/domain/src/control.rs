@@ -93,9 +93,11 @@ impl Control {
 
     /// The environment with this key, or the default one.
     pub async fn environment(&self, key: Option<&str>) -> Result<Environment> {
-        let key = Key::parse(key.unwrap_or(DEFAULT_ENVIRONMENT)).ok_or(Error::NO_ENVIRONMENT)?;
+        let key = key.unwrap_or(DEFAULT_ENVIRONMENT);
         let environments = self.all_environments().await?;
-        environments.into_iter().find(|environment| environment.key == key).ok_or(Error::NO_ENVIRONMENT)
+        let found = environments.into_iter().find(|environment| environment.key.as_str() == key);
+        // As much of what was named as a message needs.
+        found.ok_or_else(|| Error::NoEnvironment { key: key.chars().take(Key::MOST).collect() })
     }
 
     /// Whether the store answers.

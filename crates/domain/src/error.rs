@@ -11,6 +11,12 @@ pub enum Error {
         /// What was looked for, as a noun: `flag`.
         what: &'static str,
     },
+    /// There is no environment with the key that the request named.
+    #[error("there is no environment {key:?}; GET /api/v1/environments lists them")]
+    NoEnvironment {
+        /// What was named.
+        key: String,
+    },
     /// It cannot be, because of what is already there.
     #[error("{message}")]
     Conflict {
@@ -67,8 +73,6 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 impl Error {
     /// There is no such flag.
     pub const NO_FLAG: Self = Self::NotFound { what: "flag" };
-    /// There is no such environment.
-    pub const NO_ENVIRONMENT: Self = Self::NotFound { what: "environment" };
 
     /// One thing is wrong with what was sent.
     pub fn invalid(path: impl Into<String>, message: impl Into<String>) -> Self {

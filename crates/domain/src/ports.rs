@@ -119,6 +119,8 @@ pub trait Store: Send + Sync {
 
     /// The ends of all chains, the instance's first.
     async fn heads(&self) -> StoreResult<Vec<Head>>;
+    /// The chains that have entries or a project, whether or not they have a head.
+    async fn chains_in_log(&self) -> StoreResult<Vec<Chain>>;
     /// Entries of a chain, newest first.
     async fn log(&self, chain: Chain, filter: &LogFilter) -> StoreResult<Page<LogEntry>>;
     /// Entries of a chain after a revision, oldest first.

@@ -239,7 +239,9 @@ impl Object<'_> {
 
     /// A fault for each member that nobody asked for.
     pub fn deny_unknown(&self, violations: &mut Violations) {
-        let known = self.known.borrow();
+        let mut known = self.known.borrow_mut();
+        known.sort_unstable();
+        known.dedup();
         for name in self.members.keys().filter(|name| !known.contains(&name.as_str())) {
             if violations.is_full() {
                 return;

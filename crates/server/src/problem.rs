@@ -49,6 +49,7 @@ impl From<Error> for Problem {
         let message = error.to_string();
         match error {
             Error::NotFound { .. } => Self::new(StatusCode::NOT_FOUND, "not_found", message),
+            Error::NoEnvironment { .. } => Self::new(StatusCode::NOT_FOUND, "no_such_environment", message),
             Error::Conflict { code, .. } => Self::new(StatusCode::CONFLICT, code, message),
             Error::Stale { current } => {
                 let problem = Self::new(

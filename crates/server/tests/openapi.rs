@@ -13,3 +13,15 @@ fn the_document_is_committed() {
     let committed = std::fs::read_to_string(&path).unwrap_or_default();
     assert!(committed == made, "docs/openapi.json is not what the program says; run `make docs`");
 }
+
+#[test]
+fn no_two_operations_share_an_id() {
+    let document = serde_json::to_value(burgee_server::openapi::complete_document().unwrap()).unwrap();
+    let paths = document["paths"].as_object().unwrap().values();
+    let operations = paths.flat_map(|path| path.as_object().unwrap().values());
+    let mut ids: Vec<_> = operations.filter_map(|operation| operation["operationId"].as_str()).collect();
+    let all = ids.len();
+    ids.sort_unstable();
+    ids.dedup();
+    assert!(all > 10 && ids.len() == all, "{ids:?}");
+}

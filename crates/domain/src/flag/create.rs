@@ -120,7 +120,7 @@ fn complete(draft: &mut Draft<'_>, object: &Object<'_>, violations: &mut Violati
     }
     if draft.flag.variants.is_empty() {
         let kind = kind_name(draft.flag.kind);
-        object.fault(violations, format_args!("a {kind} flag needs variants, or a default_value"));
+        object.fault(violations, format_args!("a flag of kind {kind} needs variants, or a default_value"));
         return;
     }
     if !object.has("off_variant") {

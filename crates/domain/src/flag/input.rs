@@ -31,6 +31,12 @@ impl Draft<'_> {
     pub(super) fn apply(&mut self, object: &Object<'_>, violations: &mut Violations) {
         object.ignore(&READ_ONLY);
         object.ignore(&["key", "kind"]);
+        if let Some(prerequisites) = object.get("prerequisites")
+            && !prerequisites.value().as_array().map_or(prerequisites.is_null(), Vec::is_empty)
+        {
+            prerequisites
+                .fault(violations, "prerequisites are not understood by this version; leave them out");
+        }
         self.apply_definition(object, violations);
         if let Some(enabled) = object.get("enabled") {
             self.config.enabled = enabled.boolean(violations).unwrap_or_default();
@@ -76,6 +82,7 @@ impl Draft<'_> {
     /// `default`, or one of its short forms.
     fn apply_default(&mut self, object: &Object<'_>, violations: &mut Violations) {
         let forms = ["default", "default_value", "rollout_percentage"];
+        object.ignore(&forms);
         if forms.iter().filter(|form| object.has(form)).count() > 1 {
             object.fault(
                 violations,
@@ -119,6 +126,7 @@ impl Draft<'_> {
 
     /// `targets`, or the short form for keys that are given `true`.
     fn apply_targets(&mut self, object: &Object<'_>, violations: &mut Violations) {
+        object.ignore(&["targets", "targeted_users"]);
         if object.has("targets") && object.has("targeted_users") {
             object.fault(violations, "targets and targeted_users exclude one another; give one");
         }

@@ -78,9 +78,19 @@ pub fn complete_document() -> serde_json::Result<OpenApi> {
 
 /// With what can go wrong everywhere, and the doors of `delivery`, which knows nothing of documents.
 fn complete(mut openapi: OpenApi) -> serde_json::Result<OpenApi> {
+    tell_methods_apart(&mut openapi);
     add_common_responses(&mut openapi);
     openapi.merge(serde_json::from_str(include_str!("doors.json"))?);
     Ok(openapi)
+}
+
+/// An operation that two methods name has two ids: programs are made from them.
+fn tell_methods_apart(openapi: &mut OpenApi) {
+    for path in openapi.paths.paths.values_mut() {
+        if let Some(id) = path.patch.as_mut().and_then(|operation| operation.operation_id.as_mut()) {
+            id.push_str("_by_patch");
+        }
+    }
 }
 
 /// What can go wrong everywhere is said once, here.

@@ -200,12 +200,15 @@ pub(crate) struct RuleInput {
 pub(crate) struct FlagInput {
     key: Option<String>,
     /// `boolean` unless given. Never changes.
+    #[schema(nullable = false)]
     kind: Option<Kind>,
     name: Option<String>,
     description: Option<String>,
     variants: Option<Vec<Variant>>,
     tags: Option<Vec<String>>,
+    #[schema(nullable = false)]
     client_visible: Option<bool>,
+    #[schema(nullable = false)]
     enabled: Option<bool>,
     off_variant: Option<String>,
     targets: Option<Vec<Target>>,
@@ -216,6 +219,7 @@ pub(crate) struct FlagInput {
     /// Short for a default that serves this value.
     default_value: Option<Value>,
     /// Short for a split of a boolean flag: this share (three decimals) gets `true`.
+    #[schema(nullable = false)]
     rollout_percentage: Option<f64>,
 }
 

@@ -52,6 +52,7 @@ impl<'a> From<&'a Session> for SessionView<'a> {
 #[utoipa::path(post, path = "/auth/register", tag = "accounts", security(()), request_body = schema::Registration, responses(
     (status = 201, description = "The account, signed in", body = schema::Session),
     (status = 409, description = "`email_taken`"),
+    (status = 429, description = "`too_many`: see `Retry-After`"),
 ))]
 async fn register_account(
     State(state): State<AppState>,
@@ -67,6 +68,7 @@ async fn register_account(
 /// Answers a token for `Authorization: Bearer`.
 #[utoipa::path(post, path = "/auth/login", tag = "accounts", security(()), request_body = schema::Credentials, responses(
     (status = 200, description = "A session", body = schema::Session),
+    (status = 429, description = "`too_many`: see `Retry-After`"),
 ))]
 async fn login(State(state): State<AppState>, body::Json(document): body::Json) -> Result<Response, Problem> {
     let session = state.control.sign_in(&document).await?;

@@ -115,6 +115,7 @@ async fn get_flag(
 #[utoipa::path(method(put, patch), path = "/api/v1/flags/{key}", tag = "flags",
     params(("key" = String, Path), EnvironmentQuery, ChangeHeaders), request_body = schema::FlagInput, responses(
     (status = 200, description = "The flag as it is now", body = schema::Flag),
+    (status = 409, description = "`variant_in_use` in another environment, or `busy`"),
     (status = 412, description = "`stale`: `If-Match` named an older version"),
 ))]
 async fn update_flag(

@@ -152,6 +152,10 @@ impl Store for MemoryStore {
         Ok(self.state().chains.iter().map(head).collect())
     }
 
+    async fn chains_in_log(&self) -> StoreResult<Vec<Chain>> {
+        Ok(self.state().chains.keys().copied().map(Chain::from_id).collect())
+    }
+
     async fn log(&self, chain: Chain, filter: &LogFilter) -> StoreResult<Page<LogEntry>> {
         let state = self.state();
         let about = |entry: &&Arc<LogEntry>| {

@@ -52,6 +52,13 @@ pub(super) async fn heads(pool: &Pool<Db>) -> sqlx::Result<Vec<Head>> {
         .await
 }
 
+pub(super) async fn chains(pool: &Pool<Db>) -> sqlx::Result<Vec<Chain>> {
+    sqlx::query("SELECT project_id FROM changes UNION SELECT id FROM projects")
+        .try_map(|row: Row| id(&row, "project_id").map(Chain::from_id))
+        .fetch_all(pool)
+        .await
+}
+
 pub(super) async fn page(store: &SqlStore, chain: Chain, filter: &LogFilter) -> sqlx::Result<Page<LogEntry>> {
     let mut listed = QueryBuilder::<Db>::new(concat!("SELECT ", columns!()));
     push_conditions(&mut listed, chain, filter);

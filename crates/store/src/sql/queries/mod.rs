@@ -79,6 +79,10 @@ impl Store for SqlStore {
         bounded(log::heads(&self.reader)).await
     }
 
+    async fn chains_in_log(&self) -> StoreResult<Vec<Chain>> {
+        bounded(log::chains(&self.reader)).await
+    }
+
     async fn log(&self, chain: Chain, filter: &LogFilter) -> StoreResult<Page<LogEntry>> {
         bounded(log::page(self, chain, filter)).await
     }
