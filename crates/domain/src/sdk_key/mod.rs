@@ -2,6 +2,7 @@
 
 mod manage;
 
+use serde::ser::SerializeStruct;
 use serde::{Serialize, Serializer};
 
 use crate::id::Id;
@@ -49,12 +50,11 @@ impl Serialize for SdkKeyKind {
 }
 
 /// A key bound to one environment. The secret itself is shown once and not kept.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SdkKey {
     /// Its id.
     pub id: Id,
     /// The project it belongs to.
-    #[serde(skip)]
     pub project_id: Id,
     /// The environment it reads.
     pub environment_id: Id,
@@ -65,7 +65,6 @@ pub struct SdkKey {
     /// The first characters of a key that Burgee made; empty for one that was given to it.
     pub hint: String,
     /// SHA-256 of the key, in lower-case hex.
-    #[serde(skip)]
     pub hash: String,
     /// Who made it.
     pub created_by: Id,
@@ -73,4 +72,21 @@ pub struct SdkKey {
     pub created_at: Timestamp,
     /// Since when it is refused.
     pub revoked_at: Option<Timestamp>,
+}
+
+impl Serialize for SdkKey {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut key = serializer.serialize_struct("SdkKey", 9)?;
+        key.serialize_field("id", &self.id)?;
+        key.serialize_field("environment_id", &self.environment_id)?;
+        key.serialize_field("name", &self.name)?;
+        key.serialize_field("kind", &self.kind)?;
+        key.serialize_field("hint", &self.hint)?;
+        key.serialize_field("created_by", &self.created_by)?;
+        key.serialize_field("created_at", &self.created_at)?;
+        // All that can happen to a key is to be revoked.
+        key.serialize_field("updated_at", &self.revoked_at.unwrap_or(self.created_at))?;
+        key.serialize_field("revoked_at", &self.revoked_at)?;
+        key.end()
+    }
 }

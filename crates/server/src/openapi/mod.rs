@@ -20,6 +20,16 @@ pub struct EnvironmentQuery {
     environment: Option<String>,
 }
 
+/// What a request that makes or revokes something may say besides its body.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Header)]
+pub struct CommentHeader {
+    /// Why, for the log: percent-encoded UTF-8, at most 1,000 characters.
+    #[serde(rename = "Burgee-Comment")]
+    #[expect(dead_code, reason = "read by the extractors; described here")]
+    comment: Option<String>,
+}
+
 /// What a request that changes something may say besides its body.
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Header)]

@@ -261,6 +261,8 @@ pub(crate) struct SdkKey {
     #[schema(format = DateTime)]
     created_at: String,
     #[schema(format = DateTime)]
+    updated_at: String,
+    #[schema(format = DateTime)]
     revoked_at: Option<String>,
 }
 
@@ -275,6 +277,8 @@ pub(crate) struct MadeSdkKey {
     created_by: String,
     #[schema(format = DateTime)]
     created_at: String,
+    #[schema(format = DateTime)]
+    updated_at: String,
     #[schema(format = DateTime)]
     revoked_at: Option<String>,
     /// The secret. Shown this once.

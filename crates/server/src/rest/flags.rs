@@ -18,7 +18,7 @@ use super::page;
 use crate::AppState;
 use crate::auth::{AdminOf, ReaderOf, WriterOf};
 use crate::body::{self, Named, OptionalJson, Params, Said};
-use crate::openapi::{ChangeHeaders, EnvironmentQuery, schema};
+use crate::openapi::{ChangeHeaders, CommentHeader, EnvironmentQuery, schema};
 use crate::problem::Problem;
 use crate::settle;
 
@@ -80,7 +80,7 @@ async fn list_flags(
 ///
 /// `enabled`, targets, rules and default hold in the addressed environment; in the others it starts disabled.
 /// A boolean flag needs no variants.
-#[utoipa::path(post, path = "/api/v1/flags", tag = "flags", params(EnvironmentQuery), request_body = schema::FlagInput, responses(
+#[utoipa::path(post, path = "/api/v1/flags", tag = "flags", params(EnvironmentQuery, CommentHeader), request_body = schema::FlagInput, responses(
     (status = 201, description = "The flag", body = schema::Flag),
     (status = 409, description = "`key_taken`"),
 ))]

@@ -10,7 +10,7 @@ use utoipa_axum::routes;
 use crate::AppState;
 use crate::auth::{Signed, WriterOf};
 use crate::body::{self, Named, Said};
-use crate::openapi::{EnvironmentQuery, schema};
+use crate::openapi::{CommentHeader, EnvironmentQuery, schema};
 use crate::problem::Problem;
 use crate::settle;
 
@@ -33,7 +33,7 @@ async fn list_sdk_keys(State(state): State<AppState>, Signed(caller): Signed) ->
 /// Make an SDK key
 ///
 /// For one environment. The answer is the only time that its secret is shown.
-#[utoipa::path(post, path = "/api/v1/sdk-keys", tag = "sdk keys", params(EnvironmentQuery), request_body = schema::NewSdkKey, responses(
+#[utoipa::path(post, path = "/api/v1/sdk-keys", tag = "sdk keys", params(EnvironmentQuery, CommentHeader), request_body = schema::NewSdkKey, responses(
     (status = 201, description = "The key and its secret", body = schema::MadeSdkKey),
 ))]
 async fn create_sdk_key(
@@ -50,7 +50,7 @@ async fn create_sdk_key(
 /// Revoke an SDK key
 ///
 /// It is refused within a second, and streams that it opened end.
-#[utoipa::path(delete, path = "/api/v1/sdk-keys/{id}", tag = "sdk keys", params(("id" = String, Path)), responses(
+#[utoipa::path(delete, path = "/api/v1/sdk-keys/{id}", tag = "sdk keys", params(("id" = String, Path), CommentHeader), responses(
     (status = 204, description = "It is revoked"),
 ))]
 async fn revoke_sdk_key(
