@@ -82,7 +82,7 @@ pub(crate) async fn start(config: Config) -> anyhow::Result<()> {
         router = router.layer(axum::middleware::from_fn(server::loopback::require_loopback));
     }
     banner::print(address, config.profile, &founded);
-    serve::serve(listener, router, shutdown.clone()).await?;
+    serve::serve(listener, router, shutdown.clone()).await;
     shutdown.cancel();
     for task in tasks {
         task.await.context("a task panicked")??;

@@ -63,13 +63,8 @@ pub(crate) async fn bind(server: &Server) -> anyhow::Result<(TcpListener, Socket
 
 /// Serves until shutdown; then takes no new connections, lets requests under way end, and gives up on those
 /// that do not.
-pub(crate) async fn serve(
-    listener: TcpListener,
-    router: Router,
-    shutdown: CancellationToken,
-) -> anyhow::Result<()> {
+pub(crate) async fn serve(listener: TcpListener, router: Router, shutdown: CancellationToken) {
     serve_within(BOUNDS, listener, router, shutdown).await;
-    Ok(())
 }
 
 async fn serve_within(bounds: Bounds, listener: TcpListener, router: Router, shutdown: CancellationToken) {

@@ -24,7 +24,7 @@ pub enum OpenError {
     },
     /// The file or its folder cannot be made or used.
     #[error(
-        "cannot use the database file {}: {cause}; make its folder writable for the user that runs Burgee, or name another path",
+        "cannot use the database file {}: {cause}; is its folder writable for the user that runs Burgee, and is there room on its disk?",
         .path.display()
     )]
     File {
