@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use engine::model::Revision;
 
+use crate::access::Reader;
 use crate::account::Hashing;
 use crate::environment::Environment;
 use crate::error::{Error, Result};
@@ -89,6 +90,11 @@ impl Control {
     /// The environments of the project, by position.
     pub(crate) async fn all_environments(&self) -> Result<Vec<Environment>> {
         Ok(self.store.environments(self.project_id).await?)
+    }
+
+    /// The environments of the project, by position.
+    pub async fn environments(&self, _reader: &Reader) -> Result<Vec<Environment>> {
+        self.all_environments().await
     }
 
     /// The environment with this key, or the default one.

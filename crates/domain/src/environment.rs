@@ -27,13 +27,3 @@ pub struct Environment {
     /// When it was last changed.
     pub updated_at: Timestamp,
 }
-
-impl crate::control::Control {
-    /// The environments of the project, by position.
-    pub async fn environments(
-        &self,
-        _reader: &crate::access::Reader,
-    ) -> crate::error::Result<Vec<Environment>> {
-        self.all_environments().await
-    }
-}
