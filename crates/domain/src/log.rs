@@ -108,6 +108,11 @@ pub enum ReadVersion {
         /// Its version when it was read.
         version: Revision,
     },
+    /// Of what refers to what in the project: [`crate::ports::Store::dependencies_version`].
+    Dependencies {
+        /// The version when it was read, before any of the things that refer to one another.
+        version: Revision,
+    },
 }
 
 /// One row that a change writes.
@@ -154,6 +159,10 @@ pub enum Write {
     CreateAccessToken(AccessToken),
     /// Adds a key that signs session tokens.
     CreateSigningKey(SigningKey),
+    /// What refers to what in the project has changed: which prerequisites, segments or lists something names, or
+    /// which flags, segments, lists and environments there are. Such a change must also read the version
+    /// ([`ReadVersion::Dependencies`]), or two writers together make a cycle or name what is gone.
+    TouchDependencies,
 }
 
 /// A committed change, as it is read back.

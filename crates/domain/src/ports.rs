@@ -132,6 +132,9 @@ pub trait Store: Send + Sync {
     async fn project(&self, key: &str) -> StoreResult<Option<Id>>;
     /// The environments of a project, by position.
     async fn environments(&self, project_id: Id) -> StoreResult<Vec<Environment>>;
+    /// The revision of the project's last change that touched what refers to what
+    /// ([`crate::log::Write::TouchDependencies`]); 0 before the first, or if there is no such project.
+    async fn dependencies_version(&self, project_id: Id) -> StoreResult<Revision>;
 
     /// All flags of an environment, as they travel; `None` if there is no such environment.
     async fn snapshot(&self, environment_id: Id) -> StoreResult<Option<Snapshot>>;

@@ -37,7 +37,8 @@ fn belongs(write: &Write, chain: Chain) -> bool {
         Write::DeleteFlag { .. }
         | Write::CreateConfig(_)
         | Write::UpdateConfig(_)
-        | Write::RevokeSdkKey { .. } => return chain != Chain::Instance,
+        | Write::RevokeSdkKey { .. }
+        | Write::TouchDependencies => return chain != Chain::Instance,
         Write::CreateEnvironment(environment) => environment.project_id,
         Write::CreateFlag(flag) | Write::UpdateFlag(flag) => flag.project_id,
         Write::CreateSdkKey(key) => key.project_id,
@@ -55,6 +56,7 @@ fn name(write: &Write) -> &'static str {
         Write::CreateAccount(_) => "an account",
         Write::CreateAccessToken(_) => "an access token",
         Write::CreateSigningKey(_) => "a signing key",
+        Write::TouchDependencies => "dependencies",
     }
 }
 
@@ -85,6 +87,7 @@ fn texts_of(write: &Write) -> Vec<&str> {
         | Write::CreateConfig(_)
         | Write::UpdateConfig(_)
         | Write::RevokeSdkKey { .. }
-        | Write::CreateSigningKey(_) => Vec::new(),
+        | Write::CreateSigningKey(_)
+        | Write::TouchDependencies => Vec::new(),
     }
 }

@@ -4,6 +4,7 @@
 mod accounts;
 mod commits;
 mod consistency;
+mod dependencies;
 mod listing;
 mod log;
 mod snapshots;
@@ -36,6 +37,7 @@ pub async fn all(make: impl AsyncFn() -> Result<Arc<dyn Store>>) -> Result<()> {
             versions_never_repeat, environments_move_only_when_affected, an_unknown_environment_is_none,
             a_new_environment_starts_at_its_revision;
         consistency: a_delta_applied_is_the_snapshot, readers_see_whole_changes;
+        dependencies: dependencies_move_only_when_touched, dependencies_that_moved_refuse;
         listing: flags_come_in_pages_by_key, search_takes_every_character_as_it_is, tags_filter,
             a_flag_comes_with_its_configs;
         log: the_log_is_a_chain, the_log_comes_in_pages, the_log_is_found_by_entity,

@@ -56,7 +56,7 @@ impl State {
         let chain_id = change.chain.id();
         let chain = self.chains.get(&chain_id).ok_or(CommitError::Stale)?;
         let revision = revision_of(chain) + 1;
-        self.tables.check(&change.reads)?;
+        self.tables.check(chain_id, &change.reads)?;
         // A copy: a later write may be refused. Rows are shared, so this copies pointers.
         let mut tables = self.tables.clone();
         let mut effects = Vec::new();
@@ -188,6 +188,10 @@ impl Store for MemoryStore {
 
     async fn environments(&self, project_id: Id) -> StoreResult<Vec<Environment>> {
         Ok(self.state().tables.environments_of(project_id))
+    }
+
+    async fn dependencies_version(&self, project_id: Id) -> StoreResult<Revision> {
+        Ok(self.state().tables.dependencies_version(project_id))
     }
 
     async fn snapshot(&self, environment_id: Id) -> StoreResult<Option<Snapshot>> {

@@ -27,6 +27,8 @@ pub(super) struct Tables {
     pub(super) accounts: BTreeMap<Id, Arc<Account>>,
     pub(super) access_tokens: BTreeMap<Id, AccessToken>,
     pub(super) signing_keys: BTreeMap<Id, SigningKey>,
+    /// By project: the last revision that touched what refers to what.
+    dependencies: BTreeMap<Id, Revision>,
 }
 
 /// An environment, and what of it is not shown.
@@ -45,8 +47,9 @@ type Applied = Result<(), CommitError>;
 
 impl Tables {
     /// Whether everything is as it was when it was read.
-    pub(super) fn check(&self, reads: &[ReadVersion]) -> Applied {
+    pub(super) fn check(&self, project_id: Id, reads: &[ReadVersion]) -> Applied {
         let current = |read: &ReadVersion| match read {
+            ReadVersion::Dependencies { version } => self.dependencies_version(project_id) == *version,
             ReadVersion::Flag { id, version } => {
                 self.flags.values().any(|flag| flag.id == *id && flag.version == *version)
             }
@@ -78,6 +81,10 @@ impl Tables {
             Write::CreateAccount(account) => self.create_account(account),
             Write::CreateAccessToken(token) => self.create_access_token(token),
             Write::CreateSigningKey(key) => self.create_signing_key(key),
+            Write::TouchDependencies => {
+                self.dependencies.insert(project_id, revision);
+                Ok(())
+            }
         }
     }
 
@@ -200,6 +207,10 @@ impl Tables {
         free(!self.signing_keys.contains_key(&key.id), "signing_key")?;
         self.signing_keys.insert(key.id, key.clone());
         Ok(())
+    }
+
+    pub(super) fn dependencies_version(&self, project_id: Id) -> Revision {
+        self.dependencies.get(&project_id).copied().unwrap_or_default()
     }
 
     /// By position.

@@ -71,6 +71,10 @@ async fn check(connection: &mut Connection, project_id: Id, read: &ReadVersion) 
             let query = query.bind(project_id.to_string()).bind(flag_id.to_string());
             (query.bind(environment_id.to_string()), version)
         }
+        ReadVersion::Dependencies { version } => {
+            let query = sqlx::query("SELECT dependencies AS version FROM projects WHERE id = $1");
+            (query.bind(project_id.to_string()), version)
+        }
     };
     let current: Option<i64> =
         query.try_map(|row: Row| row.try_get("version")).fetch_optional(connection).await?;

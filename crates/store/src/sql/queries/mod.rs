@@ -103,6 +103,10 @@ impl Store for SqlStore {
         bounded(environments::all(&self.reader, project_id)).await
     }
 
+    async fn dependencies_version(&self, project_id: Id) -> StoreResult<Revision> {
+        bounded(environments::dependencies_version(&self.reader, project_id)).await
+    }
+
     async fn snapshot(&self, environment_id: Id) -> StoreResult<Option<Snapshot>> {
         bounded(snapshot::snapshot(self, environment_id)).await
     }

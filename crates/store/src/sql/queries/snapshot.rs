@@ -67,15 +67,15 @@ pub(super) async fn changes_since(
         return Ok(Some(Delta { revision: since, ..Delta::default() }));
     }
     let rows = sqlx::query(concat!(
-        "SELECT e.flag_key, ",
+        "SELECT e.key AS flag_key, ",
         flag_columns!(),
         ", ",
         config_columns!(),
         " FROM effects e
-         LEFT JOIN flags f ON f.project_id = e.project_id AND f.key = e.flag_key
+         LEFT JOIN flags f ON f.project_id = e.project_id AND f.key = e.key
          LEFT JOIN flag_configs c ON c.project_id = f.project_id AND c.flag_id = f.id
                                  AND c.environment_id = e.environment_id
-         WHERE e.project_id = $1 AND e.environment_id = $2 AND e.revision > $3"
+         WHERE e.project_id = $1 AND e.environment_id = $2 AND e.kind = 'flag' AND e.revision > $3"
     ))
     .bind(header.project_id)
     .bind(environment_id.to_string())

@@ -44,6 +44,7 @@ impl<'a> Writes<'a> {
             Write::CreateAccount(account) => self.create_account(account).await,
             Write::CreateAccessToken(token) => self.create_access_token(token).await,
             Write::CreateSigningKey(key) => self.create_signing_key(key).await,
+            Write::TouchDependencies => self.touch_dependencies().await,
         }
     }
 
@@ -246,12 +247,18 @@ impl<'a> Writes<'a> {
         self.insert(query, "signing_key").await
     }
 
+    async fn touch_dependencies(&mut self) -> Result<(), Fault> {
+        let query = sqlx::query("UPDATE projects SET dependencies = $2 WHERE id = $1");
+        self.change(query.bind(self.project_id.clone()).bind(self.revision)).await
+    }
+
     /// The flag may look different in every environment of the project.
     async fn affect_everywhere(&mut self, key: &Key) -> Result<(), Fault> {
         sqlx::query(
-            "INSERT INTO effects (project_id, environment_id, flag_key, revision)
-             SELECT project_id, id, $2, $3 FROM environments WHERE project_id = $1
-             ON CONFLICT (project_id, environment_id, flag_key) DO UPDATE SET revision = excluded.revision",
+            "INSERT INTO effects (project_id, environment_id, kind, key, revision)
+             SELECT project_id, id, 'flag', $2, $3 FROM environments WHERE project_id = $1
+             ON CONFLICT (project_id, environment_id, kind, key)
+             DO UPDATE SET revision = excluded.revision",
         )
         .bind(self.project_id.clone())
         .bind(key.to_string())
@@ -264,9 +271,10 @@ impl<'a> Writes<'a> {
     /// The flag may look different in the config's environment.
     async fn affect_here(&mut self, config: &Config) -> Result<(), Fault> {
         sqlx::query(
-            "INSERT INTO effects (project_id, environment_id, flag_key, revision)
-             SELECT project_id, $3, key, $4 FROM flags WHERE project_id = $1 AND id = $2
-             ON CONFLICT (project_id, environment_id, flag_key) DO UPDATE SET revision = excluded.revision",
+            "INSERT INTO effects (project_id, environment_id, kind, key, revision)
+             SELECT project_id, $3, 'flag', key, $4 FROM flags WHERE project_id = $1 AND id = $2
+             ON CONFLICT (project_id, environment_id, kind, key)
+             DO UPDATE SET revision = excluded.revision",
         )
         .bind(self.project_id.clone())
         .bind(config.flag_id.to_string())
