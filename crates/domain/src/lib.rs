@@ -12,6 +12,7 @@ pub mod error;
 pub mod flag;
 pub mod founding;
 pub mod id;
+mod input;
 pub mod key;
 pub mod log;
 pub mod ports;
