@@ -58,7 +58,6 @@ impl Compiled {
     pub(crate) fn answer<'r>(&'r self, asked: Asked<'_>, listener: &mut impl Listener<'r>) -> Answer {
         listener.hear(|| Event::Asked(self));
         let answer = match &self.body {
-            Ok(body) if body.is_static && body.on => body.default_answer(asked, self, listener),
             Ok(body) if body.prerequisites.is_empty() || !body.on => body.answer(asked, self, listener),
             Ok(_) => self.answer_after_others(asked, &mut Memo { known: [None; MOST_ASKED] }, listener),
             Err(fault) => Answer::error(fault.code),
@@ -78,8 +77,9 @@ impl Compiled {
             Ok(body) if body.on => {
                 for (place, required) in body.prerequisites.iter().enumerate() {
                     listener.hear(|| Event::Prerequisite(place));
-                    let holds = required.holds(asked, memo, listener);
-                    listener.hear(|| Event::PrerequisiteHolds(holds));
+                    let answer = required.answer(asked, memo, listener);
+                    let holds = answer.is_some_and(|answer| required.is_met_by(answer));
+                    listener.hear(|| Event::Required { answer, holds });
                     if !holds {
                         return Answer::plain(body.off, Reason::PrerequisiteFailed);
                     }
@@ -93,15 +93,24 @@ impl Compiled {
 }
 
 impl Required {
-    fn holds<'r>(&'r self, asked: Asked<'_>, memo: &mut Memo<'r>, listener: &mut impl Listener<'r>) -> bool {
-        let Some(flag) = &self.flag else { return false };
-        let answer = memo.get(flag).unwrap_or_else(|| {
+    /// What the other flag answers; none if there is no such flag.
+    fn answer<'r>(
+        &'r self,
+        asked: Asked<'_>,
+        memo: &mut Memo<'r>,
+        listener: &mut impl Listener<'r>,
+    ) -> Option<Answer> {
+        let flag = self.flag.as_deref()?;
+        Some(memo.get(flag).unwrap_or_else(|| {
             listener.hear(|| Event::Asked(flag));
             let answer = flag.answer_after_others(asked, memo, listener);
             listener.hear(|| Event::Answered(answer));
             memo.keep(flag, answer);
             answer
-        });
+        }))
+    }
+
+    fn is_met_by(&self, answer: Answer) -> bool {
         let went_through =
             !matches!(answer.reason, Reason::Disabled | Reason::PrerequisiteFailed | Reason::Error);
         went_through && answer.variant.is_some_and(|variant| self.variants.contains(&variant))
@@ -115,32 +124,24 @@ impl Body {
         if !self.on {
             return Answer::plain(self.off, Reason::Disabled);
         }
-        if !self.targets.is_empty() {
-            let target = asked.context.targeting_key().and_then(|key| self.targets.get(key));
+        if let Some(targets) = &self.targets {
+            let target = asked.context.targeting_key().and_then(|key| targets.get(key));
             listener.hear(|| Event::Targets { hit: target.is_some() });
             if let Some(variant) = target {
                 return Answer::plain(Some(*variant), Reason::TargetingMatch);
             }
         }
-        for rule in &self.rules {
-            listener.hear(|| Event::Rule(rule.place));
-            if rule.when.hold(asked, listener) {
+        let held = self.steps.first_that_holds(asked, listener);
+        match held.and_then(|nth| self.rules.get(nth as usize)) {
+            Some(rule) => {
                 let answer = rule.serve.answer(asked, flag, Reason::TargetingMatch, listener);
-                return Answer { rule: Some(rule.place), ..answer };
+                Answer { rule: Some(rule.place), ..answer }
+            }
+            None => {
+                let reason = if self.is_static { Reason::Static } else { Reason::Default };
+                self.default.answer(asked, flag, reason, listener)
             }
         }
-        self.default_answer(asked, flag, listener)
-    }
-
-    #[inline]
-    fn default_answer<'r>(
-        &'r self,
-        asked: Asked<'_>,
-        flag: &Compiled,
-        listener: &mut impl Listener<'r>,
-    ) -> Answer {
-        let reason = if self.is_static { Reason::Static } else { Reason::Default };
-        self.default.answer(asked, flag, reason, listener)
     }
 }
 

@@ -2,6 +2,22 @@
 
 use std::borrow::Cow;
 
+/// How a text begins: its first eight bytes, filled up with zeros. Most texts differ there already, and many
+/// names are no longer.
+#[inline]
+pub(crate) fn start(text: &str) -> u64 {
+    match text.as_bytes().first_chunk::<8>() {
+        Some(first) => u64::from_le_bytes(*first),
+        None => text.bytes().rev().fold(0, |start, byte| (start << 8) | u64::from(byte)),
+    }
+}
+
+/// Whether two texts are the same, their starts being known.
+#[inline]
+pub(crate) fn same(start: u64, text: &str, other_start: u64, other: &str) -> bool {
+    start == other_start && text.len() == other.len() && (text.len() <= 8 || text == other)
+}
+
 /// A code point without its case: alone, by no locale, to the first code point of its lower case, as Unicode
 /// 16.0 has it. The standard library knows Unicode 17.0; what that added is left as it is. (A table that all
 /// SDKs share takes this place with the rest of the text operators.)
@@ -29,6 +45,64 @@ pub(crate) fn folds_to(text: &str, folded: &str) -> bool {
         return text.eq_ignore_ascii_case(folded);
     }
     text.chars().map(fold).eq(folded.chars())
+}
+
+/// A text that others are searched for: how it begins, and all of it.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Needle {
+    start: u64,
+    text: Box<str>,
+}
+
+impl Needle {
+    pub(crate) fn new(text: &str) -> Self {
+        Self { start: start(text), text: text.into() }
+    }
+
+    /// Whether it is the same as `text`, which begins with `text_start`.
+    #[inline]
+    pub(crate) fn is(&self, text: &str, text_start: u64) -> bool {
+        same(self.start, &self.text, text_start, text)
+    }
+
+    pub(crate) fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// Whether it may stand in front of a text that begins with `text_start`, as far as that tells.
+    #[inline]
+    fn may_begin(&self, text_start: u64) -> bool {
+        let unseen =
+            64_u32.saturating_sub(u32::try_from(self.text.len()).map_or(64, |bytes| bytes.saturating_mul(8)));
+        // What was shifted out of sight altogether says nothing against it.
+        (self.start ^ text_start).checked_shl(unseen).is_none_or(|differs| differs == 0)
+    }
+}
+
+/// Whether a text has one of `parts` in front. With `ignore_case` the text is folded, and the parts were folded
+/// before.
+pub(crate) fn starts_with_any(text: &str, parts: &[Needle], ignore_case: bool) -> bool {
+    let mut begins = start(text);
+    if ignore_case {
+        begins = if begins & NOT_ASCII == 0 {
+            lower(begins)
+        } else {
+            return parts.iter().any(|part| starts_with(text, &part.text, true));
+        };
+    }
+    let mut likely = parts.iter().filter(|part| part.may_begin(begins));
+    likely.any(|part| {
+        text.len() >= part.text.len() && (part.text.len() <= 8 || starts_with(text, &part.text, ignore_case))
+    })
+}
+
+/// The upper bit of each byte.
+const NOT_ASCII: u64 = 0x8080_8080_8080_8080;
+
+/// Eight ASCII bytes without their case.
+#[inline]
+fn lower(bytes: u64) -> u64 {
+    u64::from_le_bytes(bytes.to_le_bytes().map(|byte| byte.to_ascii_lowercase()))
 }
 
 /// Whether a text has `part` in front. With `ignore_case` the text is folded, and `part` was folded before.
