@@ -39,6 +39,11 @@ impl Problem {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "something went wrong inside; it was logged")
     }
 
+    /// The document, where it is not the whole of an answer.
+    pub fn document(&self) -> wire::problem::Problem {
+        self.0.document()
+    }
+
     fn with(self, name: HeaderName, value: impl TryInto<HeaderValue>) -> Self {
         Self(self.0.with(name, value))
     }
