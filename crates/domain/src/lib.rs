@@ -6,6 +6,7 @@
 pub mod access;
 pub mod account;
 pub mod audit;
+mod condition;
 pub mod context_field;
 pub mod control;
 pub mod environment;

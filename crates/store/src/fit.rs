@@ -88,7 +88,8 @@ fn texts_of(write: &Write) -> Vec<&str> {
         Write::CreateEnvironment(environment) => vec![&environment.name],
         Write::CreateFlag(flag) | Write::UpdateFlag(flag) => {
             let tags = flag.tags.iter().map(String::as_str);
-            tags.chain([flag.name.as_str(), flag.description.as_str()]).collect()
+            let own = [flag.name.as_str(), flag.description.as_str()];
+            tags.chain(own).chain(flag.owner.as_deref()).collect()
         }
         Write::CreateSegment(segment) | Write::UpdateSegment(segment) => {
             vec![&segment.name, &segment.description]
