@@ -116,9 +116,10 @@ impl Follower {
         current: Arc<Installed>,
         delta: Delta,
     ) -> Result<(), SourceError> {
-        let size = current.document().flags.len() + delta.flags.len();
-        let (installed, delta) = build(size, move || (current.next(&delta), delta)).await?;
-        self.install(environment, installed, |flag| delta.flags.contains_key(flag));
+        let size = current.ruleset().len() + delta.flags.len();
+        let before = Arc::clone(&current);
+        let installed = build(size, move || current.next(&delta)).await?;
+        self.install(environment, installed, Some(&before));
         Ok(())
     }
 
@@ -139,25 +140,26 @@ impl Follower {
             return Err(SourceError(message.into()));
         }
         if leads_on(current.as_deref(), &snapshot) {
-            let installed = build(snapshot.flags.len(), move || Installed::new(snapshot)).await?;
-            self.install(environment, installed, |_| true);
+            let installed = build(snapshot.flags.len(), move || Installed::new(&snapshot)).await?;
+            self.install(environment, installed, None);
         }
         Ok(())
     }
 
-    /// `is_new` says which flags were compiled just now: the faults of others are in the log already.
-    fn install(&self, environment: &EnvironmentId, installed: Installed, is_new: impl Fn(&str) -> bool) {
+    /// The faults of `before` are in the log already.
+    fn install(&self, environment: &EnvironmentId, installed: Installed, before: Option<&Installed>) {
         let installed = Arc::new(installed);
         self.hub.install(environment, Arc::clone(&installed));
         let revision = installed.position().revision;
         tracing::debug!(%environment, revision, flags = installed.ruleset().len(), "installed");
-        let mut problems = installed.ruleset().problems().filter(|(flag, _)| is_new(flag));
-        for (flag, problem) in problems.by_ref().take(MOST_PROBLEMS) {
-            tracing::warn!(%environment, revision, flag, problem, "not all of a flag can be read");
+        let known: Vec<_> = before.into_iter().flat_map(|before| before.ruleset().problems()).collect();
+        let mut problems = installed.ruleset().problems().filter(|problem| !known.contains(problem));
+        for (about, problem) in problems.by_ref().take(MOST_PROBLEMS) {
+            tracing::warn!(%environment, revision, about, %problem, "not all of it can be read");
         }
         let more = problems.count();
         if more > 0 {
-            tracing::warn!(%environment, revision, more, "there are more flags that cannot all be read");
+            tracing::warn!(%environment, revision, more, "there is more that cannot be read");
         }
     }
 
@@ -224,7 +226,7 @@ mod tests {
 
     #[test]
     fn within_a_history_revisions_only_rise() {
-        let current = Installed::new(snapshot("e", 5));
+        let current = Installed::new(&snapshot("e", 5));
         assert!(leads_on(None, &snapshot("e", 0)));
         assert!(leads_on(Some(&current), &snapshot("e", 6)));
         assert!(!leads_on(Some(&current), &snapshot("e", 5)));

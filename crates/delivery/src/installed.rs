@@ -4,8 +4,8 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use engine::Ruleset;
 use engine::model::{Delta, Revision, Snapshot};
+use engine::{KeyLists, Ruleset};
 use tokio::sync::OnceCell;
 use tokio::task::spawn_blocking;
 use wire::etag::Position;
@@ -22,7 +22,6 @@ const MOST_BYTES: usize = 1 << 20;
 /// One environment at one revision, immutable. Rules, revision and frames belong together: who holds one of
 /// these never sees half a change.
 pub struct Installed {
-    document: Snapshot,
     ruleset: Ruleset,
     /// Oldest first. Each leads on from where the one before it led to, the last one to here.
     deltas: VecDeque<Step>,
@@ -51,31 +50,23 @@ pub enum Catchup {
 
 impl Installed {
     /// Compiles a snapshot that was fetched.
-    pub fn new(document: Snapshot) -> Self {
-        let ruleset = Ruleset::compile(&document);
-        Self::of(document, ruleset, VecDeque::new())
+    pub fn new(document: &Snapshot) -> Self {
+        Self::of(Ruleset::compile(document, &KeyLists::default()), VecDeque::new())
     }
 
     /// The state after `delta`, which must lead on from here.
     #[must_use]
     pub fn next(&self, delta: &Delta) -> Self {
-        let mut document = self.document.clone();
-        document.apply(delta);
         let mut deltas = self.deltas.clone();
-        let frame = sse::delta(&document.epoch, delta);
-        deltas.push_back(Step { from: self.document.revision, to: delta.revision, frame });
+        let frame = sse::delta(self.ruleset.epoch(), delta);
+        deltas.push_back(Step { from: self.ruleset.revision(), to: delta.revision, frame });
         forget_oldest(&mut deltas);
-        Self::of(document, self.ruleset.apply(delta), deltas)
+        Self::of(self.ruleset.apply(delta, &KeyLists::default()), deltas)
     }
 
-    fn of(document: Snapshot, ruleset: Ruleset, deltas: VecDeque<Step>) -> Self {
-        let refetch = sse::refetch(Position { epoch: &document.epoch, revision: document.revision });
-        Self { document, ruleset, deltas, refetch, rendered: OnceCell::new() }
-    }
-
-    /// The document that all of this was made from.
-    pub fn document(&self) -> &Snapshot {
-        &self.document
+    fn of(ruleset: Ruleset, deltas: VecDeque<Step>) -> Self {
+        let refetch = sse::refetch(Position { epoch: ruleset.epoch(), revision: ruleset.revision() });
+        Self { ruleset, deltas, refetch, rendered: OnceCell::new() }
     }
 
     /// What is asked.
@@ -85,7 +76,7 @@ impl Installed {
 
     /// Where this is in the environment's history.
     pub fn position(&self) -> Position<'_> {
-        Position { epoch: &self.document.epoch, revision: self.document.revision }
+        Position { epoch: self.ruleset.epoch(), revision: self.ruleset.revision() }
     }
 
     /// What brings a reader here that stands at `position`; `None` is one that has nothing. From another epoch,
@@ -112,13 +103,13 @@ impl Installed {
     pub async fn snapshot(self: &Arc<Self>) -> &SnapshotFrame {
         self.rendered
             .get_or_init(|| async {
-                if self.document.flags.len() < LARGE {
-                    return SnapshotFrame::new(&self.document);
+                if self.ruleset.len() < LARGE {
+                    return SnapshotFrame::new(&self.ruleset.snapshot());
                 }
                 let this = Arc::clone(self);
-                let rendering = spawn_blocking(move || SnapshotFrame::new(&this.document));
+                let rendering = spawn_blocking(move || SnapshotFrame::new(&this.ruleset.snapshot()));
                 // Fails only when the runtime is being shut down; then it does not matter who waits.
-                rendering.await.unwrap_or_else(|_| SnapshotFrame::new(&self.document))
+                rendering.await.unwrap_or_else(|_| SnapshotFrame::new(&self.ruleset.snapshot()))
             })
             .await
     }
@@ -139,13 +130,14 @@ fn forget_oldest(deltas: &mut VecDeque<Step>) {
 
 #[cfg(test)]
 mod tests {
+    use engine::model::List;
     use serde_json::json;
 
     use super::*;
 
     fn at(revision: Revision) -> Installed {
         Installed::new(
-            serde_json::from_value(json!({
+            &serde_json::from_value(json!({
                 "schema": 1, "epoch": "e", "revision": revision, "project": "p", "environment": "dev", "flags": {},
             }))
             .unwrap(),
@@ -153,7 +145,7 @@ mod tests {
     }
 
     fn to(revision: Revision, name: &str) -> Delta {
-        let lists = [(name.to_owned(), Some(json!([])))].into();
+        let lists = [(name.to_owned(), Some(Arc::new(List::default().into())))].into();
         Delta { revision, lists, ..Delta::default() }
     }
 
@@ -219,8 +211,9 @@ mod tests {
             serde_json::from_value(json!({"revision": 6, "flags": {"a": flag, "b": flag}})).unwrap();
         let deleted: Delta = serde_json::from_value(json!({"revision": 7, "flags": {"a": null}})).unwrap();
         let installed = at(5).next(&delta).next(&deleted);
-        assert_eq!(installed.document().flags.keys().collect::<Vec<_>>(), ["b"]);
-        let fetched = Installed::new(installed.document().clone());
+        let document = installed.ruleset().snapshot();
+        assert_eq!(document.flags.keys().collect::<Vec<_>>(), ["b"]);
+        let fetched = Installed::new(&document);
         assert_eq!(installed.ruleset(), fetched.ruleset());
         assert_eq!(installed.position(), fetched.position());
         assert_eq!(installed.refetch(), fetched.refetch());

@@ -13,7 +13,7 @@ use sha2::{Digest, Sha256};
 use tokio::time::timeout;
 use wire::etag::{self, Star};
 use wire::ofrep::{
-    Answer, BulkAnswer, CONTENT_TYPE, FlagSet, MOST_CONTEXT, Unreadable, failure, invalid_context,
+    Answer, BulkAnswer, CONTENT_TYPE, FlagSet, MOST_CONTEXT, Told, Unreadable, failure, invalid_context,
     read_context,
 };
 
@@ -151,11 +151,12 @@ fn bulk(ruleset: &Ruleset, kind: KeyKind, context: &Context) -> Vec<u8> {
 
 /// What a key of this kind is told of a result: a client not by which rule it came about, nor what of the rules
 /// kept it from coming about.
-fn shown(kind: KeyKind, resolution: Resolution<'_>) -> Resolution<'_> {
+fn shown(kind: KeyKind, resolution: Resolution<'_>) -> Told<'_> {
     let untold = |error: Error<'_>| Error { code: error.code, details: UNTOLD };
+    let told = Told::from(resolution);
     match kind {
-        KeyKind::Server => resolution,
-        KeyKind::Client => Resolution { rule: None, error: resolution.error.map(untold), ..resolution },
+        KeyKind::Server => told,
+        KeyKind::Client => Told { rule: None, error: told.error.map(untold), ..told },
     }
 }
 
@@ -175,7 +176,9 @@ fn bulk_etag(installed: &Installed, reader: &Reader, context: &Context) -> Strin
         hash.update([0]);
     }
     // Names in an object are sorted: the same context has the same text.
-    hash.update(wire::to_json(context.attributes()));
+    for (name, value) in context.attributes() {
+        hash.update(wire::to_json(&(name, value)));
+    }
     format!("\"{}\"", hex::encode(hash.finalize()))
 }
 

@@ -15,8 +15,8 @@ use std::collections::BTreeMap;
 use std::hint::black_box;
 use std::sync::Arc;
 
-use burgee_engine::model::{Delta, Flag, Read, SCHEMA, Snapshot};
-use burgee_engine::{Context, Entry, Ruleset};
+use burgee_engine::model::{Delta, Flag, Read, Snapshot};
+use burgee_engine::{Context, Entry, KeyLists, Ruleset};
 use divan::Bencher;
 use serde_json::{Map, Value, json};
 
@@ -56,16 +56,12 @@ fn key(place: usize) -> String {
 }
 
 fn snapshot(flags: usize) -> Snapshot {
-    Snapshot {
-        schema: SCHEMA,
-        epoch: "c0ffee".to_owned(),
-        revision: 1,
-        project: "default".to_owned(),
-        environment: "production".to_owned(),
-        lists: BTreeMap::new(),
-        segments: BTreeMap::new(),
-        flags: (0..flags).map(|place| (key(place), nth(place, 1))).collect(),
-    }
+    let flags = (0..flags).map(|place| (key(place), nth(place, 1))).collect();
+    Snapshot { flags, ..Snapshot::empty("c0ffee", 1, "default", "production") }
+}
+
+fn compile(snapshot: &Snapshot) -> Ruleset {
+    Ruleset::compile(snapshot, &KeyLists::default())
 }
 
 fn context() -> Context {
@@ -75,8 +71,8 @@ fn context() -> Context {
 }
 
 fn ask(bencher: Bencher<'_, '_>, place: usize) {
-    let (ruleset, context, key) = (Ruleset::compile(&snapshot(FLAGS)), context(), key(place));
-    bencher.bench_local(|| ruleset.evaluate(black_box(&key), black_box(&context)).variant);
+    let (ruleset, context, key) = (compile(&snapshot(FLAGS)), context(), key(place));
+    bencher.bench_local(|| ruleset.evaluate(black_box(&key), black_box(&context)).variant().is_some());
 }
 
 #[divan::bench(sample_size = 1_000)]
@@ -96,29 +92,30 @@ fn half_split(bencher: Bencher<'_, '_>) {
 
 #[divan::bench(sample_size = 1_000)]
 fn all_of_100(bencher: Bencher<'_, '_>) {
-    let (ruleset, context) = (Ruleset::compile(&snapshot(100)), context());
+    let (ruleset, context) = (compile(&snapshot(100)), context());
     bencher.bench_local(|| {
         let visible = ruleset.flags().filter(Entry::client_visible);
-        visible.filter(|flag| flag.evaluate(black_box(&context)).value.is_some()).count()
+        visible.filter(|flag| flag.evaluate(black_box(&context)).value().is_some()).count()
     });
 }
 
 #[divan::bench]
 fn make_context(bencher: Bencher<'_, '_>) {
-    let attributes = context().attributes().clone();
+    let attributes: Map<_, _> =
+        context().attributes().map(|(name, value)| (name.to_owned(), value.clone())).collect();
     bencher.with_inputs(|| attributes.clone()).bench_local_values(Context::new);
 }
 
 #[divan::bench(sample_count = 20)]
 fn compile_5000(bencher: Bencher<'_, '_>) {
     let snapshot = snapshot(FLAGS);
-    bencher.bench_local(|| Ruleset::compile(black_box(&snapshot)));
+    bencher.bench_local(|| compile(black_box(&snapshot)));
 }
 
 #[divan::bench]
 fn apply_one_of_5000(bencher: Bencher<'_, '_>) {
-    let ruleset = Ruleset::compile(&snapshot(FLAGS));
+    let ruleset = compile(&snapshot(FLAGS));
     let delta =
         Delta { revision: 2, flags: BTreeMap::from([(key(2_401), Some(nth(2_401, 2)))]), ..Delta::default() };
-    bencher.bench_local(|| ruleset.apply(black_box(&delta)));
+    bencher.bench_local(|| ruleset.apply(black_box(&delta), &KeyLists::default()));
 }

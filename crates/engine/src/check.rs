@@ -1,27 +1,181 @@
-//! What keeps a flag from being saved.
+//! What keeps a flag, a segment or a context list from being saved.
+//!
+//! A reader is milder with what travels; a writer has no reason to be: everything must compile, everything that
+//! is named must be there, and nothing that depends on what is written may break.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::fmt::Display;
+use std::sync::Arc;
 
-use crate::compile::{Compiler, Findings};
+use crate::compile::Compiled;
 use crate::json::{Violation, Violations};
-use crate::model::{Flag, Read};
+use crate::link::{compile_flags, compile_segments};
+use crate::model::{Condition, Flag, MOST_NAME, Operands, Operator, Read, Snapshot, is_key};
+use crate::pattern;
+use crate::surroundings::{Mention, Segments, Surroundings};
 
-/// No longer than this, in bytes, are names of variants and rules and targeting keys.
-const MOST_NAME: usize = 256;
+/// No config and no segment tests more than this, segments gone into each time they are named.
+const MOST_WEIGHT: u64 = 10_000;
+/// No segment compares more attributes than this.
+const MOST_LEAVES: usize = 1_000;
 
-/// Whether a flag may be written: everything compiles, the last of its rules too, and its names can be told
-/// apart. A reader is milder with what travels; a writer has no reason to be.
+/// Whether the flag `key` of a snapshot may be written: the snapshot is the environment as it will be, or as
+/// much of it as the flag names and is named by.
 ///
 /// # Errors
 /// Everything that is wrong, each with its path in the flag's document, such as `rules[2].serve.variant`.
-pub fn check(key: &str, flag: &Flag) -> Result<(), Vec<Violation>> {
-    let mut findings = Findings::default();
-    Compiler::new(key, flag).body(&mut findings);
-    let mut names = Violations::default();
-    check_names(flag, &mut names);
-    let mut violations: Vec<_> = findings.into_violations().collect();
-    violations.extend(names.into_result(Some(())).err().unwrap_or_default());
+pub fn check_flag(snapshot: &Snapshot, key: &str) -> Result<(), Vec<Violation>> {
+    let state = State::new(snapshot);
+    let compiled = state.compile([key]);
+    let Some(compiled) = compiled.get(key) else { return Ok(()) };
+    let mut violations = compiled.problems.to_vec();
+    if let Read::Known(flag) = &*compiled.document {
+        let mut own = Violations::default();
+        check_names(flag, &mut own);
+        check_prerequisites(snapshot, flag, &mut own);
+        let mut weight = 0_u64;
+        for (index, rule) in flag.rules.iter().enumerate() {
+            let Read::Known(rule) = rule else { continue };
+            check_patterns(&rule.when, format_args!("rules[{index}].when"), &mut own);
+            weight = weight.saturating_add(state.weight(&rule.when));
+        }
+        check_weight(weight, "rules", &mut own);
+        violations.extend(own.into_result(Some(())).err().unwrap_or_default());
+    }
+    // What is broken breaks others too: its own faults say enough.
+    if violations.is_empty() {
+        violations.extend(state.broken_by(Mention::Flag(key)));
+    }
     if violations.is_empty() { Ok(()) } else { Err(violations) }
+}
+
+/// Whether the segment `key` of a snapshot may be written, as [`check_flag`] for a flag. Lists that are named
+/// by their digests are taken for good.
+///
+/// # Errors
+/// Everything that is wrong with it, or would be with the flags and segments that name it.
+pub fn check_segment(snapshot: &Snapshot, key: &str) -> Result<(), Vec<Violation>> {
+    let state = State::new(snapshot);
+    let Some(segment) = state.segments.get(key) else { return Ok(()) };
+    let mut violations = segment.problems.to_vec();
+    if let Some(when) = segment.document.known().and_then(|segment| segment.when.as_ref()) {
+        let mut own = Violations::default();
+        check_patterns(when, "when", &mut own);
+        let mut leaves = 0;
+        when.each_part(&mut |part| leaves += usize::from(matches!(part, Condition::Leaf(_))));
+        if leaves > MOST_LEAVES {
+            own.add("when", format_args!("compares {leaves} attributes; at most {MOST_LEAVES} are allowed"));
+        }
+        check_weight(state.weight(when), "when", &mut own);
+        violations.extend(own.into_result(Some(())).err().unwrap_or_default());
+    }
+    if violations.is_empty() {
+        violations.extend(state.broken_by(Mention::Segment(key)));
+    }
+    if violations.is_empty() { Ok(()) } else { Err(violations) }
+}
+
+/// Whether the context list `key` of a snapshot may be written, or left out of it.
+///
+/// # Errors
+/// What is wrong with it, or would be with the flags and segments that name it.
+pub fn check_list(snapshot: &Snapshot, key: &str) -> Result<(), Vec<Violation>> {
+    let unread = snapshot.lists.get(key).and_then(|list| list.as_result().err());
+    let mut violations: Vec<_> = unread.map(|why| violation("", why)).into_iter().collect();
+    violations.extend(State::new(snapshot).broken_by(Mention::List(key)));
+    if violations.is_empty() { Ok(()) } else { Err(violations) }
+}
+
+/// A snapshot, and its segments compiled.
+struct State<'a> {
+    snapshot: &'a Snapshot,
+    segments: Segments,
+}
+
+impl<'a> State<'a> {
+    fn new(snapshot: &'a Snapshot) -> Self {
+        let mut segments = Segments::new();
+        let keys = snapshot.segments.keys().map(String::as_str);
+        compile_segments(&mut segments, keys, |key| snapshot.segments.get(key), &snapshot.lists, None);
+        Self { snapshot, segments }
+    }
+
+    /// These flags, and those that they require.
+    fn compile(&self, keys: impl IntoIterator<Item = &'a str>) -> BTreeMap<&'a str, Arc<Compiled>> {
+        let keys: Vec<_> = keys.into_iter().collect();
+        let surroundings = Surroundings {
+            lists: &self.snapshot.lists,
+            segments: &self.segments,
+            key_lists: None,
+            flags: &|_| None,
+        };
+        compile_flags(keys.into_iter(), |key| self.snapshot.flags.get(key), |_| None, surroundings)
+    }
+
+    /// How much a condition tests, segments gone into.
+    fn weight(&self, condition: &Condition) -> u64 {
+        let mut weight = 0_u64;
+        condition.each_part(&mut |part| {
+            let own = match part {
+                Condition::Segment(key) => self.segments.get(key).map_or(1, |segment| segment.weight()),
+                _ => 1,
+            };
+            weight = weight.saturating_add(own);
+        });
+        weight
+    }
+
+    /// What is wrong with flags and segments that depend on this one.
+    fn broken_by(&self, written: Mention<'a>) -> Vec<Violation> {
+        let mut mentions = BTreeSet::from([written]);
+        let segments = self
+            .segments
+            .iter()
+            .map(|(key, segment)| (Mention::Segment(key), Mention::all_of_segment(&segment.document)));
+        let flags =
+            self.snapshot.flags.iter().map(|(key, flag)| (Mention::Flag(key), Mention::all_of_flag(flag)));
+        let named: Vec<_> = segments.chain(flags).filter(|(_, named)| !named.is_empty()).collect();
+        loop {
+            let known = mentions.len();
+            for (one, named) in &named {
+                if named.iter().any(|named| mentions.contains(named)) {
+                    mentions.insert(*one);
+                }
+            }
+            if mentions.len() == known {
+                break;
+            }
+        }
+        mentions.remove(&written);
+        let flags = self.compile(mentions.iter().copied().filter_map(Mention::flag));
+        mentions
+            .into_iter()
+            .filter_map(|mention| {
+                let (kind, key, problems) = match mention {
+                    Mention::Flag(key) => ("flag", key, &*flags.get(key)?.problems),
+                    Mention::Segment(key) => ("segment", key, &*self.segments.get(key)?.problems),
+                    Mention::List(_) => return None,
+                };
+                let problem = problems.first()?;
+                Some(violation(
+                    "",
+                    &format!("would break the {kind} {key:?}, which depends on it: {problem}"),
+                ))
+            })
+            .collect()
+    }
+}
+
+fn violation(path: &str, message: &str) -> Violation {
+    Violation { path: path.to_owned(), message: message.to_owned() }
+}
+
+fn check_weight(weight: u64, path: &str, violations: &mut Violations) {
+    if weight > MOST_WEIGHT {
+        let message =
+            format_args!("test {weight} conditions, segments gone into; at most {MOST_WEIGHT} are allowed");
+        violations.add(path, message);
+    }
 }
 
 fn check_names(flag: &Flag, violations: &mut Violations) {
@@ -44,8 +198,65 @@ fn check_names(flag: &Flag, violations: &mut Violations) {
     }
 }
 
-fn check_name(name: &str, path: impl std::fmt::Display, violations: &mut Violations) {
-    if name.is_empty() || name.len() > MOST_NAME || name.contains(char::is_control) {
+fn check_name(name: &str, path: impl Display, violations: &mut Violations) {
+    if !is_key(name) {
         violations.add(path, format_args!("must have 1 to {MOST_NAME} bytes and no control characters"));
+    }
+}
+
+/// Everything that prerequisites name must be there.
+fn check_prerequisites(snapshot: &Snapshot, flag: &Flag, violations: &mut Violations) {
+    let mut seen = HashSet::new();
+    for (index, required) in flag.prerequisites.known().into_iter().flatten().enumerate() {
+        let path = format!("prerequisites[{index}]");
+        if !seen.insert(required.flag.as_str()) {
+            violations.add(
+                format_args!("{path}.flag"),
+                format_args!("{:?} is required already; name all its variants there", required.flag),
+            );
+        }
+        let Some(other) = snapshot.flags.get(&required.flag) else {
+            violations.add(
+                format_args!("{path}.flag"),
+                format_args!("there is no flag {:?}; make it first, or mend the key", required.flag),
+            );
+            continue;
+        };
+        let Some(other) = other.known() else { continue };
+        if other.archived {
+            let message = format_args!("{:?} is archived and never answers what is required", required.flag);
+            violations.add(format_args!("{path}.flag"), message);
+        }
+        if required.variants.is_empty() {
+            violations.add(format_args!("{path}.variants"), "must name at least one variant");
+        }
+        for (nth, variant) in required.variants.iter().enumerate() {
+            if !other.variants.iter().any(|own| own.key == *variant) {
+                let has: Vec<_> = other.variants.iter().map(|own| own.key.as_str()).collect();
+                violations.add(
+                    format_args!("{path}.variants[{nth}]"),
+                    format_args!(
+                        "{variant:?} is not a variant of {:?}, which has {}",
+                        required.flag,
+                        has.join(", ")
+                    ),
+                );
+            }
+        }
+    }
+}
+
+/// Patterns are bounded where they are written, so that all readers can afford them.
+fn check_patterns(condition: &Condition, path: impl Display, violations: &mut Violations) {
+    for (way, part) in condition.parts() {
+        let Condition::Leaf(leaf) = part else { continue };
+        let Operands::Values(values) = &leaf.operands else { continue };
+        if leaf.operator != Operator::Matches {
+            continue;
+        }
+        for (index, value) in values.iter().enumerate() {
+            let Some(Err(why)) = value.as_str().map(pattern::check_size) else { continue };
+            violations.add(format_args!("{path}{way}.values[{index}]"), why);
+        }
     }
 }

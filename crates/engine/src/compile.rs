@@ -3,33 +3,49 @@
 //! Nothing here fails as a whole. What is wrong with the flag itself makes every question about it an error,
 //! disabled or not; what is wrong with a rule makes that rule never hold, and the flag lives.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
+use std::fmt::Display;
+use std::sync::Arc;
 
 use foldhash::fast::FixedState;
 use serde_json::Value;
 
-use crate::context::Path;
+use crate::graph::{Graph, spelled};
 use crate::json::{Violation, Violations, type_name};
-use crate::model::{self, Flag, Hash, Kind, Read, Revision, Target, Variant, WHOLE};
+use crate::model::{self, Condition, Flag, Kind, Prerequisite, Read, Revision, Target, Variant, WHOLE};
 use crate::resolution::ErrorCode;
-use crate::tree::Tree;
+use crate::steps::Steps;
+use crate::surroundings::{MOST_SEGMENT_DEPTH, Mention, Surroundings, named_in};
+use crate::test::{Scope, Unit};
 
 /// No flag compares more attributes than this in all its rules.
 const MOST_LEAVES: usize = 1_000;
+/// No config names more prerequisites than this.
+const MOST_PREREQUISITES: usize = 16;
+/// A question asks no more distinct prerequisites than this.
+pub(crate) const MOST_ASKED: usize = 64;
+/// No chain of prerequisites is longer than this, the flag itself not counted.
+const MOST_CHAIN: usize = 32;
+/// No more distinct segments than this are reached from a config.
+const MOST_SEGMENTS: usize = 64;
 /// No value nests deeper than this. JSON readers stop at 128 levels, and a value travels inside other documents.
 const MOST_VALUE_DEPTH: usize = 32;
 /// The whole numbers up to this, either way, are doubles of their own.
 const MOST_WHOLE: f64 = 9_007_199_254_740_991.0;
 
 /// A flag that can be asked.
-#[derive(Debug, PartialEq)]
+#[derive(Debug)]
 pub(crate) struct Compiled {
-    pub(crate) key: Box<str>,
+    pub(crate) key: Arc<str>,
     pub(crate) version: Revision,
     pub(crate) client_visible: bool,
+    /// What it was compiled from. Names, values and texts stay there.
+    pub(crate) document: Arc<Read<Flag>>,
+    /// It must be compiled anew when others are.
+    pub(crate) names_others: bool,
     pub(crate) body: Result<Body, Fault>,
     /// Why it does not compile, or why some of its rules never hold.
-    pub(crate) problems: Box<[Box<str>]>,
+    pub(crate) problems: Box<[Violation]>,
 }
 
 /// Why a flag answers nothing.
@@ -39,51 +55,75 @@ pub(crate) struct Fault {
     pub(crate) details: Box<str>,
 }
 
-/// What a flag that compiled is made of. Variants are named by their place.
+/// What a flag that compiled is made of. Variants are named by their place in the document.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Body {
     /// Neither archived nor disabled.
     pub(crate) on: bool,
-    pub(crate) variants: Box<[Variant]>,
-    pub(crate) off: Option<usize>,
-    pub(crate) targets: HashMap<Box<str>, usize, FixedState>,
+    /// It has nothing that could tell one context from another.
+    pub(crate) is_static: bool,
+    pub(crate) off: Option<u32>,
+    pub(crate) prerequisites: Box<[Required]>,
+    pub(crate) targets: HashMap<Box<str>, u32, FixedState>,
     /// In the order in which they are tried. Those that never hold are not among them.
     pub(crate) rules: Box<[Rule]>,
     pub(crate) default: Serve,
-    /// It has nothing that could tell one context from another.
-    pub(crate) is_static: bool,
+}
+
+/// Another flag that must have answered with one of some variants.
+#[derive(Debug)]
+pub(crate) struct Required {
+    /// None if there is no such flag.
+    pub(crate) flag: Option<Arc<Compiled>>,
+    pub(crate) variants: Box<[u32]>,
 }
 
 #[derive(Debug, PartialEq)]
 pub(crate) struct Rule {
-    pub(crate) id: Box<str>,
-    pub(crate) when: Tree,
+    /// Its place in the document.
+    pub(crate) place: u32,
+    pub(crate) when: Steps,
     pub(crate) serve: Serve,
 }
 
 #[derive(Debug, PartialEq)]
 pub(crate) enum Serve {
     Nothing,
-    Variant(usize),
-    Split(Split),
+    Variant(u32),
+    Split(Box<Split>),
 }
 
 #[derive(Debug, PartialEq)]
 pub(crate) struct Split {
     pub(crate) shares: Box<[Share]>,
     /// The variant that has all the weight.
-    pub(crate) whole: Option<usize>,
-    /// Where to look for the key; the targeting key if there are none.
-    pub(crate) by: Box<[Path]>,
-    pub(crate) hash: Hash,
-    pub(crate) salt: Box<str>,
+    pub(crate) whole: Option<u32>,
+    pub(crate) unit: Unit,
+    pub(crate) sticky: bool,
 }
 
 #[derive(Debug, PartialEq)]
 pub(crate) struct Share {
     /// The first bucket that is no longer its own.
     pub(crate) end: u32,
-    pub(crate) variant: usize,
+    pub(crate) variant: u32,
+}
+
+impl PartialEq for Required {
+    /// The other flag is compared where it stands itself.
+    fn eq(&self, other: &Self) -> bool {
+        let key = |required: &Self| required.flag.as_ref().map(|flag| Arc::clone(&flag.key));
+        key(self) == key(other) && self.variants == other.variants
+    }
+}
+
+impl PartialEq for Compiled {
+    fn eq(&self, other: &Self) -> bool {
+        self.key == other.key
+            && self.document == other.document
+            && self.body == other.body
+            && self.problems == other.problems
+    }
 }
 
 /// What is wrong with a flag, by what it costs.
@@ -106,35 +146,57 @@ impl Findings {
 }
 
 impl Compiled {
-    pub(crate) fn new(key: &str, flag: &Read<Flag>) -> Self {
-        match flag {
-            Read::Known(flag) => Self::known(key, flag),
+    /// Compiles a flag whose prerequisites and segments are compiled. `flags` is who asks whom.
+    pub(crate) fn new(
+        key: &str,
+        document: &Arc<Read<Flag>>,
+        surroundings: &Surroundings<'_>,
+        flags: &Graph<'_>,
+    ) -> Self {
+        let key = Arc::from(key);
+        let document = Arc::clone(document);
+        let names_others = !Mention::all_of_flag(&document).is_empty();
+        match &*document {
+            Read::Known(flag) => {
+                let mut findings = Findings::default();
+                let body = Compiler::new(&key, flag, surroundings, flags).body(&mut findings);
+                let (version, client_visible) = (flag.version, flag.client_visible);
+                let (body, problems) = findings.judge(body);
+                Self { key, version, client_visible, document, names_others, body, problems }
+            }
             Read::Unknown { raw, why } => Self {
-                key: key.into(),
+                key,
                 // What can be said of it all the same.
                 version: raw.get("version").and_then(Value::as_u64).unwrap_or_default(),
                 client_visible: raw.get("client_visible").and_then(Value::as_bool).unwrap_or_default(),
                 body: Err(Fault { code: ErrorCode::ParseError, details: why.as_str().into() }),
-                problems: Box::new([why.as_str().into()]),
+                problems: Box::new([Violation { path: String::new(), message: why.clone() }]),
+                document,
+                names_others,
             },
         }
     }
 
-    fn known(key: &str, flag: &Flag) -> Self {
-        let mut findings = Findings::default();
-        let body = Compiler::new(key, flag).body(&mut findings);
-        let code = match (findings.unreadable.is_empty(), findings.exceeded.is_empty()) {
+    /// What it names.
+    pub(crate) fn mentions(&self) -> Vec<Mention<'_>> {
+        Mention::all_of_flag(&self.document)
+    }
+}
+
+impl Findings {
+    fn judge(self, body: Body) -> (Result<Body, Fault>, Box<[Violation]>) {
+        let code = match (self.unreadable.is_empty(), self.exceeded.is_empty()) {
             (false, _) => Some(ErrorCode::ParseError),
             (true, false) => Some(ErrorCode::General),
             (true, true) => None,
         };
-        let problems: Box<[Box<str>]> =
-            findings.into_violations().map(|violation| violation.to_string().into()).collect();
+        let problems: Box<[_]> = self.into_violations().collect();
+        let details = || problems.first().map(Violation::to_string).unwrap_or_default();
         let body = match code {
-            Some(code) => Err(Fault { code, details: problems.first().cloned().unwrap_or_default() }),
+            Some(code) => Err(Fault { code, details: details().into() }),
             None => Ok(body),
         };
-        Self { key: key.into(), version: flag.version, client_visible: flag.client_visible, body, problems }
+        (body, problems)
     }
 }
 
@@ -142,20 +204,22 @@ impl Compiled {
 pub(crate) struct Compiler<'a> {
     key: &'a str,
     flag: &'a Flag,
-    places: HashMap<&'a str, usize, FixedState>,
+    surroundings: &'a Surroundings<'a>,
+    flags: &'a Graph<'a>,
+    places: HashMap<&'a str, u32, FixedState>,
 }
 
 impl<'a> Compiler<'a> {
-    pub(crate) fn new(key: &'a str, flag: &'a Flag) -> Self {
+    pub(crate) fn new(
+        key: &'a str,
+        flag: &'a Flag,
+        surroundings: &'a Surroundings<'a>,
+        flags: &'a Graph<'a>,
+    ) -> Self {
         // The first of two variants of one name: the second is a fault anyway.
-        let places = flag
-            .variants
-            .iter()
-            .enumerate()
-            .rev()
-            .map(|(place, variant)| (variant.key.as_str(), place))
-            .collect();
-        Self { key, flag, places }
+        let variants: Vec<_> = (0_u32..).zip(&flag.variants).collect();
+        let places = variants.iter().rev().map(|(place, variant)| (variant.key.as_str(), *place)).collect();
+        Self { key, flag, surroundings, flags, places }
     }
 
     /// Compiles all there is, past every fault: what comes out of a flag with findings in `unreadable` or
@@ -164,7 +228,10 @@ impl<'a> Compiler<'a> {
         let flag = self.flag;
         let unreadable = &mut findings.unreadable;
         self.check_variants(unreadable);
-        self.check_abilities(unreadable);
+        for (index, need) in flag.needs.iter().enumerate() {
+            let message = format_args!("{need:?} is not an ability of this version");
+            unreadable.add(format_args!("needs[{index}]"), message);
+        }
         let off = flag.off_variant.as_ref().and_then(|off| self.place(off, "off_variant", unreadable));
         let targets = self.targets(unreadable);
         let default = match flag.default.as_result() {
@@ -174,23 +241,100 @@ impl<'a> Compiler<'a> {
                 None
             }
         };
+        let prerequisites = self.prerequisites(findings);
+        self.check_segments(&mut findings.exceeded);
         let rules = self.rules(findings);
         let default = default.unwrap_or(Serve::Nothing);
         Body {
             on: flag.enabled && !flag.archived,
-            variants: flag.variants.clone().into(),
-            off,
             // A rule that never holds is still a rule.
-            is_static: targets.is_empty() && flag.rules.is_empty() && matches!(default, Serve::Variant(_)),
+            is_static: targets.is_empty()
+                && flag.rules.is_empty()
+                && prerequisites.is_empty()
+                && matches!(default, Serve::Variant(_)),
+            off,
+            prerequisites,
             targets,
             rules,
             default,
         }
     }
 
+    /// Bounds and circles are decided by what the documents say, not by what became of the other flags.
+    fn prerequisites(&self, findings: &mut Findings) -> Box<[Required]> {
+        let required = match self.flag.prerequisites.as_result() {
+            Ok(required) => required,
+            Err(why) => {
+                findings.unreadable.add("prerequisites", why);
+                return Box::default();
+            }
+        };
+        if required.is_empty() {
+            return Box::default();
+        }
+        if let Some(cycle) = self.flags.cycle(self.key) {
+            let message = format!("flags must not require each other in a circle: {}", spelled(cycle));
+            findings.unreadable.add("prerequisites", message);
+            return Box::default();
+        }
+        let names = || required.iter().map(|required| required.flag.as_str());
+        let exceeded = [
+            (required.len(), MOST_PREREQUISITES, "prerequisites in one config"),
+            (self.flags.reach(names(), MOST_ASKED), MOST_ASKED, "distinct flags through all prerequisites"),
+            (self.flags.depth(self.key).saturating_sub(1), MOST_CHAIN, "flags in one chain of prerequisites"),
+        ];
+        for (number, most, what) in exceeded {
+            if number > most {
+                findings
+                    .exceeded
+                    .add("prerequisites", format_args!("are more than {most} {what}; leave some out"));
+            }
+        }
+        if !findings.exceeded.is_empty() {
+            return Box::default();
+        }
+        required.iter().map(|required| self.required(required)).collect()
+    }
+
+    fn required(&self, required: &Prerequisite) -> Required {
+        let flag = (self.surroundings.flags)(&required.flag);
+        let variants = flag.as_ref().and_then(|flag| flag.document.known()).map(|other| &*other.variants);
+        let named = |variant: &Variant| required.variants.contains(&variant.key);
+        let variants = (0_u32..).zip(variants.unwrap_or_default());
+        Required { variants: variants.filter(|(_, v)| named(v)).map(|(place, _)| place).collect(), flag }
+    }
+
+    fn check_segments(&self, exceeded: &mut Violations) {
+        let mut reached = BTreeSet::new();
+        for rule in self.flag.rules.iter().filter_map(Read::known) {
+            named_in(&rule.when, |mention| reached.extend(mention.segment()));
+        }
+        if reached.is_empty() {
+            return;
+        }
+        let segments = self.surroundings.segments;
+        let depth = reached.iter().filter_map(|key| segments.get(*key)).map(|segment| segment.depth).max();
+        if depth > Some(MOST_SEGMENT_DEPTH) {
+            let message = format_args!("name segments more than {MOST_SEGMENT_DEPTH} levels deep");
+            exceeded.add("rules", message);
+        }
+        let mut waiting: Vec<&str> = reached.iter().copied().collect();
+        while let Some(segment) = waiting.pop().and_then(|key| segments.get(key)) {
+            for named in Mention::all_of_segment(&segment.document).into_iter().filter_map(Mention::segment) {
+                if reached.len() <= MOST_SEGMENTS && reached.insert(named) {
+                    waiting.push(named);
+                }
+            }
+        }
+        if reached.len() > MOST_SEGMENTS {
+            let message = format_args!("reach more than {MOST_SEGMENTS} distinct segments; leave some out");
+            exceeded.add("rules", message);
+        }
+    }
+
     fn check_variants(&self, violations: &mut Violations) {
         for (index, Variant { key, value }) in self.flag.variants.iter().enumerate() {
-            if self.places.get(key.as_str()) != Some(&index) {
+            if self.places.get(key.as_str()).copied() != u32::try_from(index).ok() {
                 violations.add(
                     format_args!("variants[{index}].key"),
                     format_args!("{key:?} is taken by another variant"),
@@ -202,21 +346,7 @@ impl<'a> Compiler<'a> {
         }
     }
 
-    fn check_abilities(&self, violations: &mut Violations) {
-        match self.flag.prerequisites.as_result() {
-            Ok(prerequisites) if prerequisites.is_empty() => {}
-            Ok(_) => violations.add("prerequisites", "prerequisites are not understood by this version"),
-            Err(why) => violations.add("prerequisites", why),
-        }
-        for (index, ability) in self.flag.needs.iter().enumerate() {
-            violations.add(
-                format_args!("needs[{index}]"),
-                format_args!("{ability:?} is not an ability of this version"),
-            );
-        }
-    }
-
-    fn targets(&self, violations: &mut Violations) -> HashMap<Box<str>, usize, FixedState> {
+    fn targets(&self, violations: &mut Violations) -> HashMap<Box<str>, u32, FixedState> {
         let mut places = HashMap::default();
         let targets = self.flag.targets.as_result().unwrap_or_else(|why| {
             violations.add("targets", why);
@@ -239,23 +369,24 @@ impl<'a> Compiler<'a> {
     }
 
     fn rules(&self, findings: &mut Findings) -> Box<[Rule]> {
+        let gate_salt = format!("{}:gate", self.key);
+        let scope = Scope { surroundings: self.surroundings, gate_salt: &gate_salt };
         let mut rules = Vec::with_capacity(self.flag.rules.len());
         let mut leaves = 0;
-        for (index, rule) in self.flag.rules.iter().enumerate() {
+        for (place, rule) in (0_u32..).zip(&self.flag.rules) {
             let rule = match rule.as_result() {
                 Ok(rule) => rule,
                 Err(why) => {
-                    findings.lost_rules.add(format_args!("rules[{index}]"), why);
+                    findings.lost_rules.add(format_args!("rules[{place}]"), why);
                     continue;
                 }
             };
-            let when = Tree::new(&rule.when)
-                .map_err(|why| findings.lost_rules.add(format_args!("rules[{index}].when"), why));
-            leaves += when.as_ref().map_or(0, Tree::leaves);
-            let serve =
-                self.serve(&rule.serve, format_args!("rules[{index}].serve"), &mut findings.lost_rules);
-            if let (Ok(when), Some(serve)) = (when, serve) {
-                rules.push((rule.priority, Rule { id: rule.id.as_str().into(), when, serve }));
+            rule.when.each_part(&mut |part| leaves += usize::from(matches!(part, Condition::Leaf(_))));
+            let lost = &mut findings.lost_rules;
+            let when = Steps::new(&rule.when, &scope, format_args!("rules[{place}].when"), lost);
+            let serve = self.serve(&rule.serve, format_args!("rules[{place}].serve"), lost);
+            if let (Some(when), Some(serve)) = (when, serve) {
+                rules.push((rule.priority, Rule { place, when, serve }));
             }
         }
         if leaves > MOST_LEAVES {
@@ -268,39 +399,29 @@ impl<'a> Compiler<'a> {
         rules.into_iter().map(|(_, rule)| rule).collect()
     }
 
-    fn serve(
-        &self,
-        serve: &model::Serve,
-        path: impl std::fmt::Display,
-        violations: &mut Violations,
-    ) -> Option<Serve> {
+    fn serve(&self, serve: &model::Serve, path: impl Display, violations: &mut Violations) -> Option<Serve> {
         match serve {
             model::Serve::Nothing => Some(Serve::Nothing),
             model::Serve::Variant(variant) => {
                 self.place(variant, format_args!("{path}.variant"), violations).map(Serve::Variant)
             }
-            model::Serve::Split(split) => self.split(split, path, violations).map(Serve::Split),
+            model::Serve::Split(split) => self.split(split, path, violations).map(Box::new).map(Serve::Split),
         }
     }
 
-    fn split(
-        &self,
-        split: &model::Split,
-        path: impl std::fmt::Display,
-        violations: &mut Violations,
-    ) -> Option<Split> {
+    fn split(&self, split: &model::Split, path: impl Display, violations: &mut Violations) -> Option<Split> {
         let mut end = 0_u32;
         let mut whole = None;
         let mut shares = Some(Vec::<Share>::with_capacity(split.shares.len()));
         for (index, share) in split.shares.iter().enumerate() {
             end = end.saturating_add(share.weight);
-            let place = self.place(&share.variant, format_args!("{path}.split[{index}].variant"), violations);
+            let path = format_args!("{path}.split[{index}].variant");
+            let place = self.place(&share.variant, path, violations);
             let (Some(all), Some(variant)) = (&mut shares, place) else {
                 shares = None;
                 continue;
             };
             if all.iter().any(|earlier| earlier.variant == variant) {
-                let path = format_args!("{path}.split[{index}].variant");
                 violations.add(path, format_args!("{:?} stands in this split already", share.variant));
                 shares = None;
                 continue;
@@ -315,22 +436,12 @@ impl<'a> Compiler<'a> {
             violations.add(format_args!("{path}.split"), message);
             return None;
         }
-        Some(Split {
-            shares: shares?.into(),
-            whole,
-            by: split.by.iter().map(|path| Path::new(path)).collect(),
-            hash: split.hash,
-            salt: split.salt.as_deref().unwrap_or(self.key).into(),
-        })
+        let unit = Unit::new(&split.spread, self.key);
+        Some(Split { shares: shares?.into(), whole, unit, sticky: split.sticky })
     }
 
     /// Where the variant of this name stands.
-    fn place(
-        &self,
-        variant: &str,
-        path: impl std::fmt::Display,
-        violations: &mut Violations,
-    ) -> Option<usize> {
+    fn place(&self, variant: &str, path: impl Display, violations: &mut Violations) -> Option<u32> {
         let place = self.places.get(variant).copied();
         if place.is_none() {
             violations.add(path, format_args!("{variant:?} is not a variant of this flag"));

@@ -1,5 +1,8 @@
 //! What the caller knows of a request, and how a condition finds something in it.
 
+use std::hash::BuildHasher;
+
+use foldhash::fast::FixedState;
 use serde_json::{Map, Value};
 
 use crate::text::NumberText;
@@ -10,22 +13,31 @@ const TARGETING_KEY: &str = "targetingKey";
 const RESERVED: char = '$';
 /// A path of more parts than this is looked up by its full name only.
 const MOST_PARTS: usize = 8;
+/// Up to this many attributes are looked through one after the other.
+const FEW: usize = 16;
 
-/// The caller's attributes, `OpenFeature`'s evaluation context.
+/// The caller's attributes, `OpenFeature`'s evaluation context: made once, asked many times.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Context {
-    attributes: Map<String, Value>,
+    /// Ascending by name, as the JSON object was.
+    attributes: Vec<(String, Value)>,
+    /// Where an attribute stands, by the hash of its name; ascending by hash, then by place, which is by name.
+    index: Vec<(u64, u32)>,
     targeting_key: Option<Box<str>>,
 }
 
 impl Context {
     /// A context of these attributes. Those whose names begin with `$` are reserved and dropped.
-    pub fn new(mut attributes: Map<String, Value>) -> Self {
-        attributes.retain(|name, _| !name.starts_with(RESERVED));
-        let targeting_key = attributes
-            .get(TARGETING_KEY)
+    pub fn new(attributes: Map<String, Value>) -> Self {
+        let attributes: Vec<_> =
+            attributes.into_iter().filter(|(name, _)| !name.starts_with(RESERVED)).collect();
+        let mut index: Vec<_> = (0_u32..).zip(&attributes).map(|(at, (name, _))| (hash(name), at)).collect();
+        index.sort_unstable();
+        let mut context = Self { attributes, index, targeting_key: None };
+        context.targeting_key = context
+            .find(hash(TARGETING_KEY), TARGETING_KEY)
             .and_then(|value| Attribute::of(value).key(&mut NumberText::default()).map(Box::from));
-        Self { attributes, targeting_key }
+        context
     }
 
     /// A context that says who is asking, and nothing else.
@@ -33,37 +45,78 @@ impl Context {
         Self::new(Map::from_iter([(TARGETING_KEY.to_owned(), Value::from(targeting_key))]))
     }
 
-    /// What was kept of the caller's attributes, word for word.
-    pub fn attributes(&self) -> &Map<String, Value> {
-        &self.attributes
+    /// What was kept of the caller's attributes, word for word, ascending by name.
+    pub fn attributes(&self) -> impl Iterator<Item = (&str, &Value)> {
+        self.attributes.iter().map(|(name, value)| (name.as_str(), value))
     }
 
     /// Who is asking: the attribute `targetingKey`, a number or boolean as its text. An empty text, `null`,
     /// a list and an object name nobody.
+    #[inline]
     pub fn targeting_key(&self) -> Option<&str> {
         self.targeting_key.as_deref()
     }
 
     /// What stands at `path`.
+    #[inline]
     pub(crate) fn attribute(&self, path: &Path) -> Attribute<'_> {
-        if *path.name == *TARGETING_KEY {
+        if path.is_targeting_key {
             return self.targeting_key().map_or(Attribute::Missing, Attribute::Text);
         }
         // Present under its full name, `null` included, ends the search.
-        self.attributes.get(&*path.name).or_else(|| self.walk(path)).map_or(Attribute::Missing, Attribute::of)
+        match self.find(path.hash, &path.name) {
+            Some(value) => Attribute::of(value),
+            None if path.parts.is_empty() => Attribute::Missing,
+            None => self.walk(path).map_or(Attribute::Missing, Attribute::of),
+        }
+    }
+
+    /// The attribute of a name with this hash. A name's hash may be known to whoever makes up the names, so
+    /// beyond a few attributes the search stays logarithmic even when all of them have the same.
+    #[inline]
+    fn find(&self, hash: u64, name: &str) -> Option<&Value> {
+        if self.index.len() > FEW {
+            return self.find_among_many(hash, name);
+        }
+        for (candidate, at) in &self.index {
+            if *candidate == hash {
+                let (own, value) = self.attributes.get(*at as usize)?;
+                if own == name {
+                    return Some(value);
+                }
+            }
+        }
+        None
+    }
+
+    fn find_among_many(&self, hash: u64, name: &str) -> Option<&Value> {
+        let own = |at: u32| self.attributes.get(at as usize).map_or("", |(own, _)| own.as_str());
+        let place = self
+            .index
+            .binary_search_by(|(candidate, at)| candidate.cmp(&hash).then_with(|| own(*at).cmp(name)))
+            .ok()?;
+        let (_, at) = self.index.get(place)?;
+        self.attributes.get(*at as usize).map(|(_, value)| value)
     }
 
     fn walk(&self, path: &Path) -> Option<&Value> {
         let (first, rest) = path.parts.split_first()?;
-        let from = self.attributes.get(&**first)?;
+        let from = self.find(hash(first), first)?;
         rest.iter().try_fold(from, |value, part| value.as_object()?.get(&**part))
     }
 }
 
-/// A path of an attribute, split once.
+/// The same in every process: what is compiled must not depend on chance.
+fn hash(name: &str) -> u64 {
+    FixedState::default().hash_one(name)
+}
+
+/// A path of an attribute, split and hashed once.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Path {
     name: Box<str>,
+    hash: u64,
+    is_targeting_key: bool,
     /// Names of the objects on the way and of the attribute; empty where only the full name counts.
     parts: Box<[Box<str>]>,
 }
@@ -74,7 +127,7 @@ impl Path {
             // An object there is no targeting key, and nothing else either.
             && name.split('.').next() != Some(TARGETING_KEY);
         let parts = if walks { name.split('.').map(Box::from).collect() } else { Box::default() };
-        Self { name: name.into(), parts }
+        Self { name: name.into(), hash: hash(name), is_targeting_key: name == TARGETING_KEY, parts }
     }
 }
 
@@ -92,6 +145,7 @@ pub(crate) enum Attribute<'a> {
 }
 
 impl<'a> Attribute<'a> {
+    #[inline]
     pub(crate) fn of(value: &'a Value) -> Self {
         match value {
             Value::Null => Self::Missing,
@@ -110,6 +164,18 @@ impl<'a> Attribute<'a> {
         match self {
             Self::List(elements) => elements.iter().any(|element| test(Self::of(element))),
             one => test(one),
+        }
+    }
+
+    /// It as JSON, for who wants to see it; none if it is missing.
+    pub(crate) fn to_value(self) -> Option<Value> {
+        match self {
+            Self::Missing => None,
+            Self::Text(text) => Some(text.into()),
+            Self::Number(number) => Some(number.into()),
+            Self::Boolean(boolean) => Some(boolean.into()),
+            Self::List(elements) => Some(Value::Array(elements.to_vec())),
+            Self::Object => Some(Value::Object(Map::new())),
         }
     }
 
@@ -177,7 +243,7 @@ mod tests {
     fn reserved_names_are_dropped_and_the_rest_is_kept_word_for_word() {
         let context = context(json!({"$now": 1, "$": 2, "a$": 3, "o": {"$in": 4}, "targetingKey": 7}));
         assert_eq!(
-            Value::from(context.attributes().clone()),
+            context.attributes().map(|(name, value)| (name.to_owned(), value.clone())).collect::<Value>(),
             json!({"a$": 3, "o": {"$in": 4}, "targetingKey": 7})
         );
         assert_eq!(context.attribute(&Path::new("$now")), Attribute::Missing);

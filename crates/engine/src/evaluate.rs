@@ -1,105 +1,206 @@
 //! The order in which a flag is asked: `docs/evaluation.md`, "Order".
 
-use crate::bucket;
-use crate::compile::{Body, Compiled, Fault, Serve, Split};
+use crate::compile::{Body, Compiled, MOST_ASKED, Required, Serve, Split};
 use crate::context::Context;
-use crate::model::Revision;
-use crate::resolution::{Error, ErrorCode, Reason, Resolution};
-use crate::text::NumberText;
+use crate::resolution::{Assignments, ErrorCode, Reason};
+use crate::trace::{Event, Listener};
 
-impl Compiled {
-    pub(crate) fn evaluate<'r>(&'r self, context: &Context, revision: Revision) -> Resolution<'r> {
-        let answer = match &self.body {
-            Ok(body) => body.answer(context),
-            Err(Fault { code, details }) => Answer::error(Error { code: *code, details }),
-        };
-        let variant = answer.variant.and_then(|place| self.body.as_ref().ok()?.variants.get(place));
-        Resolution {
-            value: variant.map(|variant| &variant.value),
-            variant: variant.map(|variant| variant.key.as_str()),
-            reason: answer.reason,
-            error: answer.error,
-            rule: answer.rule,
-            flag_version: self.version,
-            revision,
+/// A question: who is asking, and what they were given before.
+#[derive(Clone, Copy)]
+pub(crate) struct Asked<'a> {
+    pub(crate) context: &'a Context,
+    /// None where nobody keeps them.
+    pub(crate) assignments: Option<&'a dyn Assignments>,
+}
+
+/// What a flag has to say, by places in its document.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Answer {
+    pub(crate) variant: Option<u32>,
+    pub(crate) rule: Option<u32>,
+    pub(crate) reason: Reason,
+    pub(crate) error: Option<ErrorCode>,
+    /// Of a sticky split: whether an earlier assignment could have been taken.
+    pub(crate) sticky: Option<bool>,
+}
+
+impl Answer {
+    pub(crate) fn plain(variant: Option<u32>, reason: Reason) -> Self {
+        Self { variant, rule: None, reason, error: None, sticky: None }
+    }
+
+    pub(crate) fn error(code: ErrorCode) -> Self {
+        Self { error: Some(code), ..Self::plain(None, Reason::Error) }
+    }
+}
+
+/// Answers of prerequisites to one question: each is asked once, however many ways lead to it.
+struct Memo<'r> {
+    known: [Option<(&'r Compiled, Answer)>; MOST_ASKED],
+}
+
+impl<'r> Memo<'r> {
+    fn get(&self, flag: &Compiled) -> Option<Answer> {
+        let known = self.known.iter().map_while(Option::as_ref);
+        known.into_iter().find(|(other, _)| std::ptr::eq(*other, flag)).map(|(_, answer)| *answer)
+    }
+
+    /// What was compiled reaches no more flags than there is room for.
+    fn keep(&mut self, flag: &'r Compiled, answer: Answer) {
+        if let Some(free) = self.known.iter_mut().find(|known| known.is_none()) {
+            *free = Some((flag, answer));
         }
     }
 }
 
-/// What a flag's body has to say.
-struct Answer<'r> {
-    variant: Option<usize>,
-    reason: Reason,
-    error: Option<Error<'r>>,
-    rule: Option<&'r str>,
-}
+impl Compiled {
+    #[inline]
+    pub(crate) fn answer<'r>(&'r self, asked: Asked<'_>, listener: &mut impl Listener<'r>) -> Answer {
+        listener.hear(|| Event::Asked(self));
+        let answer = match &self.body {
+            Ok(body) if body.is_static && body.on => body.default_answer(asked, self, listener),
+            Ok(body) if body.prerequisites.is_empty() || !body.on => body.answer(asked, self, listener),
+            Ok(_) => self.answer_after_others(asked, &mut Memo { known: [None; MOST_ASKED] }, listener),
+            Err(fault) => Answer::error(fault.code),
+        };
+        listener.hear(|| Event::Answered(answer));
+        answer
+    }
 
-impl Answer<'_> {
-    fn plain(variant: Option<usize>, reason: Reason) -> Self {
-        Self { variant, reason, error: None, rule: None }
+    /// Goes no deeper than a chain of prerequisites may be long.
+    fn answer_after_others<'r>(
+        &'r self,
+        asked: Asked<'_>,
+        memo: &mut Memo<'r>,
+        listener: &mut impl Listener<'r>,
+    ) -> Answer {
+        match &self.body {
+            Ok(body) if body.on => {
+                for (place, required) in body.prerequisites.iter().enumerate() {
+                    listener.hear(|| Event::Prerequisite(place));
+                    let holds = required.holds(asked, memo, listener);
+                    listener.hear(|| Event::PrerequisiteHolds(holds));
+                    if !holds {
+                        return Answer::plain(body.off, Reason::PrerequisiteFailed);
+                    }
+                }
+                body.answer(asked, self, listener)
+            }
+            Ok(body) => body.answer(asked, self, listener),
+            Err(fault) => Answer::error(fault.code),
+        }
     }
 }
 
-impl<'r> Answer<'r> {
-    fn error(error: Error<'r>) -> Self {
-        Self { variant: None, reason: Reason::Error, error: Some(error), rule: None }
+impl Required {
+    fn holds<'r>(&'r self, asked: Asked<'_>, memo: &mut Memo<'r>, listener: &mut impl Listener<'r>) -> bool {
+        let Some(flag) = &self.flag else { return false };
+        let answer = memo.get(flag).unwrap_or_else(|| {
+            listener.hear(|| Event::Asked(flag));
+            let answer = flag.answer_after_others(asked, memo, listener);
+            listener.hear(|| Event::Answered(answer));
+            memo.keep(flag, answer);
+            answer
+        });
+        let went_through =
+            !matches!(answer.reason, Reason::Disabled | Reason::PrerequisiteFailed | Reason::Error);
+        went_through && answer.variant.is_some_and(|variant| self.variants.contains(&variant))
     }
 }
 
 impl Body {
-    fn answer(&self, context: &Context) -> Answer<'_> {
+    /// All but the prerequisites.
+    #[inline]
+    fn answer<'r>(&'r self, asked: Asked<'_>, flag: &Compiled, listener: &mut impl Listener<'r>) -> Answer {
         if !self.on {
             return Answer::plain(self.off, Reason::Disabled);
         }
-        if let Some(variant) = context.targeting_key().and_then(|key| self.targets.get(key)) {
-            return Answer::plain(Some(*variant), Reason::TargetingMatch);
+        if !self.targets.is_empty() {
+            let target = asked.context.targeting_key().and_then(|key| self.targets.get(key));
+            listener.hear(|| Event::Targets { hit: target.is_some() });
+            if let Some(variant) = target {
+                return Answer::plain(Some(*variant), Reason::TargetingMatch);
+            }
         }
-        if let Some(rule) = self.rules.iter().find(|rule| rule.when.holds(context)) {
-            return Answer { rule: Some(&rule.id), ..rule.serve.answer(context, Reason::TargetingMatch) };
+        for rule in &self.rules {
+            listener.hear(|| Event::Rule(rule.place));
+            if rule.when.hold(asked, listener) {
+                let answer = rule.serve.answer(asked, flag, Reason::TargetingMatch, listener);
+                return Answer { rule: Some(rule.place), ..answer };
+            }
         }
+        self.default_answer(asked, flag, listener)
+    }
+
+    #[inline]
+    fn default_answer<'r>(
+        &'r self,
+        asked: Asked<'_>,
+        flag: &Compiled,
+        listener: &mut impl Listener<'r>,
+    ) -> Answer {
         let reason = if self.is_static { Reason::Static } else { Reason::Default };
-        self.default.answer(context, reason)
+        self.default.answer(asked, flag, reason, listener)
     }
 }
 
 impl Serve {
     /// `reason` is the one of a variant, and of nothing in a variant's place.
-    fn answer(&self, context: &Context, reason: Reason) -> Answer<'_> {
+    #[inline]
+    fn answer<'r>(
+        &'r self,
+        asked: Asked<'_>,
+        flag: &Compiled,
+        reason: Reason,
+        listener: &mut impl Listener<'r>,
+    ) -> Answer {
         match self {
             Self::Nothing => Answer::plain(None, reason),
             Self::Variant(variant) => Answer::plain(Some(*variant), reason),
-            Self::Split(split) => match split.pick(context) {
-                Ok(variant) => Answer::plain(variant, Reason::Split),
-                Err(error) => Answer::error(error),
-            },
+            Self::Split(split) => split.answer(asked, flag, listener),
         }
     }
 }
 
 impl Split {
-    fn pick(&self, context: &Context) -> Result<Option<usize>, Error<'static>> {
-        if self.whole.is_some() {
-            return Ok(self.whole);
-        }
-        let place = if self.by.is_empty() {
-            let key = context.targeting_key().ok_or(Error {
-                code: ErrorCode::TargetingKeyMissing,
-                details: "the context has no targetingKey, and the flag splits by it",
-            })?;
-            bucket::place(self.hash, &self.salt, key)
-        } else {
-            let mut attributes = self.by.iter().map(|path| context.attribute(path));
-            let mut text = NumberText::default();
-            let key = attributes
-                .find(|attribute| attribute.is_key())
-                .and_then(|attribute| attribute.key(&mut text));
-            let key = key.ok_or(Error {
-                code: ErrorCode::TargetingKeyMissing,
-                details: "the context has none of the attributes that the flag splits by",
-            })?;
-            bucket::place(self.hash, &self.salt, key)
+    #[inline]
+    fn answer<'r>(&'r self, asked: Asked<'_>, flag: &Compiled, listener: &mut impl Listener<'r>) -> Answer {
+        let sticky = self.sticky.then_some(asked.assignments.is_some());
+        let variant = match self.whole.or_else(|| self.assigned(asked, flag, listener)) {
+            Some(variant) => Some(variant),
+            None => self.unit.place(asked, listener).and_then(|place| {
+                // The last share ends where the buckets end, so one is found.
+                self.shares.iter().find(|share| place < share.end).map(|share| share.variant)
+            }),
         };
-        // The last share ends where the buckets end, so one is found.
-        Ok(self.shares.iter().find(|share| place < share.end).map(|share| share.variant))
+        match variant {
+            Some(_) => Answer { sticky, ..Answer::plain(variant, Reason::Split) },
+            None => Answer::error(ErrorCode::TargetingKeyMissing),
+        }
+    }
+
+    /// The variant of an earlier assignment that still has weight.
+    #[inline]
+    fn assigned<'r>(
+        &'r self,
+        asked: Asked<'_>,
+        flag: &Compiled,
+        listener: &mut impl Listener<'r>,
+    ) -> Option<u32> {
+        if !self.sticky {
+            return None;
+        }
+        let earlier = asked.assignments?.variant(&flag.key)?;
+        let variants = &flag.document.known()?.variants;
+        let place = variants.iter().position(|variant| variant.key == earlier)?;
+        let mut begin = 0;
+        for share in &self.shares {
+            if share.variant as usize == place && share.end > begin {
+                listener.hear(|| Event::Assigned);
+                return Some(share.variant);
+            }
+            begin = share.end;
+        }
+        None
     }
 }

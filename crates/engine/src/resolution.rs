@@ -1,29 +1,136 @@
 //! What a question is answered with.
 
+use std::collections::{BTreeMap, HashMap};
+use std::fmt;
+use std::hash::BuildHasher;
+
 use serde_json::Value;
 
+use crate::compile::Compiled;
+use crate::evaluate::Answer;
 use crate::model::Revision;
 
 /// The answer for one flag and one context. Borrows from the ruleset that gave it.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Clone, Copy)]
 pub struct Resolution<'r> {
-    /// The value; none where nothing is served or there is an error: the caller's own default holds.
-    pub value: Option<&'r Value>,
-    /// The variant that the value belongs to; there exactly when the value is.
-    pub variant: Option<&'r str>,
-    /// Why it came out.
-    pub reason: Reason,
-    /// What went wrong; there exactly when the reason is [`Reason::Error`].
-    pub error: Option<Error<'r>>,
-    /// Id of the rule that answered, if one did.
-    pub rule: Option<&'r str>,
-    /// Revision of the last change to the flag or its config; 0 for a flag that is not known.
-    pub flag_version: Revision,
-    /// Revision of the ruleset.
-    pub revision: Revision,
+    flag: Option<&'r Compiled>,
+    answer: Answer,
+    revision: Revision,
 }
 
-/// Why a value came out: `OpenFeature`'s words.
+impl<'r> Resolution<'r> {
+    #[inline]
+    pub(crate) fn new(flag: &'r Compiled, answer: Answer, revision: Revision) -> Self {
+        Self { flag: Some(flag), answer, revision }
+    }
+
+    pub(crate) fn not_found(revision: Revision) -> Self {
+        Self { flag: None, answer: Answer::error(ErrorCode::FlagNotFound), revision }
+    }
+
+    /// The value; none where nothing is served or there is an error: the caller's own default holds.
+    pub fn value(&self) -> Option<&'r Value> {
+        Some(&self.served()?.value)
+    }
+
+    /// The variant that the value belongs to; there exactly when the value is.
+    pub fn variant(&self) -> Option<&'r str> {
+        Some(&self.served()?.key)
+    }
+
+    fn served(&self) -> Option<&'r crate::model::Variant> {
+        self.flag?.document.known()?.variants.get(self.answer.variant? as usize)
+    }
+
+    /// Why it came out.
+    pub fn reason(&self) -> Reason {
+        self.answer.reason
+    }
+
+    /// What went wrong; there exactly when the reason is [`Reason::Error`].
+    pub fn error(&self) -> Option<Error<'r>> {
+        let code = self.answer.error?;
+        let fault = self.flag.and_then(|flag| flag.body.as_ref().err());
+        let details = match code {
+            ErrorCode::FlagNotFound => {
+                "no flag has this key in this environment; flags are listed by their exact keys"
+            }
+            ErrorCode::TargetingKeyMissing => {
+                "the flag splits by a key that the context lacks: the targetingKey, or what the split says under by"
+            }
+            ErrorCode::ParseError | ErrorCode::General => fault.map_or("", |fault| &*fault.details),
+        };
+        Some(Error { code, details })
+    }
+
+    /// Id of the rule that answered, if one did.
+    pub fn rule(&self) -> Option<&'r str> {
+        let rules = &self.flag?.document.known()?.rules;
+        Some(&rules.get(self.answer.rule? as usize)?.known()?.id)
+    }
+
+    /// Of a sticky split, whether earlier assignments were given to it; none of anything else.
+    pub fn sticky(&self) -> Option<bool> {
+        self.answer.sticky
+    }
+
+    /// Revision of the last change to the flag or its config; 0 for a flag that is not known.
+    pub fn flag_version(&self) -> Revision {
+        self.flag.map_or(0, |flag| flag.version)
+    }
+
+    /// Revision of the ruleset.
+    pub fn revision(&self) -> Revision {
+        self.revision
+    }
+}
+
+impl fmt::Debug for Resolution<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Resolution")
+            .field("value", &self.value())
+            .field("variant", &self.variant())
+            .field("reason", &self.reason())
+            .field("error", &self.error())
+            .field("rule", &self.rule())
+            .field("sticky", &self.sticky())
+            .field("flag_version", &self.flag_version())
+            .field("revision", &self.revision)
+            .finish()
+    }
+}
+
+impl PartialEq for Resolution<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        let told = |one: &Self| (one.reason(), one.error().map(|error| error.code), one.sticky());
+        told(self) == told(other)
+            && self.value() == other.value()
+            && self.variant() == other.variant()
+            && self.rule() == other.rule()
+            && self.flag_version() == other.flag_version()
+            && self.revision == other.revision
+    }
+}
+
+/// What a caller was given before, for sticky splits.
+pub trait Assignments {
+    /// The variant that the caller was given of this flag.
+    fn variant(&self, flag: &str) -> Option<&str>;
+}
+
+impl<S: BuildHasher> Assignments for HashMap<String, String, S> {
+    fn variant(&self, flag: &str) -> Option<&str> {
+        self.get(flag).map(String::as_str)
+    }
+}
+
+impl Assignments for BTreeMap<String, String> {
+    fn variant(&self, flag: &str) -> Option<&str> {
+        self.get(flag).map(String::as_str)
+    }
+}
+
+/// Why a value came out: `OpenFeature`'s words, and one of ours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Reason {
     /// The default, of a flag that can answer nothing else.
@@ -36,6 +143,8 @@ pub enum Reason {
     Split,
     /// The flag is archived, or not enabled in this environment.
     Disabled,
+    /// Another flag did not answer what this one requires.
+    PrerequisiteFailed,
     /// There is an error instead of a value.
     Error,
 }
@@ -49,6 +158,7 @@ impl Reason {
             Self::TargetingMatch => "TARGETING_MATCH",
             Self::Split => "SPLIT",
             Self::Disabled => "DISABLED",
+            Self::PrerequisiteFailed => "PREREQUISITE_FAILED",
             Self::Error => "ERROR",
         }
     }

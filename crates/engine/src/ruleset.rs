@@ -1,14 +1,23 @@
 //! All flags of one environment at one revision, ready to be asked.
 
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
+
+use foldhash::fast::FixedState;
 
 use crate::compile::Compiled;
 use crate::context::Context;
-use crate::model::{Delta, Revision, Snapshot};
-use crate::resolution::{Error, ErrorCode, Reason, Resolution};
+use crate::evaluate::Asked;
+use crate::json::Violation;
+use crate::key_list::KeyLists;
+use crate::link::{compile_flags, compile_segments};
+use crate::model::{Delta, Flag, Read, Revision, SCHEMA, Snapshot};
+use crate::resolution::{Assignments, Resolution};
+use crate::surroundings::{Lists, Mention, Segments, Surroundings};
+use crate::trace::Nobody;
 
-/// A compiled snapshot: immutable, and cheap to clone and to derive the next one from, since flags that did
-/// not change are shared.
+/// A compiled snapshot: immutable, and cheap to clone and to derive the next one from, since what did not
+/// change is shared.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Ruleset {
     revision: Revision,
@@ -17,42 +26,204 @@ pub struct Ruleset {
     environment: Arc<str>,
     /// Ascending by the bytes of their keys.
     flags: Arc<[Arc<Compiled>]>,
+    /// Where a flag stands among them; shared by rulesets of the same keys.
+    places: Arc<HashMap<Arc<str>, u32, FixedState>>,
+    segments: Arc<Segments>,
+    lists: Arc<Lists>,
 }
 
 impl Ruleset {
-    /// Compiles a snapshot. A flag that does not compile answers an error, and the others live; see
-    /// [`Ruleset::problems`]. Whether the snapshot's schema is one we know is for its reader to check.
-    pub fn compile(snapshot: &Snapshot) -> Self {
+    /// Compiles a snapshot. What does not compile costs itself and what depends on it; see
+    /// [`Ruleset::problems`]. `key_lists` has the lists that segments name by their digests; one that is not
+    /// there makes its segment one that is not known. Whether the snapshot's schema is one we know is for its
+    /// reader to check.
+    pub fn compile(snapshot: &Snapshot, key_lists: &KeyLists) -> Self {
+        let lists = Arc::new(snapshot.lists.clone());
+        let mut segments = Segments::new();
+        let document = |key: &str| snapshot.segments.get(key);
+        let keys = snapshot.segments.keys().map(String::as_str);
+        compile_segments(&mut segments, keys, document, &lists, Some(key_lists));
+        let surroundings =
+            Surroundings { lists: &lists, segments: &segments, key_lists: Some(key_lists), flags: &|_| None };
+        let document = |key: &str| snapshot.flags.get(key);
+        let keys = snapshot.flags.keys().map(String::as_str);
+        let flags = compile_flags(keys, document, |_| None, surroundings);
+        let flags: Arc<[_]> = flags.into_values().collect();
         Self {
             revision: snapshot.revision,
             epoch: snapshot.epoch.as_str().into(),
             project: snapshot.project.as_str().into(),
             environment: snapshot.environment.as_str().into(),
-            flags: snapshot.flags.iter().map(|(key, flag)| Arc::new(Compiled::new(key, flag))).collect(),
+            places: Arc::new(places(&flags)),
+            flags,
+            segments: Arc::new(segments),
+            lists,
         }
     }
 
-    /// The ruleset after `delta`: what compiling the snapshot after `delta` would give, and only the flags
-    /// that it names are compiled.
+    /// The ruleset after `delta`: what compiling the snapshot after `delta` would give. What it names and what
+    /// depends on that is compiled, nothing else.
     #[must_use]
-    pub fn apply(&self, delta: &Delta) -> Self {
-        let mut flags = Vec::with_capacity(self.flags.len() + delta.flags.len());
-        let mut changes = delta
-            .flags
+    pub fn apply(&self, delta: &Delta, key_lists: &KeyLists) -> Self {
+        let lists = self.lists_after(delta);
+        let changed_segments = self.segments_to_compile(delta);
+        let segments = self.segments_after(delta, &changed_segments, &lists, key_lists);
+        let flags = self.flags_after(delta, &changed_segments, &segments, &lists, key_lists);
+        let same_keys = flags.len() == self.flags.len()
+            && flags.iter().zip(&*self.flags).all(|(one, other)| one.key == other.key);
+        let places = if same_keys { Arc::clone(&self.places) } else { Arc::new(places(&flags)) };
+        Self { revision: delta.revision, flags, places, segments, lists, ..self.clone() }
+    }
+
+    fn lists_after(&self, delta: &Delta) -> Arc<Lists> {
+        if delta.lists.is_empty() {
+            return Arc::clone(&self.lists);
+        }
+        let mut lists = Lists::clone(&self.lists);
+        for (key, list) in &delta.lists {
+            match list {
+                Some(list) => lists.insert(key.clone(), Arc::clone(list)),
+                None => lists.remove(key),
+            };
+        }
+        Arc::new(lists)
+    }
+
+    /// The segments that `delta` names, and those that depend on what it names.
+    fn segments_to_compile<'a>(&'a self, delta: &'a Delta) -> BTreeSet<&'a str> {
+        let mut changed: BTreeSet<&str> = delta.segments.keys().map(String::as_str).collect();
+        if changed.is_empty() && delta.lists.is_empty() {
+            return changed;
+        }
+        let mentions: Vec<_> = self
+            .segments
             .iter()
-            .map(|(key, flag)| (key.as_str(), flag.as_ref().map(|flag| Arc::new(Compiled::new(key, flag)))))
-            .peekable();
-        for flag in &*self.flags {
-            while let Some((_, new)) = changes.next_if(|(key, _)| *key < &*flag.key) {
-                flags.extend(new);
+            .map(|(key, segment)| (key.as_str(), Mention::all_of_segment(&segment.document)))
+            .collect();
+        loop {
+            let known = changed.len();
+            for (key, mentions) in &mentions {
+                let depends = mentions.iter().any(|mention| match mention {
+                    Mention::Segment(key) => changed.contains(key),
+                    Mention::List(key) => delta.lists.contains_key(*key),
+                    Mention::Flag(_) => false,
+                });
+                if depends {
+                    changed.insert(key);
+                }
             }
-            match changes.next_if(|(key, _)| *key == &*flag.key) {
-                Some((_, new)) => flags.extend(new),
-                None => flags.push(Arc::clone(flag)),
+            if changed.len() == known {
+                return changed;
             }
         }
-        flags.extend(changes.filter_map(|(_, new)| new));
-        Self { revision: delta.revision, flags: flags.into(), ..self.clone() }
+    }
+
+    fn segments_after(
+        &self,
+        delta: &Delta,
+        changed: &BTreeSet<&str>,
+        lists: &Lists,
+        key_lists: &KeyLists,
+    ) -> Arc<Segments> {
+        if changed.is_empty() {
+            return Arc::clone(&self.segments);
+        }
+        let document = |key: &str| match delta.segments.get(key) {
+            Some(segment) => segment.as_ref(),
+            None => self.segments.get(key).map(|segment| &segment.document),
+        };
+        let mut segments = Segments::clone(&self.segments);
+        segments.retain(|key, _| !changed.contains(key.as_str()));
+        compile_segments(&mut segments, changed.iter().copied(), document, lists, Some(key_lists));
+        Arc::new(segments)
+    }
+
+    fn flags_after(
+        &self,
+        delta: &Delta,
+        changed_segments: &BTreeSet<&str>,
+        segments: &Segments,
+        lists: &Lists,
+        key_lists: &KeyLists,
+    ) -> Arc<[Arc<Compiled>]> {
+        let changed = self.flags_to_compile(delta, changed_segments);
+        if changed.is_empty() {
+            return Arc::clone(&self.flags);
+        }
+        let document = |key: &str| match delta.flags.get(key) {
+            Some(flag) => flag.as_ref(),
+            None => self.compiled(key).map(|flag| &flag.document),
+        };
+        let unchanged = |key: &str| self.compiled(key).filter(|_| !changed.contains(key)).cloned();
+        let surroundings = Surroundings { lists, segments, key_lists: Some(key_lists), flags: &|_| None };
+        let compiled = compile_flags(changed.iter().copied(), document, unchanged, surroundings);
+        let mut compiled = compiled.into_iter().peekable();
+
+        let mut flags = Vec::with_capacity(self.flags.len() + delta.flags.len());
+        for flag in self.flags.iter().filter(|flag| !changed.contains(&*flag.key)) {
+            while let Some((_, new)) = compiled.next_if(|(key, _)| *key < &*flag.key) {
+                flags.push(new);
+            }
+            flags.push(Arc::clone(flag));
+        }
+        flags.extend(compiled.map(|(_, new)| new));
+        flags.into()
+    }
+
+    /// The flags that `delta` names, and those that depend on what it names.
+    fn flags_to_compile<'a>(
+        &'a self,
+        delta: &'a Delta,
+        changed_segments: &BTreeSet<&str>,
+    ) -> BTreeSet<&'a str> {
+        let mut changed: BTreeSet<&str> = delta.flags.keys().map(String::as_str).collect();
+        let depends = |changed: &BTreeSet<&str>, flag: &Compiled| {
+            flag.mentions().iter().any(|mention| match mention {
+                Mention::Flag(key) => changed.contains(key),
+                Mention::Segment(key) => changed_segments.contains(key),
+                Mention::List(key) => delta.lists.contains_key(*key),
+            })
+        };
+        let naming: Vec<_> = self.flags.iter().filter(|flag| flag.names_others).collect();
+        loop {
+            let known = changed.len();
+            for flag in &naming {
+                if !changed.contains(&*flag.key) && depends(&changed, flag) {
+                    changed.insert(&flag.key);
+                }
+            }
+            if changed.len() == known {
+                return changed;
+            }
+        }
+    }
+
+    #[inline]
+    fn compiled(&self, key: &str) -> Option<&Arc<Compiled>> {
+        self.flags.get(*self.places.get(key)? as usize)
+    }
+
+    /// The documents that all of this was compiled from.
+    pub fn snapshot(&self) -> Snapshot {
+        let flags = self.flags.iter().map(|flag| (flag.key.to_string(), Arc::clone(&flag.document)));
+        let segments =
+            self.segments.iter().map(|(key, segment)| (key.clone(), Arc::clone(&segment.document)));
+        Snapshot {
+            schema: SCHEMA,
+            epoch: self.epoch.to_string(),
+            revision: self.revision,
+            project: self.project.to_string(),
+            environment: self.environment.to_string(),
+            lists: Lists::clone(&self.lists),
+            segments: segments.collect(),
+            flags: flags.collect(),
+        }
+    }
+
+    /// Digests of the lists that its segments need.
+    pub fn key_lists(&self) -> BTreeSet<&str> {
+        let documents = self.segments.values().filter_map(|segment| segment.document.known());
+        documents.flat_map(|segment| [segment.included.blob(), segment.excluded.blob()]).flatten().collect()
     }
 
     /// The revision of the last change that affected this environment.
@@ -86,14 +257,31 @@ impl Ruleset {
     }
 
     /// A flag, to be looked at before it is evaluated.
+    #[inline]
     pub fn flag(&self, key: &str) -> Option<Entry<'_>> {
-        let place = self.flags.binary_search_by(|flag| (*flag.key).cmp(key)).ok()?;
-        self.flags.get(place).map(|flag| Entry { flag, revision: self.revision })
+        self.compiled(key).map(|flag| Entry { flag, revision: self.revision })
     }
 
     /// Answers for one flag. Neither fails nor panics: what can go wrong is in the answer.
+    #[inline]
     pub fn evaluate<'r>(&'r self, key: &str, context: &Context) -> Resolution<'r> {
-        self.flag(key).map_or(self.not_found(), |flag| flag.evaluate(context))
+        match self.flag(key) {
+            Some(flag) => flag.evaluate(context),
+            None => Resolution::not_found(self.revision),
+        }
+    }
+
+    /// Answers for one flag to someone whose earlier assignments are known: sticky splits keep to them.
+    pub fn evaluate_assigned<'r>(
+        &'r self,
+        key: &str,
+        context: &Context,
+        assignments: &dyn Assignments,
+    ) -> Resolution<'r> {
+        match self.flag(key) {
+            Some(flag) => flag.answer(Asked { context, assignments: Some(assignments) }),
+            None => Resolution::not_found(self.revision),
+        }
     }
 
     /// All flags, ascending by the bytes of their keys, to be chosen from before they are evaluated.
@@ -101,24 +289,21 @@ impl Ruleset {
         self.flags.iter().map(|flag| Entry { flag, revision: self.revision })
     }
 
-    /// What is wrong with the flags that did not compile and with the rules that never hold, for the log: the
-    /// flag's key and a sentence with a path.
-    pub fn problems(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.flags.iter().flat_map(|flag| flag.problems.iter().map(|problem| (&*flag.key, &**problem)))
+    /// What is wrong with the flags that did not compile, with the rules that never hold and with segments
+    /// that are not understood, for the log: what it is about, such as `flag new-cart`, and a sentence with a
+    /// path.
+    pub fn problems(&self) -> impl Iterator<Item = (String, &Violation)> {
+        let flags = self.flags.iter().map(|flag| ("flag", &*flag.key, &*flag.problems));
+        let segments =
+            self.segments.iter().map(|(key, segment)| ("segment", key.as_str(), &*segment.problems));
+        flags.chain(segments).flat_map(|(kind, key, problems)| {
+            problems.iter().map(move |problem| (format!("{kind} {key}"), problem))
+        })
     }
+}
 
-    fn not_found(&self) -> Resolution<'static> {
-        let details = "no flag has this key in this environment; flags are listed by their exact keys";
-        Resolution {
-            value: None,
-            variant: None,
-            reason: Reason::Error,
-            error: Some(Error { code: ErrorCode::FlagNotFound, details }),
-            rule: None,
-            flag_version: 0,
-            revision: self.revision,
-        }
-    }
+fn places(flags: &[Arc<Compiled>]) -> HashMap<Arc<str>, u32, FixedState> {
+    flags.iter().map(|flag| Arc::clone(&flag.key)).zip(0_u32..).collect()
 }
 
 /// One flag of a [`Ruleset`].
@@ -139,9 +324,20 @@ impl<'r> Entry<'r> {
         self.flag.client_visible
     }
 
+    /// What it was compiled from.
+    pub fn document(&self) -> &'r Read<Flag> {
+        &self.flag.document
+    }
+
     /// Answers for it, as [`Ruleset::evaluate`] does.
+    #[inline]
     pub fn evaluate(&self, context: &Context) -> Resolution<'r> {
-        self.flag.evaluate(context, self.revision)
+        self.answer(Asked { context, assignments: None })
+    }
+
+    #[inline]
+    fn answer(&self, asked: Asked<'_>) -> Resolution<'r> {
+        Resolution::new(self.flag, self.flag.answer(asked, &mut Nobody), self.revision)
     }
 }
 
@@ -149,7 +345,7 @@ impl<'r> Entry<'r> {
 mod tests {
     use std::collections::BTreeMap;
 
-    use crate::model::{Flag, Read, SCHEMA};
+    use crate::model::{Flag, Read};
 
     use super::*;
 
@@ -160,23 +356,16 @@ mod tests {
     }
 
     fn ruleset(keys: &[&str]) -> Ruleset {
-        Ruleset::compile(&Snapshot {
-            schema: SCHEMA,
-            epoch: "c0ffee".to_owned(),
-            revision: 7,
-            project: "default".to_owned(),
-            environment: "development".to_owned(),
-            lists: BTreeMap::new(),
-            segments: BTreeMap::new(),
-            flags: keys.iter().map(|key| ((*key).to_owned(), flag())).collect(),
-        })
+        let flags = keys.iter().map(|key| ((*key).to_owned(), flag())).collect();
+        let snapshot = Snapshot { flags, ..Snapshot::empty("c0ffee", 7, "default", "development") };
+        Ruleset::compile(&snapshot, &KeyLists::default())
     }
 
     #[test]
     fn flags_that_did_not_change_are_shared() {
         let before = ruleset(&["a", "b", "c"]);
         let flags = BTreeMap::from([("b".to_owned(), Some(flag()))]);
-        let after = before.apply(&Delta { revision: 8, flags, ..Delta::default() });
+        let after = before.apply(&Delta { revision: 8, flags, ..Delta::default() }, &KeyLists::default());
         let shared: Vec<_> =
             before.flags.iter().zip(&*after.flags).map(|(one, other)| Arc::ptr_eq(one, other)).collect();
         assert_eq!(shared, [true, false, true]);

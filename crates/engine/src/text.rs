@@ -24,7 +24,44 @@ pub(crate) fn fold_text(text: &str) -> Cow<'_, str> {
 
 /// Whether a text, folded, is `folded`.
 pub(crate) fn folds_to(text: &str, folded: &str) -> bool {
+    if text.is_ascii() {
+        // What is folded has no upper case left that this could overlook.
+        return text.eq_ignore_ascii_case(folded);
+    }
     text.chars().map(fold).eq(folded.chars())
+}
+
+/// Whether a text has `part` in front. With `ignore_case` the text is folded, and `part` was folded before.
+pub(crate) fn starts_with(text: &str, part: &str, ignore_case: bool) -> bool {
+    if !ignore_case {
+        return text.starts_with(part);
+    }
+    match text.as_bytes().get(..part.len()) {
+        Some(front) if front.is_ascii() => front.eq_ignore_ascii_case(part.as_bytes()),
+        // A code point may be longer than what it folds to.
+        _ => begins(text.chars().map(fold), part.chars()),
+    }
+}
+
+/// Whether a text has `part` at the end. With `ignore_case` the text is folded, and `part` was folded before.
+pub(crate) fn ends_with(text: &str, part: &str, ignore_case: bool) -> bool {
+    if !ignore_case {
+        return text.ends_with(part);
+    }
+    begins(text.chars().rev().map(fold), part.chars().rev())
+}
+
+/// Whether a text has `part` inside. With `ignore_case` the text is folded, and `part` was folded before.
+pub(crate) fn contains(text: &str, part: &str, ignore_case: bool) -> bool {
+    if !ignore_case {
+        return text.contains(part);
+    }
+    // In place, at each code point: parts are short, and nothing is allocated.
+    text.char_indices().any(|(at, _)| text.get(at..).is_some_and(|rest| starts_with(rest, part, true)))
+}
+
+fn begins(mut text: impl Iterator<Item = char>, mut part: impl Iterator<Item = char>) -> bool {
+    part.all(|point| text.next() == Some(point))
 }
 
 /// The boolean that a text spells, in any case.

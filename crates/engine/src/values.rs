@@ -59,6 +59,7 @@ impl Values {
     }
 
     /// Whether one of them is the same as `element`; `None` if equality cannot read that.
+    #[inline]
     pub(crate) fn have(&self, element: Attribute<'_>) -> Option<bool> {
         match element {
             Attribute::Text(text) => self.have_text(text),
@@ -68,10 +69,12 @@ impl Values {
         }
     }
 
+    #[inline]
     fn have_text(&self, text: &str) -> Option<bool> {
-        if self.texts.have(text, self.ignore_case)
-            || text::boolean(text).is_some_and(|boolean| self.booleans.have(boolean))
-        {
+        if self.texts.have(text, self.ignore_case) {
+            return Some(true);
+        }
+        if self.booleans.any() && text::boolean(text).is_some_and(|boolean| self.booleans.have(boolean)) {
             return Some(true);
         }
         if self.numbers.0.is_empty() {
@@ -89,27 +92,47 @@ impl Values {
 /// Texts, folded where case is ignored.
 #[derive(Debug, Clone, PartialEq)]
 enum Texts {
-    Few(Box<[Box<str>]>),
+    Few(Box<[Few]>),
     // The hasher is fixed: the values are an author's, and what is compiled must not depend on chance.
     Many(HashSet<Box<str>, FixedState>),
+}
+
+/// A text, and how it begins: most texts differ there already.
+#[derive(Debug, Clone, PartialEq)]
+struct Few {
+    start: u64,
+    text: Box<str>,
 }
 
 impl Texts {
     fn new(texts: Vec<Box<str>>) -> Self {
         if texts.len() <= FEW {
-            Self::Few(texts.into_boxed_slice())
+            Self::Few(texts.into_iter().map(|text| Few { start: start(&text), text }).collect())
         } else {
             Self::Many(texts.into_iter().collect())
         }
     }
 
+    #[inline]
     fn have(&self, text: &str, ignore_case: bool) -> bool {
         match self {
-            Self::Few(texts) if ignore_case => texts.iter().any(|folded| folds_to(text, folded)),
-            Self::Few(texts) => texts.iter().any(|one| **one == *text),
+            Self::Few(texts) if ignore_case => texts.iter().any(|one| folds_to(text, &one.text)),
+            Self::Few(texts) => {
+                let start = start(text);
+                texts.iter().any(|one| one.start == start && *one.text == *text)
+            }
             Self::Many(texts) if ignore_case => texts.contains(&*fold_text(text)),
             Self::Many(texts) => texts.contains(text),
         }
+    }
+}
+
+/// The first eight bytes, filled up with zeros.
+#[inline]
+fn start(text: &str) -> u64 {
+    match text.as_bytes().first_chunk::<8>() {
+        Some(first) => u64::from_le_bytes(*first),
+        None => text.bytes().rev().fold(0, |start, byte| (start << 8) | u64::from(byte)),
     }
 }
 
@@ -146,6 +169,10 @@ struct Booleans {
 }
 
 impl Booleans {
+    fn any(self) -> bool {
+        self.yes || self.no
+    }
+
     fn have(self, boolean: bool) -> bool {
         if boolean { self.yes } else { self.no }
     }

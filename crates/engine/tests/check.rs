@@ -2,11 +2,10 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test says what is wrong by failing")]
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use burgee_engine::model::{Condition, Flag, Leaf, Operator, Read, Rule, SCHEMA, Serve, Snapshot, Target};
-use burgee_engine::{Context, ErrorCode, Reason, Ruleset, check};
+use burgee_engine::model::{Condition, Flag, Leaf, Operands, Operator, Read, Rule, Serve, Snapshot, Target};
+use burgee_engine::{Context, ErrorCode, KeyLists, Reason, Ruleset, check_flag};
 use serde_json::{Value, json};
 
 fn sound() -> Value {
@@ -40,26 +39,24 @@ fn with(pointer: &str, value: Value) -> Flag {
     flag(document)
 }
 
+fn snapshot(flag: Flag) -> Snapshot {
+    let mut snapshot = Snapshot::empty("c0ffee", 7, "default", "development");
+    snapshot.flags.insert("f".to_owned(), Arc::new(Read::Known(flag)));
+    snapshot
+}
+
 fn paths(flag: &Flag) -> Vec<String> {
-    check("f", flag).err().unwrap_or_default().into_iter().map(|violation| violation.path).collect()
+    let violations = check_flag(&snapshot(flag.clone()), "f").err().unwrap_or_default();
+    violations.into_iter().map(|violation| violation.path).collect()
 }
 
 fn ruleset(flag: Flag) -> Ruleset {
-    Ruleset::compile(&Snapshot {
-        schema: SCHEMA,
-        epoch: "c0ffee".to_owned(),
-        revision: 7,
-        project: "default".to_owned(),
-        environment: "development".to_owned(),
-        lists: BTreeMap::new(),
-        segments: BTreeMap::new(),
-        flags: BTreeMap::from([("f".to_owned(), Arc::new(Read::Known(flag)))]),
-    })
+    Ruleset::compile(&snapshot(flag), &KeyLists::default())
 }
 
 #[test]
 fn a_sound_flag_passes() {
-    assert_eq!(check("f", &flag(sound())), Ok(()));
+    assert_eq!(check_flag(&snapshot(flag(sound())), "f"), Ok(()));
 }
 
 #[test]
@@ -89,8 +86,8 @@ fn each_fault_is_told_with_its_path() {
         ("/rules/0/serve/variant", json!("purple"), "rules[0].serve.variant"),
         ("/rules/1/serve/split/0/variant", json!("purple"), "rules[1].serve.split[0].variant"),
         ("/rules/1/serve/split/0/weight", json!(1), "rules[1]"),
-        ("/rules/0/when", json!({"segment": "beta"}), "rules[0]"),
-        ("/prerequisites", json!([{"flag": "g", "variants": ["on"]}]), "prerequisites"),
+        ("/rules/0/when", json!({"segment": "beta"}), "rules[0].when.segment"),
+        ("/prerequisites", json!([{"flag": "g", "variants": ["on"]}]), "prerequisites[0].flag"),
         ("/needs", json!(["teleport"]), "needs[0]"),
     ] {
         assert_eq!(paths(&with(pointer, value.clone())), [path], "{pointer} = {value}");
@@ -128,7 +125,7 @@ fn with_leaves(count: usize) -> Flag {
     let leaf = |n: usize| Leaf {
         attribute: "n".to_owned(),
         operator: Operator::Equals,
-        values: vec![json!(n)],
+        operands: Operands::Values(vec![json!(n)]),
         ignore_case: false,
     };
     let rule = |n: usize| Rule {
@@ -144,34 +141,34 @@ fn with_leaves(count: usize) -> Flag {
 
 #[test]
 fn a_thousand_leaves_and_no_more() {
-    assert_eq!(check("f", &with_leaves(1_000)), Ok(()));
+    assert_eq!(check_flag(&snapshot(with_leaves(1_000)), "f"), Ok(()));
     assert_eq!(paths(&with_leaves(1_001)), ["rules"]);
 
     let most = ruleset(with_leaves(1_000));
-    assert_eq!(most.evaluate("f", &Context::default()).reason, Reason::Default);
+    assert_eq!(most.evaluate("f", &Context::default()).reason(), Reason::Default);
     let too_many = ruleset(with_leaves(1_001));
     let answer = too_many.evaluate("f", &Context::default());
-    assert_eq!(answer.error.map(|error| error.code), Some(ErrorCode::General));
-    assert_eq!((answer.value, answer.variant, answer.reason), (None, None, Reason::Error));
+    assert_eq!(answer.error().map(|error| error.code), Some(ErrorCode::General));
+    assert_eq!((answer.value(), answer.variant(), answer.reason()), (None, None, Reason::Error));
 }
 
 #[test]
 fn what_is_milder_where_it_arrives_answers() {
     let answers = ruleset(with("/rules/1/id", json!("r1")));
-    assert_eq!(answers.evaluate("f", &Context::for_key("u1")).value, Some(&json!(2.5)));
+    assert_eq!(answers.evaluate("f", &Context::for_key("u1")).value(), Some(&json!(2.5)));
     assert_eq!(answers.problems().count(), 0);
 }
 
 #[test]
 fn problems_say_which_flag_and_why() {
     let lost = ruleset(with("/rules/0/serve/variant", json!("purple")));
-    let problems: Vec<_> = lost.problems().collect();
-    assert_eq!(problems, [("f", "rules[0].serve.variant: \"purple\" is not a variant of this flag")]);
-    assert_eq!(lost.evaluate("f", &Context::for_key("u1")).reason, Reason::TargetingMatch);
+    let problems: Vec<_> = lost.problems().map(|(about, problem)| format!("{about}: {problem}")).collect();
+    assert_eq!(problems, ["flag f: rules[0].serve.variant: \"purple\" is not a variant of this flag"]);
+    assert_eq!(lost.evaluate("f", &Context::for_key("u1")).reason(), Reason::TargetingMatch);
 
     let unreadable = ruleset(with("/off_variant", json!("purple")));
     let answer = unreadable.evaluate("f", &Context::for_key("u1"));
-    let error = answer.error.unwrap();
+    let error = answer.error().unwrap();
     assert_eq!(error.code, ErrorCode::ParseError);
     assert_eq!(error.details, "off_variant: \"purple\" is not a variant of this flag");
 }

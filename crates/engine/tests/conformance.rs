@@ -6,7 +6,7 @@ use std::fs;
 use std::path::Path;
 
 use burgee_engine::model::{Delta, Hash, Snapshot};
-use burgee_engine::{Context, Resolution, Ruleset, bucket};
+use burgee_engine::{Context, KeyLists, Resolution, Ruleset, bucket};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
@@ -78,13 +78,13 @@ struct Vector {
 
 impl Expect {
     fn differs(&self, got: &Resolution<'_>) -> bool {
-        self.value.as_ref() != got.value
-            || self.variant.as_deref() != got.variant
-            || self.reason != got.reason.as_str()
-            || self.error.as_deref() != got.error.map(|error| error.code.as_str())
-            || self.rule.as_deref() != got.rule
-            || self.flag_version.is_some_and(|version| version != got.flag_version)
-            || self.revision.is_some_and(|revision| revision != got.revision)
+        self.value.as_ref() != got.value()
+            || self.variant.as_deref() != got.variant()
+            || self.reason != got.reason().as_str()
+            || self.error.as_deref() != got.error().map(|error| error.code.as_str())
+            || self.rule.as_deref() != got.rule()
+            || self.flag_version.is_some_and(|version| version != got.flag_version())
+            || self.revision.is_some_and(|revision| revision != got.revision())
     }
 }
 
@@ -122,12 +122,18 @@ impl Run {
             return;
         };
         let mut snapshot = snapshot.clone();
-        let mut ruleset = Ruleset::compile(&snapshot);
+        let key_lists = KeyLists::default();
+        let mut ruleset = Ruleset::compile(&snapshot, &key_lists);
         self.cases(name, &ruleset, &file.cases);
         for Step { delta, cases } in &file.steps {
-            ruleset = ruleset.apply(delta);
+            ruleset = ruleset.apply(delta, &key_lists);
             snapshot.apply(delta);
-            assert_eq!(ruleset, Ruleset::compile(&snapshot), "{name}: after revision {}", delta.revision);
+            assert_eq!(
+                ruleset,
+                Ruleset::compile(&snapshot, &key_lists),
+                "{name}: after revision {}",
+                delta.revision
+            );
             self.cases(name, &ruleset, cases);
         }
     }

@@ -5,8 +5,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use burgee_engine::model::{Delta, Flag, Hash, Read, SCHEMA, Serve, Snapshot, Split, WHOLE, Weighted};
-use burgee_engine::{Context, Reason, Resolution, Ruleset, bucket, check};
+use burgee_engine::model::{Delta, Flag, Hash, Read, Serve, Snapshot, Split, Spread, WHOLE, Weighted};
+use burgee_engine::{Context, KeyLists, Reason, Resolution, Ruleset, bucket, check_flag};
 use proptest::collection::{btree_map, vec};
 use proptest::prelude::*;
 use proptest::sample::select;
@@ -106,16 +106,11 @@ fn flags() -> impl Strategy<Value = BTreeMap<String, Arc<Read<Flag>>>> {
 }
 
 fn snapshot(flags: BTreeMap<String, Arc<Read<Flag>>>) -> Snapshot {
-    Snapshot {
-        schema: SCHEMA,
-        epoch: "c0ffee".to_owned(),
-        revision: 7,
-        project: "default".to_owned(),
-        environment: "development".to_owned(),
-        lists: BTreeMap::new(),
-        segments: BTreeMap::new(),
-        flags,
-    }
+    Snapshot { flags, ..Snapshot::empty("c0ffee", 7, "default", "development") }
+}
+
+fn compile(snapshot: &Snapshot) -> Ruleset {
+    Ruleset::compile(snapshot, &KeyLists::default())
 }
 
 /// What all flags give, by key.
@@ -132,16 +127,16 @@ fn delta(revision: u64) -> impl Strategy<Value = Delta> {
 }
 
 fn assert_well_formed(resolution: &Resolution<'_>) -> Result<(), TestCaseError> {
-    prop_assert_eq!(resolution.value.is_some(), resolution.variant.is_some(), "{:?}", resolution);
-    prop_assert_eq!(resolution.error.is_some(), resolution.reason == Reason::Error, "{:?}", resolution);
-    prop_assert!(resolution.error.is_none() || resolution.value.is_none(), "{:?}", resolution);
+    prop_assert_eq!(resolution.value().is_some(), resolution.variant().is_some(), "{:?}", resolution);
+    prop_assert_eq!(resolution.error().is_some(), resolution.reason() == Reason::Error, "{:?}", resolution);
+    prop_assert!(resolution.error().is_none() || resolution.value().is_none(), "{:?}", resolution);
     Ok(())
 }
 
 proptest! {
     #[test]
     fn every_question_has_a_well_formed_answer(flags in flags(), context in any_context()) {
-        let ruleset = Ruleset::compile(&snapshot(flags));
+        let ruleset = compile(&snapshot(flags));
         for (key, resolution) in answers(&ruleset, &context) {
             assert_well_formed(&resolution)?;
             prop_assert_eq!(resolution, ruleset.evaluate(key, &context));
@@ -154,9 +149,10 @@ proptest! {
     #[test]
     fn what_passes_compiles_whole(flag in flag()) {
         let flag = read(flag);
-        let ruleset = Ruleset::compile(&snapshot(BTreeMap::from([("f".to_owned(), Arc::clone(&flag))])));
+        let snapshot = snapshot(BTreeMap::from([("f".to_owned(), Arc::clone(&flag))]));
+        let ruleset = compile(&snapshot);
         if let Some(flag) = flag.known() {
-            let passes = check("f", flag).is_ok();
+            let passes = check_flag(&snapshot, "f").is_ok();
             prop_assert!(!passes || ruleset.problems().next().is_none(), "{:?}", flag);
         } else {
             prop_assert!(ruleset.problems().next().is_some());
@@ -168,11 +164,11 @@ proptest! {
         flags in flags(), first in delta(8), second in delta(11), context in any_context(),
     ) {
         let mut snapshot = snapshot(flags);
-        let mut ruleset = Ruleset::compile(&snapshot);
+        let mut ruleset = compile(&snapshot);
         for delta in [first, second] {
             snapshot.apply(&delta);
-            ruleset = ruleset.apply(&delta);
-            let fresh = Ruleset::compile(&snapshot);
+            ruleset = ruleset.apply(&delta, &KeyLists::default());
+            let fresh = compile(&snapshot);
             prop_assert_eq!(&ruleset, &fresh);
             prop_assert!(ruleset.flags().map(|flag| flag.key()).is_sorted());
             prop_assert!(answers(&ruleset, &context).eq(answers(&fresh, &context)));
@@ -185,9 +181,9 @@ proptest! {
         let text = serde_json::to_string(&snapshot).unwrap();
         let back: Snapshot = serde_json::from_str(&text).unwrap();
         prop_assert_eq!(serde_json::to_string(&back).unwrap(), text);
-        let (before, after) = (Ruleset::compile(&snapshot), Ruleset::compile(&back));
+        let (before, after) = (compile(&snapshot), compile(&back));
         let outcome = |ruleset: &Ruleset| -> Vec<_> {
-            answers(ruleset, &context).map(|(key, got)| (key.to_owned(), got.reason, got.variant.map(str::to_owned))).collect()
+            answers(ruleset, &context).map(|(key, got)| (key.to_owned(), got.reason(), got.variant().map(str::to_owned))).collect()
         };
         prop_assert_eq!(outcome(&before), outcome(&after));
     }
@@ -199,8 +195,8 @@ proptest! {
     ) {
         let after = before.saturating_add(raise).min(WHOLE);
         let serves = |weight: u32| {
-            let ruleset = Ruleset::compile(&snapshot(BTreeMap::from([("f".to_owned(), split(hash, &salt, weight))])));
-            ruleset.evaluate("f", &Context::for_key(&key)).variant == Some("on")
+            let ruleset = compile(&snapshot(BTreeMap::from([("f".to_owned(), split(hash, &salt, weight))])));
+            ruleset.evaluate("f", &Context::for_key(&key)).variant() == Some("on")
         };
         prop_assert!(!serves(before) || serves(after));
     }
@@ -210,8 +206,7 @@ proptest! {
 fn split(hash: Hash, salt: &str, weight: u32) -> Arc<Read<Flag>> {
     let share = |variant: &str, weight| Weighted { variant: variant.to_owned(), weight };
     let split = Split {
-        hash,
-        salt: Some(salt.to_owned()),
+        spread: Spread { by: Vec::new(), hash, salt: Some(salt.to_owned()) },
         ..Split::new(vec![share("on", weight), share("off", WHOLE - weight)])
     };
     read(json!({
@@ -230,11 +225,10 @@ fn shares_are_within_four_standard_errors() {
         for (salt, weight) in
             [("new-checkout-flow", 25_000), ("dark-mode", 50_000), ("beta", 1_000), ("x", 90_000)]
         {
-            let ruleset =
-                Ruleset::compile(&snapshot(BTreeMap::from([("f".to_owned(), split(hash, salt, weight))])));
+            let ruleset = compile(&snapshot(BTreeMap::from([("f".to_owned(), split(hash, salt, weight))])));
             let on = (1..=USERS)
                 .filter(|user| {
-                    ruleset.evaluate("f", &Context::for_key(&format!("user-{user}"))).variant == Some("on")
+                    ruleset.evaluate("f", &Context::for_key(&format!("user-{user}"))).variant() == Some("on")
                 })
                 .count();
             let share = f64::from(weight) / f64::from(WHOLE);

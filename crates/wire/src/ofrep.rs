@@ -81,7 +81,43 @@ impl fmt::Display for FlagSet<'_> {
     }
 }
 
-/// The answer for one flag, as it is sent. Who must not learn of rules is given a resolution without one.
+/// What a flag evaluated to, as far as the asker is told.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Told<'a> {
+    /// The value; none where the caller's own default holds.
+    pub value: Option<&'a Value>,
+    /// The variant that the value belongs to.
+    pub variant: Option<&'a str>,
+    /// Why it came out.
+    pub reason: Reason,
+    /// What went wrong.
+    pub error: Option<Error<'a>>,
+    /// Id of the rule that answered.
+    pub rule: Option<&'a str>,
+    /// Of a sticky split, whether earlier assignments were kept to.
+    pub sticky: Option<bool>,
+    /// Revision of the last change to the flag; 0 if there is none.
+    pub flag_version: Revision,
+    /// Revision of the rules.
+    pub revision: Revision,
+}
+
+impl<'a> From<Resolution<'a>> for Told<'a> {
+    fn from(resolution: Resolution<'a>) -> Self {
+        Self {
+            value: resolution.value(),
+            variant: resolution.variant(),
+            reason: resolution.reason(),
+            error: resolution.error(),
+            rule: resolution.rule(),
+            sticky: resolution.sticky(),
+            flag_version: resolution.flag_version(),
+            revision: resolution.revision(),
+        }
+    }
+}
+
+/// The answer for one flag, as it is sent.
 #[derive(Debug, Clone, Copy)]
 pub struct Answer<'a> {
     /// The key that was asked for.
@@ -89,7 +125,7 @@ pub struct Answer<'a> {
     /// Where the flag is.
     pub flag_set: FlagSet<'a>,
     /// What it evaluated to.
-    pub resolution: Resolution<'a>,
+    pub resolution: Told<'a>,
 }
 
 impl<'a> Answer<'a> {
@@ -97,12 +133,13 @@ impl<'a> Answer<'a> {
     /// learns which.
     pub fn not_found(key: &'a str, flag_set: FlagSet<'a>, revision: Revision) -> Self {
         let details = "the key shows no flag of this name in its environment";
-        let resolution = Resolution {
+        let resolution = Told {
             value: None,
             variant: None,
             reason: Reason::Error,
             error: Some(Error { code: ErrorCode::FlagNotFound, details }),
             rule: None,
+            sticky: None,
             flag_version: 0,
             revision,
         };
@@ -141,7 +178,7 @@ impl Serialize for Body<'_> {
         if let Some(value) = resolution.value {
             map.serialize_entry("value", value)?;
         }
-        map.serialize_entry("reason", resolution.reason.as_str())?;
+        map.serialize_entry("reason", word(resolution.reason))?;
         map.serialize_entry("variant", resolution.variant.unwrap_or_default())?;
         if let Some(error) = resolution.error {
             map.serialize_entry("errorCode", error.code.as_str())?;
@@ -149,6 +186,14 @@ impl Serialize for Body<'_> {
         }
         map.serialize_entry("metadata", &AnswerMetadata(self))?;
         map.end()
+    }
+}
+
+/// The protocol's own words only; the finer one stands in the metadata.
+fn word(reason: Reason) -> &'static str {
+    match reason {
+        Reason::PrerequisiteFailed => Reason::Disabled.as_str(),
+        reason => reason.as_str(),
     }
 }
 
@@ -168,6 +213,12 @@ impl Serialize for AnswerMetadata<'_> {
         }
         if let Some(rule) = resolution.rule {
             map.serialize_entry("ruleId", rule)?;
+        }
+        if resolution.reason == Reason::PrerequisiteFailed {
+            map.serialize_entry("reason", resolution.reason.as_str())?;
+        }
+        if let Some(sticky) = resolution.sticky {
+            map.serialize_entry("sticky", &sticky)?;
         }
         map.end()
     }

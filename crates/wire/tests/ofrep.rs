@@ -2,9 +2,9 @@
 #![expect(clippy::unwrap_used, reason = "a test may panic in its helpers too")]
 
 use burgee_wire::ofrep::{
-    Answer, BulkAnswer, FlagSet, MOST_CONTEXT, Unreadable, failure, invalid_context, read_context,
+    Answer, BulkAnswer, FlagSet, MOST_CONTEXT, Told, Unreadable, failure, invalid_context, read_context,
 };
-use engine::{Context, Error, ErrorCode, Reason, Resolution};
+use engine::{Context, Error, ErrorCode, Reason};
 use serde_json::{Value, json};
 
 const SHOP: FlagSet<'_> = FlagSet { project: "shop", environment: "prod" };
@@ -13,11 +13,12 @@ fn parsed(json: &[u8]) -> Value {
     serde_json::from_slice(json).unwrap()
 }
 
-fn resolution<'r>(reason: Reason) -> Resolution<'r> {
-    Resolution { value: None, variant: None, reason, error: None, rule: None, flag_version: 41, revision: 43 }
+fn resolution<'r>(reason: Reason) -> Told<'r> {
+    let (flag_version, revision) = (41, 43);
+    Told { value: None, variant: None, reason, error: None, rule: None, sticky: None, flag_version, revision }
 }
 
-fn answer<'r>(key: &'r str, resolution: Resolution<'r>) -> Answer<'r> {
+fn answer<'r>(key: &'r str, resolution: Told<'r>) -> Answer<'r> {
     Answer { key, flag_set: SHOP, resolution }
 }
 
@@ -33,7 +34,10 @@ fn a_context_is_taken_with_all_it_has() {
     let context =
         read_context(br#"{"context":{"targetingKey":"user-1","plan":{"name":"pro"}},"x":1}"#).unwrap();
     assert_eq!(context.targeting_key(), Some("user-1"));
-    assert_eq!(context.attributes()["plan"], json!({"name": "pro"}));
+    assert_eq!(
+        context.attributes().find(|(name, _)| *name == "plan"),
+        Some(("plan", &json!({"name": "pro"})))
+    );
 }
 
 #[test]
@@ -68,13 +72,13 @@ fn a_context_is_measured_alone() {
     assert!(read_context(of_size(MOST_CONTEXT).as_bytes()).is_ok());
     assert_eq!(read_context(of_size(MOST_CONTEXT + 1).as_bytes()), Err(Unreadable::TooLarge));
     let beside = format!(r#"{{"context":{{"a":1}},"other":"{}"}}"#, "x".repeat(2 * MOST_CONTEXT));
-    assert_eq!(read_context(beside.as_bytes()).unwrap().attributes()["a"], json!(1));
+    assert!(read_context(beside.as_bytes()).unwrap().attributes().eq([("a", &json!(1))]));
 }
 
 #[test]
 fn a_match_has_everything_a_provider_looks_for() {
     let value = json!(true);
-    let resolution = Resolution {
+    let resolution = Told {
         value: Some(&value),
         variant: Some("enabled"),
         rule: Some("r1"),
@@ -105,10 +109,20 @@ fn without_a_value_the_member_is_missing_and_the_variant_empty() {
 }
 
 #[test]
+fn what_the_protocol_has_no_word_for_stands_in_the_metadata() {
+    let failed = parsed(&answer("a", resolution(Reason::PrerequisiteFailed)).to_json());
+    assert_eq!(failed["reason"], "DISABLED");
+    assert_eq!(failed["metadata"]["reason"], "PREREQUISITE_FAILED");
+    let plain = parsed(&answer("a", Told { sticky: Some(false), ..resolution(Reason::Split) }).to_json());
+    assert_eq!(plain["metadata"]["sticky"], json!(false));
+    assert_eq!(parsed(&answer("a", resolution(Reason::Split)).to_json())["metadata"].get("sticky"), None);
+}
+
+#[test]
 fn a_number_keeps_its_literal() {
     for literal in ["10", "10.0", "-3", "0.5", "9007199254740991"] {
         let value: Value = serde_json::from_str(literal).unwrap();
-        let resolution = Resolution { value: Some(&value), variant: Some("v"), ..resolution(Reason::Static) };
+        let resolution = Told { value: Some(&value), variant: Some("v"), ..resolution(Reason::Static) };
         let json = String::from_utf8(answer("n", resolution).to_json()).unwrap();
         assert!(json.contains(&format!("\"value\":{literal},")), "{json}");
     }
@@ -123,7 +137,7 @@ fn errors_have_a_code_and_details_and_no_value() {
         (ErrorCode::FlagNotFound, "FLAG_NOT_FOUND", 404),
     ] {
         let error = Some(Error { code, details: "what to do" });
-        let answer = answer("x", Resolution { error, ..resolution(Reason::Error) });
+        let answer = answer("x", Told { error, ..resolution(Reason::Error) });
         assert_eq!(answer.status(), status);
         assert_eq!(
             parsed(&answer.to_json()),
@@ -145,9 +159,9 @@ fn a_flag_that_is_not_there_has_no_version() {
 #[test]
 fn a_bulk_answer_holds_successes_and_errors_side_by_side() {
     let value = json!(["a", {"b": null}]);
-    let success = Resolution { value: Some(&value), variant: Some("on"), ..resolution(Reason::Static) };
+    let success = Told { value: Some(&value), variant: Some("on"), ..resolution(Reason::Static) };
     let error = Some(Error { code: ErrorCode::ParseError, details: "unknown kind" });
-    let failed = Resolution { error, ..resolution(Reason::Error) };
+    let failed = Told { error, ..resolution(Reason::Error) };
     let mut bulk = BulkAnswer::with_capacity(2);
     bulk.push(&answer("a", success));
     bulk.push(&answer("b", failed));

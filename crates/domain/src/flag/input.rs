@@ -1,7 +1,9 @@
 //! Reading what people write about a flag: the long forms that travel, and the short ones that do not.
 
 use engine::json::{At, Object, Violations};
-use engine::model::{Condition, Kind, Leaf, Operator, Rule, Serve, Split, Target, Variant, WHOLE, Weighted};
+use engine::model::{
+    Condition, Kind, Leaf, Operands, Operator, Rule, Serve, Split, Target, Variant, WHOLE, Weighted,
+};
 use engine::model::{read_attribute, read_value, read_values};
 use serde_json::Value;
 
@@ -324,7 +326,7 @@ fn read_short_condition(object: &Object<'_>, violations: &mut Violations) -> Opt
     let operator = operator?;
     let values: Option<Vec<_>> = values_of(value.value(), operator == Operator::In)
         .iter()
-        .map(|part| value.replaced(part, |at| read_value(at, operator, violations)))
+        .map(|part| value.replaced(part, |at| read_value(at, violations)))
         .collect();
     leaf(attribute?, operator, values?, ignore_case?)
 }
@@ -336,7 +338,8 @@ fn leaf(
     values: Vec<Value>,
     ignore_case: Option<bool>,
 ) -> Option<Condition> {
-    Some(Condition::Leaf(Leaf { attribute, operator, values, ignore_case: ignore_case.unwrap_or(true) }))
+    let (operands, ignore_case) = (Operands::Values(values), ignore_case.unwrap_or(true));
+    Some(Condition::Leaf(Leaf { attribute, operator, operands, ignore_case }))
 }
 
 fn read_variant(at: At<'_>, violations: &mut Violations) -> Option<Variant> {

@@ -6,9 +6,10 @@ mod input;
 mod read;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use engine::json::Violation;
-use engine::model::{self, Kind, Read, Revision, Rule, Serve, Target, Variant};
+use engine::model::{self, Kind, Read, Revision, Rule, Serve, Snapshot, Target, Variant};
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -149,7 +150,9 @@ pub fn document(flag: &Flag, config: &Config) -> model::Flag {
 
 /// What would keep the flag from compiling with this config. What cannot compile cannot be saved.
 pub fn violations(flag: &Flag, config: &Config) -> Vec<Violation> {
-    engine::check(flag.key.as_str(), &document(flag, config)).err().unwrap_or_default()
+    let mut snapshot = Snapshot::empty("", 0, "", "");
+    snapshot.flags.insert(flag.key.to_string(), Arc::new(document(flag, config).into()));
+    engine::check_flag(&snapshot, flag.key.as_str()).err().unwrap_or_default()
 }
 
 /// The definition as the log keeps it: without what the log entry itself says (version and times).

@@ -1,7 +1,9 @@
 //! Looking at flags, and asking one for oneself.
 
-use engine::model::{SCHEMA, Snapshot};
-use engine::{Context, Ruleset};
+use std::sync::Arc;
+
+use engine::model::Snapshot;
+use engine::{Context, KeyLists, Ruleset};
 use serde_json::{Map, Value, json};
 
 use super::FlagHere;
@@ -59,23 +61,16 @@ impl Control {
             ("role".to_owned(), json!(caller.role())),
             ("email".to_owned(), json!(caller.email())),
         ]);
-        let snapshot = Snapshot {
-            schema: SCHEMA,
-            epoch: String::new(),
-            revision: here.flag.version.max(here.config.version),
-            project: String::new(),
-            environment: environment.key.to_string(),
-            lists: [].into(),
-            segments: [].into(),
-            flags: [(key.to_owned(), std::sync::Arc::new(here.document().into()))].into(),
-        };
-        let ruleset = Ruleset::compile(&snapshot);
+        let revision = here.flag.version.max(here.config.version);
+        let mut snapshot = Snapshot::empty("", revision, "", environment.key.as_str());
+        snapshot.flags.insert(key.to_owned(), Arc::new(here.document().into()));
+        let ruleset = Ruleset::compile(&snapshot, &KeyLists::default());
         let resolution = ruleset.evaluate(key, &Context::new(attributes));
         Ok(Answer {
-            value: resolution.value.cloned(),
-            variant: resolution.variant.map(str::to_owned),
-            reason: resolution.reason.as_str(),
-            error: resolution.error.as_ref().map(|error| error.code.as_str()),
+            value: resolution.value().cloned(),
+            variant: resolution.variant().map(str::to_owned),
+            reason: resolution.reason().as_str(),
+            error: resolution.error().map(|error| error.code.as_str()),
         })
     }
 }

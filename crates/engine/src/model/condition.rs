@@ -1,17 +1,16 @@
-//! When a rule holds: a tree of all, any and not over comparisons of one attribute each.
+//! When a rule holds: a tree of all, any and not over comparisons, segments and gates.
 
 use serde::ser::SerializeMap;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use serde_json::Value;
 
-use crate::json::{At, Object, Violations, deserialize};
+use super::serve::{Spread, WHOLE};
+use super::{Leaf, Operands};
+use crate::json::{At, Violations, deserialize};
 
 /// No deeper than this, the comparison included.
 pub const MOST_DEPTH: usize = 16;
-/// No more values than this in one comparison.
-const MOST_VALUES: usize = 10_000;
-/// No longer than this, in bytes, are an attribute's path and a value.
-const MOST_TEXT: usize = 4_096;
+/// No more conditions than this in one `all` or `any`.
+const MOST_CONDITIONS: usize = 10_000;
 
 /// A condition.
 #[derive(Debug, Clone, PartialEq)]
@@ -22,66 +21,29 @@ pub enum Condition {
     Any(Vec<Condition>),
     /// Holds when the other does not.
     Not(Box<Condition>),
+    /// Holds when the segment of this key does.
+    Segment(String),
+    /// Holds for a part of the keys.
+    Bucket(Gate),
     /// Compares one attribute.
     Leaf(Leaf),
 }
 
-/// A comparison of one attribute with some values.
+/// A percentage that lets the others try the next rule: holds when there is a key and its bucket is in a range.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Leaf {
-    /// Path of the attribute in the context.
-    pub attribute: String,
-    /// How it is compared.
-    pub operator: Operator,
-    /// What it is compared with; checked to suit the operator.
-    pub values: Vec<Value>,
-    /// Compares texts after folding both.
-    pub ignore_case: bool,
-}
-
-/// How an attribute is compared with the values.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Operator {
-    /// The same as the one value.
-    Equals,
-    /// Readable, and not the same as the one value.
-    NotEquals,
-    /// Has any of the texts inside.
-    Contains,
-    /// The same as any of the values.
-    In,
-}
-
-impl Operator {
-    const ALL: [Self; 4] = [Self::Equals, Self::NotEquals, Self::Contains, Self::In];
-
-    /// Its name in documents.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Equals => "equals",
-            Self::NotEquals => "not_equals",
-            Self::Contains => "contains",
-            Self::In => "in",
-        }
-    }
-
-    /// Reads the name of an operator.
-    pub fn read(at: At<'_>, violations: &mut Violations) -> Option<Self> {
-        let name = at.text(violations)?;
-        let operator = Self::ALL.into_iter().find(|operator| operator.name() == name);
-        if operator.is_none() {
-            let known: Vec<_> = Self::ALL.iter().map(|operator| operator.name()).collect();
-            at.fault(
-                violations,
-                format_args!("{name:?} is not an operator of this version; use one of {}", known.join(", ")),
-            );
-        }
-        operator
-    }
+pub struct Gate {
+    /// The first bucket that is inside.
+    pub from: u32,
+    /// The first bucket after that is outside again; at most [`WHOLE`].
+    pub to: u32,
+    /// How a context finds its bucket. The salt is the flag's key and `:gate` unless given, in a segment the
+    /// segment's key and `:segment`.
+    pub spread: Spread,
 }
 
 impl Condition {
-    /// Reads the long form.
+    /// Reads the long form. Whether the values suit their operators, and whether what it refers to is there,
+    /// is told when it compiles.
     pub fn read(at: At<'_>, violations: &mut Violations) -> Option<Self> {
         Self::read_at_depth(at, violations, 1)
     }
@@ -94,83 +56,88 @@ impl Condition {
         let inner = |at: At<'_>, violations: &mut Violations| Self::read_at_depth(at, violations, depth + 1);
         let object = at.object(violations)?;
         let condition = if let Some(all) = object.get("all") {
-            all.each(violations, MOST_VALUES, inner).map(Self::All)
+            all.each(violations, MOST_CONDITIONS, inner).map(Self::All)
         } else if let Some(any) = object.get("any") {
-            any.each(violations, MOST_VALUES, inner).map(Self::Any)
+            any.each(violations, MOST_CONDITIONS, inner).map(Self::Any)
         } else if let Some(not) = object.get("not") {
             inner(not, violations).map(|condition| Self::Not(Box::new(condition)))
-        } else if let Some(node) = ["segment", "bucket", "list"].into_iter().find(|node| object.has(node)) {
-            object
-                .fault(violations, format_args!("conditions on a {node} are not understood by this version"));
-            return None;
+        } else if let Some(segment) = object.get("segment") {
+            segment.text(violations).map(|key| Self::Segment(key.to_owned()))
+        } else if let Some(bucket) = object.get("bucket") {
+            Gate::read(bucket, violations).map(Self::Bucket)
         } else {
             Leaf::read(&object, violations).map(Self::Leaf)
         };
         object.deny_unknown(violations);
         condition
     }
-}
 
-impl Leaf {
-    fn read(object: &Object<'_>, violations: &mut Violations) -> Option<Self> {
-        let attribute = object.require(violations, "attribute").and_then(|at| read_attribute(at, violations));
-        let operator = object.require(violations, "operator").and_then(|at| Operator::read(at, violations));
-        let values = object.require(violations, "values")?;
-        let ignore_case = object.optional(violations, "ignore_case", |at, violations| at.boolean(violations));
-        let operator = operator?;
-        let values = read_values(values, operator, violations);
-        Some(Self {
-            attribute: attribute?,
-            operator,
-            values: values?,
-            ignore_case: ignore_case?.unwrap_or_default(),
-        })
+    /// What cannot be divided any further in it: comparisons, segments and gates, in the order in which they
+    /// are written, each with the way to it from here, such as `.any[0]`.
+    pub fn parts(&self) -> Vec<(String, &Self)> {
+        fn collect<'c>(condition: &'c Condition, path: &str, parts: &mut Vec<(String, &'c Condition)>) {
+            match condition {
+                Condition::All(children) | Condition::Any(children) => {
+                    let name = if matches!(condition, Condition::All(_)) { "all" } else { "any" };
+                    for (index, child) in children.iter().enumerate() {
+                        collect(child, &format!("{path}.{name}[{index}]"), parts);
+                    }
+                }
+                Condition::Not(child) => collect(child, &format!("{path}.not"), parts),
+                part => parts.push((path.to_owned(), part)),
+            }
+        }
+        let mut parts = Vec::new();
+        collect(self, "", &mut parts);
+        parts
+    }
+
+    /// Calls `see` with each of its [`Condition::parts`], without the ways to them.
+    pub(crate) fn each_part<'c>(&'c self, see: &mut impl FnMut(&'c Self)) {
+        match self {
+            Self::All(children) | Self::Any(children) => {
+                children.iter().for_each(|child| child.each_part(see));
+            }
+            Self::Not(child) => child.each_part(see),
+            part => see(part),
+        }
     }
 }
 
-/// Reads an attribute's path.
-pub fn read_attribute(at: At<'_>, violations: &mut Violations) -> Option<String> {
-    let path = at.text(violations)?;
-    if path.is_empty() || path.len() > MOST_TEXT {
-        at.fault(violations, format_args!("must name an attribute, in 1 to {MOST_TEXT} bytes"));
-        return None;
-    }
-    Some(path.to_owned())
-}
-
-/// Reads the values that an operator compares with.
-pub fn read_values(at: At<'_>, operator: Operator, violations: &mut Violations) -> Option<Vec<Value>> {
-    let values = at.each(violations, MOST_VALUES, |at, violations| read_value(at, operator, violations))?;
-    if matches!(operator, Operator::Equals | Operator::NotEquals) && values.len() != 1 {
-        at.fault(
-            violations,
-            format_args!("{} compares with exactly one value; for several use in", operator.name()),
-        );
-        return None;
-    }
-    Some(values)
-}
-
-/// Reads one value that an operator compares with.
-pub fn read_value(at: At<'_>, operator: Operator, violations: &mut Violations) -> Option<Value> {
-    let fits = match (operator, at.value()) {
-        (_, Value::String(text)) if text.len() > MOST_TEXT => false,
-        (Operator::Contains, value) => value.as_str().is_some_and(|text| !text.is_empty()),
-        (_, value) => value.is_string() || value.is_number() || value.is_boolean(),
-    };
-    if !fits {
-        let expected = if operator == Operator::Contains {
-            "a text that is not empty"
-        } else {
-            "a text, a number or a boolean"
+impl Gate {
+    fn read(at: At<'_>, violations: &mut Violations) -> Option<Self> {
+        let object = at.object(violations)?;
+        let border = |at: At<'_>, violations: &mut Violations| {
+            let border = at.whole(violations, "0 to 100000")?;
+            if border > WHOLE {
+                at.fault(violations, format_args!("is beyond {WHOLE}, the number of buckets"));
+                return None;
+            }
+            Some(border)
         };
-        at.fault(
-            violations,
-            format_args!("{} needs {expected}, of at most {MOST_TEXT} bytes", operator.name()),
-        );
-        return None;
+        let from = object.optional(violations, "from", border);
+        let to = object.require(violations, "to").and_then(|at| border(at, violations));
+        let spread = Spread::read(&object, violations);
+        object.deny_unknown(violations);
+        let (from, to) = (from?.unwrap_or_default(), to?);
+        if from > to {
+            at.fault(violations, format_args!("runs from {from} to {to}; from must not be above to"));
+            return None;
+        }
+        Some(Self { from, to, spread: spread? })
     }
-    Some(at.value().clone())
+}
+
+impl Serialize for Gate {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut members = serializer.serialize_map(None)?;
+        if self.from > 0 {
+            members.serialize_entry("from", &self.from)?;
+        }
+        members.serialize_entry("to", &self.to)?;
+        self.spread.write(&mut members)?;
+        members.end()
+    }
 }
 
 impl<'de> Deserialize<'de> for Condition {
@@ -186,10 +153,17 @@ impl Serialize for Condition {
             Self::All(conditions) => members.serialize_entry("all", conditions)?,
             Self::Any(conditions) => members.serialize_entry("any", conditions)?,
             Self::Not(condition) => members.serialize_entry("not", condition)?,
+            Self::Segment(key) => members.serialize_entry("segment", key)?,
+            Self::Bucket(gate) => members.serialize_entry("bucket", gate)?,
             Self::Leaf(leaf) => {
                 members.serialize_entry("attribute", &leaf.attribute)?;
                 members.serialize_entry("operator", leaf.operator.name())?;
-                members.serialize_entry("values", &leaf.values)?;
+                match &leaf.operands {
+                    // `exists` takes none.
+                    Operands::Values(values) if values.is_empty() && !leaf.operator.takes_values() => {}
+                    Operands::Values(values) => members.serialize_entry("values", values)?,
+                    Operands::List(key) => members.serialize_entry("list", key)?,
+                }
                 if leaf.ignore_case {
                     members.serialize_entry("ignore_case", &true)?;
                 }

@@ -25,7 +25,7 @@ pub struct Flag {
     /// The variant served when it is not enabled; `None` serves nothing.
     #[serde(default)]
     pub off_variant: Option<String>,
-    /// Flags that must have given certain variants first. Carried; a flag that has some cannot be read yet.
+    /// Flags that must have given certain variants first, in the order in which they are asked.
     #[serde(default)]
     pub prerequisites: Read<Vec<Prerequisite>>,
     /// Targeting keys that are given a variant by name.

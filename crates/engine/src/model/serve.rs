@@ -29,16 +29,49 @@ pub enum Serve {
 pub struct Split {
     /// In the order in which they share the buckets out, lowest first. Adds up to [`WHOLE`].
     pub shares: Vec<Weighted>,
-    /// Attribute paths, of which the first that gives a key is bucketed; the targeting key if there are none.
-    pub by: Vec<String>,
-    /// How a key finds its bucket.
-    pub hash: Hash,
-    /// Hashed before the key; the flag's key unless given.
-    pub salt: Option<String>,
+    /// How a context finds its bucket. The salt is the flag's key unless given.
+    pub spread: Spread,
     /// An earlier assignment wins over the bucket, where the reader keeps assignments.
     pub sticky: bool,
     /// The reader reports an exposure for each unit.
     pub track: bool,
+}
+
+/// How a context finds its bucket.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Spread {
+    /// Attribute paths, of which the first that gives a key is bucketed; the targeting key if there are none.
+    pub by: Vec<String>,
+    /// How a key finds its bucket.
+    pub hash: Hash,
+    /// Hashed before the key.
+    pub salt: Option<String>,
+}
+
+impl Spread {
+    /// Reads `by`, `hash` and `salt`, which stand among the other members of `object`.
+    pub(super) fn read(object: &Object<'_>, violations: &mut Violations) -> Option<Self> {
+        let by = object.optional(violations, "by", read_paths);
+        let hash = object.optional(violations, "hash", read_hash);
+        let salt =
+            object.optional(violations, "salt", |at, violations| at.text(violations).map(str::to_owned));
+        Some(Self { by: by?.unwrap_or_default(), hash: hash?.unwrap_or_default(), salt: salt? })
+    }
+
+    pub(super) fn write<M: SerializeMap>(&self, members: &mut M) -> Result<(), M::Error> {
+        match self.by.as_slice() {
+            [] => {}
+            [path] => members.serialize_entry("by", path)?,
+            paths => members.serialize_entry("by", paths)?,
+        }
+        if self.hash != Hash::default() {
+            members.serialize_entry("hash", self.hash.name())?;
+        }
+        if let Some(salt) = &self.salt {
+            members.serialize_entry("salt", salt)?;
+        }
+        Ok(())
+    }
 }
 
 /// A share of a split.
@@ -76,22 +109,17 @@ impl Hash {
 impl Split {
     /// A plain split by targeting key.
     pub fn new(shares: Vec<Weighted>) -> Self {
-        Self { shares, by: Vec::new(), hash: Hash::default(), salt: None, sticky: false, track: false }
+        Self { shares, spread: Spread::default(), sticky: false, track: false }
     }
 
     fn read(object: &Object<'_>, violations: &mut Violations) -> Option<Self> {
         let shares = object.require(violations, "split").and_then(|at| read_shares(at, violations));
-        let by = object.optional(violations, "by", read_paths);
-        let hash = object.optional(violations, "hash", read_hash);
-        let salt =
-            object.optional(violations, "salt", |at, violations| at.text(violations).map(str::to_owned));
+        let spread = Spread::read(object, violations);
         let sticky = object.optional(violations, "sticky", |at, violations| at.boolean(violations));
         let track = object.optional(violations, "track", |at, violations| at.boolean(violations));
         Some(Self {
             shares: shares?,
-            by: by?.unwrap_or_default(),
-            hash: hash?.unwrap_or_default(),
-            salt: salt?,
+            spread: spread?,
             sticky: sticky?.unwrap_or_default(),
             track: track?.unwrap_or_default(),
         })
@@ -202,17 +230,7 @@ impl Serialize for Split {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut members = serializer.serialize_map(None)?;
         members.serialize_entry("split", &self.shares)?;
-        match self.by.as_slice() {
-            [] => {}
-            [path] => members.serialize_entry("by", path)?,
-            paths => members.serialize_entry("by", paths)?,
-        }
-        if self.hash != Hash::default() {
-            members.serialize_entry("hash", self.hash.name())?;
-        }
-        if let Some(salt) = &self.salt {
-            members.serialize_entry("salt", salt)?;
-        }
+        self.spread.write(&mut members)?;
         if self.sticky {
             members.serialize_entry("sticky", &true)?;
         }

@@ -4,9 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
-use super::{Flag, Read};
+use super::{Flag, List, Read, Segment};
 
 /// The version of the document that this engine reads and writes.
 pub const SCHEMA: u32 = 1;
@@ -27,12 +26,12 @@ pub struct Snapshot {
     pub project: String,
     /// Key of the environment.
     pub environment: String,
-    /// Context lists by key. Carried, not yet read.
+    /// Context lists by key.
     #[serde(default)]
-    pub lists: BTreeMap<String, Value>,
-    /// Segments by key. Carried, not yet read.
+    pub lists: BTreeMap<String, Arc<Read<List>>>,
+    /// Segments by key.
     #[serde(default)]
-    pub segments: BTreeMap<String, Value>,
+    pub segments: BTreeMap<String, Arc<Read<Segment>>>,
     /// Flags by key.
     pub flags: BTreeMap<String, Arc<Read<Flag>>>,
 }
@@ -46,15 +45,29 @@ pub struct Delta {
     /// Flags by key.
     #[serde(default)]
     pub flags: BTreeMap<String, Option<Arc<Read<Flag>>>>,
-    /// Segments by key. Carried, not yet read.
+    /// Segments by key.
     #[serde(default)]
-    pub segments: BTreeMap<String, Option<Value>>,
-    /// Context lists by key. Carried, not yet read.
+    pub segments: BTreeMap<String, Option<Arc<Read<Segment>>>>,
+    /// Context lists by key.
     #[serde(default)]
-    pub lists: BTreeMap<String, Option<Value>>,
+    pub lists: BTreeMap<String, Option<Arc<Read<List>>>>,
 }
 
 impl Snapshot {
+    /// A snapshot of nothing.
+    pub fn empty(epoch: &str, revision: Revision, project: &str, environment: &str) -> Self {
+        Self {
+            schema: SCHEMA,
+            epoch: epoch.to_owned(),
+            revision,
+            project: project.to_owned(),
+            environment: environment.to_owned(),
+            lists: BTreeMap::new(),
+            segments: BTreeMap::new(),
+            flags: BTreeMap::new(),
+        }
+    }
+
     /// The snapshot after `delta`: equal to the one fetched at its revision.
     pub fn apply(&mut self, delta: &Delta) {
         self.revision = delta.revision;

@@ -1,0 +1,167 @@
+//! What a flag or a segment is compiled against: everything it may name.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::compile::Compiled;
+use crate::json::{Violation, Violations};
+use crate::key_list::{KeyList, KeyLists};
+use crate::model::{self, List, Read};
+use crate::segment::Segment;
+
+/// No segment names others in more levels than this, itself included.
+pub(crate) const MOST_SEGMENT_DEPTH: usize = 8;
+
+/// A segment as the ruleset keeps it.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct KnownSegment {
+    pub(crate) document: Arc<Read<model::Segment>>,
+    /// None if it cannot be understood.
+    pub(crate) compiled: Option<Arc<Segment>>,
+    /// Why not.
+    pub(crate) problems: Arc<[Violation]>,
+    /// How many levels of segments there are from here down, itself included.
+    pub(crate) depth: usize,
+}
+
+pub(crate) type Segments = BTreeMap<String, KnownSegment>;
+pub(crate) type Lists = BTreeMap<String, Arc<Read<List>>>;
+
+/// Everything that can be named.
+#[derive(Clone, Copy)]
+pub(crate) struct Surroundings<'a> {
+    pub(crate) lists: &'a Lists,
+    pub(crate) segments: &'a Segments,
+    /// None where only what was written is checked: a list that is named by its digest is taken for good.
+    pub(crate) key_lists: Option<&'a KeyLists>,
+    /// Flags that are compiled already.
+    pub(crate) flags: &'a dyn Fn(&str) -> Option<Arc<Compiled>>,
+}
+
+impl<'a> Surroundings<'a> {
+    pub(crate) fn segment(&self, key: &str) -> Result<Arc<Segment>, String> {
+        let known = self.segments.get(key).ok_or_else(|| {
+            format!("there is no segment {key:?} in this environment; make it first, or mend the key")
+        })?;
+        known.compiled.clone().ok_or_else(|| {
+            let why = known.problems.first().map(Violation::to_string).unwrap_or_default();
+            format!("the segment {key:?} is not understood: {why}")
+        })
+    }
+
+    pub(crate) fn list(&self, key: &str) -> Result<&'a List, String> {
+        let list = self.lists.get(key).ok_or_else(|| {
+            format!(
+                "there is no context list {key:?}; make a context field of this key first, or give values"
+            )
+        })?;
+        list.as_result().map_err(|why| format!("the context list {key:?} is not understood: {why}"))
+    }
+
+    pub(crate) fn key_list(&self, sha256: &str, count: u64) -> Result<Arc<KeyList>, String> {
+        let Some(key_lists) = self.key_lists else { return Ok(Arc::default()) };
+        let list = key_lists.get(sha256).ok_or_else(|| format!("the list {sha256} was not fetched"))?;
+        if list.len() as u64 != count {
+            return Err(format!("the list {sha256} has {} keys; {count} are expected", list.len()));
+        }
+        Ok(Arc::clone(list))
+    }
+}
+
+impl KnownSegment {
+    /// Compiles a segment whose own segments are compiled. `cycle` spells the cycle that it is on.
+    pub(crate) fn new(
+        key: &str,
+        document: &Arc<Read<model::Segment>>,
+        surroundings: &Surroundings<'_>,
+        depth: usize,
+        cycle: Option<String>,
+    ) -> Self {
+        let mut violations = Violations::default();
+        if let Some(cycle) = cycle {
+            violations.add("when", format_args!("segments must not name each other in a circle: {cycle}"));
+        } else if depth > MOST_SEGMENT_DEPTH {
+            violations.add(
+                "when",
+                format_args!("names segments {depth} levels deep; at most {MOST_SEGMENT_DEPTH} are allowed"),
+            );
+        }
+        let compiled = if violations.is_empty() {
+            Segment::new(key, document, surroundings, &mut violations)
+        } else {
+            None
+        };
+        let problems = violations.into_result(Some(())).err().unwrap_or_default();
+        Self {
+            document: Arc::clone(document),
+            compiled: compiled.map(Arc::new),
+            problems: problems.into(),
+            depth,
+        }
+    }
+
+    /// How much there is to test in it at most.
+    pub(crate) fn weight(&self) -> u64 {
+        self.compiled.as_ref().map_or(1, |segment| segment.weight())
+    }
+}
+
+/// The segments and lists that a condition names.
+pub(crate) fn named_in<'c>(condition: &'c model::Condition, mut see: impl FnMut(Mention<'c>)) {
+    condition.each_part(&mut |part| match part {
+        model::Condition::Segment(key) => see(Mention::Segment(key)),
+        model::Condition::Leaf(leaf) => {
+            if let model::Operands::List(key) = &leaf.operands {
+                see(Mention::List(key));
+            }
+        }
+        _ => {}
+    });
+}
+
+/// Something that an entity names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Mention<'a> {
+    Flag(&'a str),
+    Segment(&'a str),
+    List(&'a str),
+}
+
+impl<'a> Mention<'a> {
+    /// What a flag names, those of the parts that it understands.
+    pub(crate) fn all_of_flag(flag: &'a Read<model::Flag>) -> Vec<Self> {
+        let mut mentions = Vec::new();
+        let Some(flag) = flag.known() else { return mentions };
+        let prerequisites = flag.prerequisites.known().into_iter().flatten();
+        mentions.extend(prerequisites.map(|prerequisite| Self::Flag(&prerequisite.flag)));
+        for rule in flag.rules.iter().filter_map(Read::known) {
+            named_in(&rule.when, |mention| mentions.push(mention));
+        }
+        mentions
+    }
+
+    /// What a segment names.
+    pub(crate) fn all_of_segment(segment: &'a Read<model::Segment>) -> Vec<Self> {
+        let mut mentions = Vec::new();
+        if let Some(when) = segment.known().and_then(|segment| segment.when.as_ref()) {
+            named_in(when, |mention| mentions.push(mention));
+        }
+        mentions
+    }
+
+    /// The key of a segment; nothing for others.
+    pub(crate) fn segment(self) -> Option<&'a str> {
+        match self {
+            Self::Segment(key) => Some(key),
+            Self::Flag(_) | Self::List(_) => None,
+        }
+    }
+
+    /// The key of a flag; nothing for others.
+    pub(crate) fn flag(self) -> Option<&'a str> {
+        match self {
+            Self::Flag(key) => Some(key),
+            Self::Segment(_) | Self::List(_) => None,
+        }
+    }
+}

@@ -1,0 +1,357 @@
+//! One test of a condition: a comparison of an attribute, a segment, or a gate.
+
+use std::cmp::Ordering;
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use crate::bucket::Salted;
+use crate::context::{Attribute, Path};
+use crate::evaluate::Asked;
+use crate::instant;
+use crate::model::{Condition, Gate, Leaf, Operands, Operator, Spread};
+use crate::network::{Address, Network};
+use crate::pattern::Pattern;
+use crate::segment::Segment;
+use crate::surroundings::Surroundings;
+use crate::text::{self, NumberText, contains, ends_with, fold_text, starts_with};
+use crate::trace::{Event, Listener, Seen};
+use crate::values::Values;
+use crate::version::{Range, Version};
+
+/// What is wrong with a part of a condition: the way to it within the part, and what.
+type Faults = Vec<(String, String)>;
+
+/// What a condition is compiled against.
+pub(crate) struct Scope<'a> {
+    pub(crate) surroundings: &'a Surroundings<'a>,
+    /// What gates hash before the key unless they say otherwise.
+    pub(crate) gate_salt: &'a str,
+}
+
+/// A test.
+#[derive(Debug, PartialEq)]
+pub(crate) enum Test {
+    Compare(Path, Comparison),
+    Segment(Arc<Segment>),
+    Gate(Box<CompiledGate>),
+}
+
+#[derive(Debug, PartialEq)]
+pub(crate) enum Comparison {
+    Same(Box<Values>),
+    Different(Box<Values>),
+    /// The parts are folded where case is ignored.
+    Text {
+        place: Place,
+        parts: Box<[Box<str>]>,
+        ignore_case: bool,
+    },
+    Matches(Box<[Pattern]>),
+    Number(Order, f64),
+    Instant(Order, i64),
+    Version(Box<[Range]>),
+    Network(Box<[Network]>),
+    Exists,
+}
+
+/// Where in a text another is looked for.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum Place {
+    Inside,
+    Front,
+    End,
+}
+
+/// How an attribute stands to a value.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum Order {
+    Above,
+    NotBelow,
+    Below,
+    NotAbove,
+}
+
+#[derive(Debug, PartialEq)]
+pub(crate) struct CompiledGate {
+    from: u32,
+    to: u32,
+    pub(crate) unit: Unit,
+}
+
+/// Whom a split or a gate puts into a bucket, and how.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Unit {
+    /// Where to look for the key; the targeting key if there are none.
+    by: Box<[Path]>,
+    salted: Salted,
+}
+
+impl Unit {
+    pub(crate) fn new(spread: &Spread, salt: &str) -> Self {
+        let by = spread.by.iter().map(|path| Path::new(path)).collect();
+        Self { by, salted: Salted::new(spread.hash, spread.salt.as_deref().unwrap_or(salt)) }
+    }
+
+    /// The bucket of whom the context speaks of; none if there is no key.
+    #[inline]
+    pub(crate) fn place<'r>(&self, asked: Asked<'_>, listener: &mut impl Listener<'r>) -> Option<u32> {
+        if self.by.is_empty() {
+            let key = asked.context.targeting_key()?;
+            return Some(self.place_of(key, listener));
+        }
+        let mut number = NumberText::default();
+        let mut attributes = self.by.iter().map(|path| asked.context.attribute(path));
+        let key = attributes.find(|attribute| attribute.is_key())?.key(&mut number)?;
+        Some(self.place_of(key, listener))
+    }
+
+    #[inline]
+    fn place_of<'r>(&self, key: &str, listener: &mut impl Listener<'r>) -> u32 {
+        let place = self.salted.place(key);
+        listener.hear(|| Event::Bucketed { key: key.to_owned(), place });
+        place
+    }
+}
+
+impl Test {
+    pub(crate) fn new(part: &Condition, scope: &Scope<'_>) -> Result<Self, Faults> {
+        match part {
+            Condition::Leaf(leaf) => {
+                Ok(Self::Compare(Path::new(&leaf.attribute), Comparison::new(leaf, scope)?))
+            }
+            Condition::Segment(key) => scope
+                .surroundings
+                .segment(key)
+                .map(Self::Segment)
+                .map_err(|why| vec![(".segment".to_owned(), why)]),
+            Condition::Bucket(Gate { from, to, spread }) => {
+                let unit = Unit::new(spread, scope.gate_salt);
+                Ok(Self::Gate(Box::new(CompiledGate { from: *from, to: *to, unit })))
+            }
+            // Trees are taken apart before.
+            Condition::All(_) | Condition::Any(_) | Condition::Not(_) => Err(Vec::new()),
+        }
+    }
+
+    #[inline]
+    pub(crate) fn holds<'r>(&'r self, asked: Asked<'_>, listener: &mut impl Listener<'r>) -> bool {
+        match self {
+            Self::Compare(path, comparison) => comparison.holds(asked.context.attribute(path)),
+            Self::Segment(segment) => segment.holds(asked, listener),
+            Self::Gate(gate) => {
+                gate.unit.place(asked, listener).is_some_and(|place| (gate.from..gate.to).contains(&place))
+            }
+        }
+    }
+
+    /// What it looks at, for who wants to know why.
+    pub(crate) fn seen(&self, asked: Asked<'_>) -> Seen {
+        match self {
+            Self::Compare(path, _) => Seen::attribute(asked.context.attribute(path)),
+            Self::Segment(_) | Self::Gate(_) => Seen::Told,
+        }
+    }
+
+    /// How much there is to test, segments gone into.
+    pub(crate) fn weight(&self) -> u64 {
+        match self {
+            Self::Compare(..) | Self::Gate(_) => 1,
+            Self::Segment(segment) => segment.weight(),
+        }
+    }
+}
+
+impl Comparison {
+    fn new(leaf: &Leaf, scope: &Scope<'_>) -> Result<Self, Faults> {
+        let operator = leaf.operator;
+        let list;
+        let values = match &leaf.operands {
+            Operands::Values(values) => values,
+            Operands::List(_) if !operator.takes_list() => {
+                return Err(fault(".list", "a context list goes with in and not_in only"));
+            }
+            Operands::List(key) => {
+                list = scope.surroundings.list(key).map_err(|why| fault(".list", &why))?;
+                &list.0
+            }
+        };
+        if operator.takes_one_value() && values.len() != 1 {
+            let message =
+                format!("{} compares with exactly one value, not {}", operator.name(), values.len());
+            return Err(fault(".values", &message));
+        }
+        match operator {
+            Operator::Equals | Operator::In => same(values, leaf.ignore_case).map(Self::Same),
+            Operator::NotEquals | Operator::NotIn => same(values, leaf.ignore_case).map(Self::Different),
+            Operator::Contains => Self::text(Place::Inside, leaf, values),
+            Operator::StartsWith => Self::text(Place::Front, leaf, values),
+            Operator::EndsWith => Self::text(Place::End, leaf, values),
+            Operator::Matches => {
+                each(values, |value| Pattern::new(text_of(value)?, leaf.ignore_case)).map(Self::Matches)
+            }
+            Operator::Gt => one(values, number).map(|bound| Self::Number(Order::Above, bound)),
+            Operator::Gte => one(values, number).map(|bound| Self::Number(Order::NotBelow, bound)),
+            Operator::Lt => one(values, number).map(|bound| Self::Number(Order::Below, bound)),
+            Operator::Lte => one(values, number).map(|bound| Self::Number(Order::NotAbove, bound)),
+            Operator::Before => one(values, instant_of).map(|bound| Self::Instant(Order::Below, bound)),
+            Operator::After => one(values, instant_of).map(|bound| Self::Instant(Order::Above, bound)),
+            Operator::Semver => each(values, |value| Range::parse(text_of(value)?)).map(Self::Version),
+            Operator::Cidr => each(values, |value| Network::parse(text_of(value)?)).map(Self::Network),
+            Operator::Exists if values.is_empty() => Ok(Self::Exists),
+            Operator::Exists => Err(fault(".values", "exists takes no values; leave them out")),
+        }
+    }
+
+    fn text(place: Place, leaf: &Leaf, values: &[Value]) -> Result<Self, Faults> {
+        let parts = each(values, |value| {
+            let text = text_of(value)?;
+            if text.is_empty() {
+                return Err(format!("{} looks for texts that are not empty", leaf.operator.name()));
+            }
+            Ok(if leaf.ignore_case { fold_text(text).into() } else { text.into() })
+        })?;
+        Ok(Self::Text { place, parts, ignore_case: leaf.ignore_case })
+    }
+
+    #[inline]
+    fn holds(&self, attribute: Attribute<'_>) -> bool {
+        match self {
+            Self::Same(values) => attribute.any(|element| values.have(element) == Some(true)),
+            Self::Different(values) => {
+                let mut readable = false;
+                let same = attribute.any(|element| {
+                    let have = values.have(element);
+                    readable |= have.is_some();
+                    have == Some(true)
+                });
+                readable && !same
+            }
+            Self::Exists => attribute != Attribute::Missing,
+            _ => attribute.any(|element| self.holds_for(element)),
+        }
+    }
+
+    /// Of one element of a list, or of what is no list.
+    fn holds_for(&self, element: Attribute<'_>) -> bool {
+        match self {
+            Self::Text { place, parts, ignore_case } => with_text(element, |text| {
+                let found = match place {
+                    Place::Inside => contains,
+                    Place::Front => starts_with,
+                    Place::End => ends_with,
+                };
+                parts.iter().any(|part| found(text, part, *ignore_case))
+            }),
+            Self::Matches(patterns) => {
+                with_text(element, |text| patterns.iter().any(|pattern| pattern.is_in(text)))
+            }
+            Self::Number(order, bound) => {
+                let number = match element {
+                    Attribute::Number(number) => Some(number),
+                    Attribute::Text(text) => text::number(text).filter(|number| number.is_finite()),
+                    _ => None,
+                };
+                number.and_then(|number| number.partial_cmp(bound)).is_some_and(|stands| order.allows(stands))
+            }
+            Self::Instant(order, bound) => {
+                let instant = match element {
+                    Attribute::Number(number) => instant::of_number(number),
+                    Attribute::Text(text) => instant::parse(text),
+                    _ => None,
+                };
+                instant.is_some_and(|instant| order.allows(instant.cmp(bound)))
+            }
+            Self::Version(ranges) => match element {
+                Attribute::Text(text) => Version::parse(text)
+                    .is_some_and(|version| ranges.iter().any(|range| range.holds(&version))),
+                _ => false,
+            },
+            Self::Network(networks) => match element {
+                Attribute::Text(text) => Address::parse(text)
+                    .is_some_and(|address| networks.iter().any(|network| network.holds(address))),
+                _ => false,
+            },
+            Self::Same(_) | Self::Different(_) | Self::Exists => false,
+        }
+    }
+}
+
+impl Order {
+    fn allows(self, stands: Ordering) -> bool {
+        match self {
+            Self::Above => stands.is_gt(),
+            Self::NotBelow => stands.is_ge(),
+            Self::Below => stands.is_lt(),
+            Self::NotAbove => stands.is_le(),
+        }
+    }
+}
+
+/// Texts as they are, numbers as their text; nothing else is a text.
+fn with_text(element: Attribute<'_>, test: impl FnOnce(&str) -> bool) -> bool {
+    match element {
+        Attribute::Text(text) => test(text),
+        Attribute::Number(number) => test(NumberText::default().of(number)),
+        Attribute::Missing | Attribute::Boolean(_) | Attribute::List(_) | Attribute::Object => false,
+    }
+}
+
+fn fault(way: &str, message: &str) -> Faults {
+    vec![(way.to_owned(), message.to_owned())]
+}
+
+/// Each value through `parse`; what is wrong with each that does not parse.
+fn each<T>(values: &[Value], parse: impl Fn(&Value) -> Result<T, String>) -> Result<Box<[T]>, Faults> {
+    let mut faults = Vec::new();
+    let mut parsed = Vec::with_capacity(values.len());
+    for (index, value) in values.iter().enumerate() {
+        match parse(value) {
+            Ok(value) => parsed.push(value),
+            Err(why) => faults.push((format!(".values[{index}]"), why)),
+        }
+    }
+    // Told back to front, like all faults of a condition.
+    faults.reverse();
+    if faults.is_empty() { Ok(parsed.into()) } else { Err(faults) }
+}
+
+fn one<T>(values: &[Value], parse: impl Fn(&Value) -> Result<T, String>) -> Result<T, Faults> {
+    each(values, parse)?.into_iter().next().ok_or_else(Vec::new)
+}
+
+fn same(values: &[Value], ignore_case: bool) -> Result<Box<Values>, Faults> {
+    each(values, |value| {
+        let scalar = value.is_string() || value.is_number() || value.is_boolean();
+        if scalar { Ok(()) } else { Err("equality compares with texts, numbers and booleans".to_owned()) }
+    })?;
+    Ok(Box::new(Values::new(values, ignore_case)))
+}
+
+fn text_of(value: &Value) -> Result<&str, String> {
+    value.as_str().ok_or_else(|| format!("must be a text, not {}", crate::json::type_name(value)))
+}
+
+/// A number, or a JSON number written as text.
+fn number(value: &Value) -> Result<f64, String> {
+    let number = match value {
+        Value::Number(number) => number.as_f64(),
+        Value::String(text) => text::number(text),
+        _ => None,
+    };
+    let finite = number.filter(|number| number.is_finite());
+    finite.ok_or_else(|| format!("{value} is not a number that a double can hold; try 10 or 2.5"))
+}
+
+fn instant_of(value: &Value) -> Result<i64, String> {
+    let instant = match value {
+        Value::Number(number) => number.as_f64().and_then(instant::of_number),
+        Value::String(text) => instant::parse(text),
+        _ => None,
+    };
+    instant.ok_or_else(|| {
+        format!(
+            "{value} is not an instant; try \"2026-03-01T09:30:00Z\", with an offset, or milliseconds since 1970"
+        )
+    })
+}
