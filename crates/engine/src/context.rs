@@ -1,11 +1,8 @@
 //! What the caller knows of a request, and how a condition finds something in it.
 
-use std::hash::BuildHasher;
-
-use foldhash::fast::FixedState;
 use serde_json::{Map, Value};
 
-use crate::text::NumberText;
+use crate::text::{NumberText, same, start};
 
 /// The name of the attribute that says who is asking.
 const TARGETING_KEY: &str = "targetingKey";
@@ -20,22 +17,25 @@ const FEW: usize = 16;
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Context {
     /// Ascending by name, as the JSON object was.
-    attributes: Vec<(String, Value)>,
-    /// Where an attribute stands, by the hash of its name; ascending by hash, then by place, which is by name.
-    index: Vec<(u64, u32)>,
+    attributes: Vec<Named>,
     targeting_key: Option<Box<str>>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+struct Named {
+    start: u64,
+    name: String,
+    value: Value,
 }
 
 impl Context {
     /// A context of these attributes. Those whose names begin with `$` are reserved and dropped.
     pub fn new(attributes: Map<String, Value>) -> Self {
-        let attributes: Vec<_> =
-            attributes.into_iter().filter(|(name, _)| !name.starts_with(RESERVED)).collect();
-        let mut index: Vec<_> = (0_u32..).zip(&attributes).map(|(at, (name, _))| (hash(name), at)).collect();
-        index.sort_unstable();
-        let mut context = Self { attributes, index, targeting_key: None };
+        let kept = attributes.into_iter().filter(|(name, _)| !name.starts_with(RESERVED));
+        let attributes = kept.map(|(name, value)| Named { start: start(&name), name, value }).collect();
+        let mut context = Self { attributes, targeting_key: None };
         context.targeting_key = context
-            .find(hash(TARGETING_KEY), TARGETING_KEY)
+            .find(start(TARGETING_KEY), TARGETING_KEY)
             .and_then(|value| Attribute::of(value).key(&mut NumberText::default()).map(Box::from));
         context
     }
@@ -47,7 +47,7 @@ impl Context {
 
     /// What was kept of the caller's attributes, word for word, ascending by name.
     pub fn attributes(&self) -> impl Iterator<Item = (&str, &Value)> {
-        self.attributes.iter().map(|(name, value)| (name.as_str(), value))
+        self.attributes.iter().map(|one| (one.name.as_str(), &one.value))
     }
 
     /// Who is asking: the attribute `targetingKey`, a number or boolean as its text. An empty text, `null`,
@@ -64,58 +64,36 @@ impl Context {
             return self.targeting_key().map_or(Attribute::Missing, Attribute::Text);
         }
         // Present under its full name, `null` included, ends the search.
-        match self.find(path.hash, &path.name) {
+        match self.find(path.start, &path.name) {
             Some(value) => Attribute::of(value),
             None if path.parts.is_empty() => Attribute::Missing,
             None => self.walk(path).map_or(Attribute::Missing, Attribute::of),
         }
     }
 
-    /// The attribute of a name with this hash. A name's hash may be known to whoever makes up the names, so
-    /// beyond a few attributes the search stays logarithmic even when all of them have the same.
+    /// The attribute of a name that begins with `start`.
     #[inline]
-    fn find(&self, hash: u64, name: &str) -> Option<&Value> {
-        if self.index.len() > FEW {
-            return self.find_among_many(hash, name);
+    fn find(&self, start: u64, name: &str) -> Option<&Value> {
+        if self.attributes.len() > FEW {
+            let place = self.attributes.binary_search_by(|one| one.name.as_str().cmp(name)).ok()?;
+            return self.attributes.get(place).map(|found| &found.value);
         }
-        for (candidate, at) in &self.index {
-            if *candidate == hash {
-                let (own, value) = self.attributes.get(*at as usize)?;
-                if own == name {
-                    return Some(value);
-                }
-            }
-        }
-        None
-    }
-
-    fn find_among_many(&self, hash: u64, name: &str) -> Option<&Value> {
-        let own = |at: u32| self.attributes.get(at as usize).map_or("", |(own, _)| own.as_str());
-        let place = self
-            .index
-            .binary_search_by(|(candidate, at)| candidate.cmp(&hash).then_with(|| own(*at).cmp(name)))
-            .ok()?;
-        let (_, at) = self.index.get(place)?;
-        self.attributes.get(*at as usize).map(|(_, value)| value)
+        let found = self.attributes.iter().find(|one| same(one.start, &one.name, start, name))?;
+        Some(&found.value)
     }
 
     fn walk(&self, path: &Path) -> Option<&Value> {
         let (first, rest) = path.parts.split_first()?;
-        let from = self.find(hash(first), first)?;
+        let from = self.find(start(first), first)?;
         rest.iter().try_fold(from, |value, part| value.as_object()?.get(&**part))
     }
 }
 
-/// The same in every process: what is compiled must not depend on chance.
-fn hash(name: &str) -> u64 {
-    FixedState::default().hash_one(name)
-}
-
-/// A path of an attribute, split and hashed once.
+/// A path of an attribute, split once.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Path {
     name: Box<str>,
-    hash: u64,
+    start: u64,
     is_targeting_key: bool,
     /// Names of the objects on the way and of the attribute; empty where only the full name counts.
     parts: Box<[Box<str>]>,
@@ -127,7 +105,7 @@ impl Path {
             // An object there is no targeting key, and nothing else either.
             && name.split('.').next() != Some(TARGETING_KEY);
         let parts = if walks { name.split('.').map(Box::from).collect() } else { Box::default() };
-        Self { name: name.into(), hash: hash(name), is_targeting_key: name == TARGETING_KEY, parts }
+        Self { name: name.into(), start: start(name), is_targeting_key: name == TARGETING_KEY, parts }
     }
 }
 

@@ -78,8 +78,9 @@ impl Compiled {
             Ok(body) if body.on => {
                 for (place, required) in body.prerequisites.iter().enumerate() {
                     listener.hear(|| Event::Prerequisite(place));
-                    let holds = required.holds(asked, memo, listener);
-                    listener.hear(|| Event::PrerequisiteHolds(holds));
+                    let answer = required.answer(asked, memo, listener);
+                    let holds = answer.is_some_and(|answer| required.is_met_by(answer));
+                    listener.hear(|| Event::Required { answer, holds });
                     if !holds {
                         return Answer::plain(body.off, Reason::PrerequisiteFailed);
                     }
@@ -93,15 +94,24 @@ impl Compiled {
 }
 
 impl Required {
-    fn holds<'r>(&'r self, asked: Asked<'_>, memo: &mut Memo<'r>, listener: &mut impl Listener<'r>) -> bool {
-        let Some(flag) = &self.flag else { return false };
-        let answer = memo.get(flag).unwrap_or_else(|| {
+    /// What the other flag answers; none if there is no such flag.
+    fn answer<'r>(
+        &'r self,
+        asked: Asked<'_>,
+        memo: &mut Memo<'r>,
+        listener: &mut impl Listener<'r>,
+    ) -> Option<Answer> {
+        let flag = self.flag.as_deref()?;
+        Some(memo.get(flag).unwrap_or_else(|| {
             listener.hear(|| Event::Asked(flag));
             let answer = flag.answer_after_others(asked, memo, listener);
             listener.hear(|| Event::Answered(answer));
             memo.keep(flag, answer);
             answer
-        });
+        }))
+    }
+
+    fn is_met_by(&self, answer: Answer) -> bool {
         let went_through =
             !matches!(answer.reason, Reason::Disabled | Reason::PrerequisiteFailed | Reason::Error);
         went_through && answer.variant.is_some_and(|variant| self.variants.contains(&variant))
@@ -124,7 +134,9 @@ impl Body {
         }
         for rule in &self.rules {
             listener.hear(|| Event::Rule(rule.place));
-            if rule.when.hold(asked, listener) {
+            let holds = rule.when.hold(asked, listener);
+            listener.hear(|| Event::RuleHolds(holds));
+            if holds {
                 let answer = rule.serve.answer(asked, flag, Reason::TargetingMatch, listener);
                 return Answer { rule: Some(rule.place), ..answer };
             }

@@ -14,6 +14,7 @@ mod check;
 mod compile;
 mod context;
 mod evaluate;
+pub mod explain;
 mod graph;
 mod instant;
 pub mod json;

@@ -199,7 +199,7 @@ impl Ruleset {
     }
 
     #[inline]
-    fn compiled(&self, key: &str) -> Option<&Arc<Compiled>> {
+    pub(crate) fn compiled(&self, key: &str) -> Option<&Arc<Compiled>> {
         self.flags.get(*self.places.get(key)? as usize)
     }
 

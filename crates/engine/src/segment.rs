@@ -18,6 +18,8 @@ use crate::trace::{Event, Listener, Membership};
 #[derive(Debug, PartialEq)]
 pub(crate) struct Segment {
     key: Box<str>,
+    /// What it was compiled from.
+    document: Arc<Read<model::Segment>>,
     included: Keys,
     excluded: Keys,
     when: Option<Steps>,
@@ -62,11 +64,11 @@ impl Segment {
     /// Compiles a segment; what is wrong with it makes it one that nobody knows.
     pub(crate) fn new(
         key: &str,
-        segment: &Read<model::Segment>,
+        document: &Arc<Read<model::Segment>>,
         surroundings: &Surroundings<'_>,
         violations: &mut Violations,
     ) -> Option<Self> {
-        let segment = match segment.as_result() {
+        let segment = match document.as_result() {
             Ok(segment) => segment,
             Err(why) => {
                 violations.add("", why);
@@ -84,12 +86,13 @@ impl Segment {
         let scope = Scope { surroundings, gate_salt: &format!("{key}:segment") };
         let when = segment.when.as_ref().and_then(|when| Steps::new(when, &scope, "when", violations));
         let weight = when.as_ref().map_or(0, Steps::weight).saturating_add(1);
-        violations.is_empty().then(|| Self { key: key.into(), included, excluded, when, weight })
+        let document = Arc::clone(document);
+        violations.is_empty().then(|| Self { key: key.into(), document, included, excluded, when, weight })
     }
 
     #[inline]
     pub(crate) fn holds<'r>(&'r self, asked: Asked<'_>, listener: &mut impl Listener<'r>) -> bool {
-        listener.hear(|| Event::Segment(&self.key));
+        listener.hear(|| Event::Segment { key: &self.key, document: &self.document });
         let membership = self.membership(asked, listener);
         listener.hear(|| Event::SegmentHolds(membership));
         membership.holds()

@@ -15,7 +15,7 @@ use crate::pattern::Pattern;
 use crate::segment::Segment;
 use crate::surroundings::Surroundings;
 use crate::text::{self, NumberText, contains, ends_with, fold_text, starts_with};
-use crate::trace::{Event, Listener, Seen};
+use crate::trace::{Event, Listener};
 use crate::values::Values;
 use crate::version::{Range, Version};
 
@@ -145,11 +145,11 @@ impl Test {
         }
     }
 
-    /// What it looks at, for who wants to know why.
-    pub(crate) fn seen(&self, asked: Asked<'_>) -> Seen {
+    /// What stands where a comparison looks, for who wants to know why; segments and gates tell for themselves.
+    pub(crate) fn seen(&self, asked: Asked<'_>) -> Option<Value> {
         match self {
-            Self::Compare(path, _) => Seen::attribute(asked.context.attribute(path)),
-            Self::Segment(_) | Self::Gate(_) => Seen::Told,
+            Self::Compare(path, _) => asked.context.attribute(path).to_value(),
+            Self::Segment(_) | Self::Gate(_) => None,
         }
     }
 

@@ -2,6 +2,22 @@
 
 use std::borrow::Cow;
 
+/// How a text begins: its first eight bytes, filled up with zeros. Most texts differ there already, and many
+/// names are no longer.
+#[inline]
+pub(crate) fn start(text: &str) -> u64 {
+    match text.as_bytes().first_chunk::<8>() {
+        Some(first) => u64::from_le_bytes(*first),
+        None => text.bytes().rev().fold(0, |start, byte| (start << 8) | u64::from(byte)),
+    }
+}
+
+/// Whether two texts are the same, their starts being known.
+#[inline]
+pub(crate) fn same(start: u64, text: &str, other_start: u64, other: &str) -> bool {
+    start == other_start && text.len() == other.len() && (text.len() <= 8 || text == other)
+}
+
 /// A code point without its case: alone, by no locale, to the first code point of its lower case, as Unicode
 /// 16.0 has it. The standard library knows Unicode 17.0; what that added is left as it is. (A table that all
 /// SDKs share takes this place with the rest of the text operators.)

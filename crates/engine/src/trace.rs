@@ -3,9 +3,11 @@
 //! The evaluation is written once and tells a [`Listener`] each thing that it tries. The one that everybody
 //! uses hears nothing and is compiled away; `explain` listens. So what is explained is what happened.
 
+use serde_json::Value;
+
 use crate::compile::Compiled;
-use crate::context::Attribute;
 use crate::evaluate::Answer;
+use crate::model::{self, Read};
 
 /// Hears what is tried.
 pub(crate) trait Listener<'r> {
@@ -28,33 +30,31 @@ pub(crate) enum Event<'r> {
     Asked(&'r Compiled),
     /// It has answered.
     Answered(Answer),
-    /// A prerequisite is asked, by its place in the list; the flag's own events follow unless it is known.
+    /// A prerequisite is asked, by its place in the list; the flag's own events follow unless they were heard.
     Prerequisite(usize),
-    /// What it came to.
-    PrerequisiteHolds(bool),
+    /// What it came to; no answer if there is no such flag.
+    Required { answer: Option<Answer>, holds: bool },
     /// The targets were looked through.
     Targets { hit: bool },
     /// A rule is tried, by its place in the document.
     Rule(u32),
+    /// What its condition came to.
+    RuleHolds(bool),
     /// A condition's part was tested, by its place among them; see `Condition::parts`.
-    Tested { part: usize, seen: Seen, holds: bool },
+    Tested {
+        part: usize,
+        /// What stands in the context where a comparison looks; none if it is missing.
+        seen: Option<Value>,
+        holds: bool,
+    },
     /// A segment is asked; the events of its condition follow.
-    Segment(&'r str),
+    Segment { key: &'r str, document: &'r Read<model::Segment> },
     /// What it came to, and by what.
     SegmentHolds(Membership),
     /// A key found its bucket.
     Bucketed { key: String, place: u32 },
     /// An earlier assignment came before the bucket.
     Assigned,
-}
-
-/// What a test looked at.
-#[derive(Debug)]
-pub(crate) enum Seen {
-    /// An attribute's value, or none.
-    Attribute(Option<serde_json::Value>),
-    /// A segment or a gate, which tell for themselves.
-    Told,
 }
 
 /// Why a segment holds, or does not.
@@ -70,11 +70,5 @@ pub(crate) enum Membership {
 impl Membership {
     pub(crate) fn holds(self) -> bool {
         matches!(self, Self::Included | Self::Condition(true))
-    }
-}
-
-impl Seen {
-    pub(crate) fn attribute(attribute: Attribute<'_>) -> Self {
-        Self::Attribute(attribute.to_value())
     }
 }

@@ -6,7 +6,7 @@ use foldhash::fast::FixedState;
 use serde_json::Value;
 
 use crate::context::Attribute;
-use crate::text::{self, fold_text, folds_to};
+use crate::text::{self, fold_text, folds_to, same, start};
 
 /// Up to this many texts are compared one after the other; more are hashed.
 const FEW: usize = 8;
@@ -119,20 +119,11 @@ impl Texts {
             Self::Few(texts) if ignore_case => texts.iter().any(|one| folds_to(text, &one.text)),
             Self::Few(texts) => {
                 let start = start(text);
-                texts.iter().any(|one| one.start == start && *one.text == *text)
+                texts.iter().any(|one| same(one.start, &one.text, start, text))
             }
             Self::Many(texts) if ignore_case => texts.contains(&*fold_text(text)),
             Self::Many(texts) => texts.contains(text),
         }
-    }
-}
-
-/// The first eight bytes, filled up with zeros.
-#[inline]
-fn start(text: &str) -> u64 {
-    match text.as_bytes().first_chunk::<8>() {
-        Some(first) => u64::from_le_bytes(*first),
-        None => text.bytes().rev().fold(0, |start, byte| (start << 8) | u64::from(byte)),
     }
 }
 
