@@ -3,6 +3,9 @@
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 BURGEE := $(abspath $(TARGET))/debug/burgee
 
+# Packages that are built in their own way, outside the workspace.
+APART := bench/engine bench/peers fuzz
+
 .PHONY: run test check docs bench peers memory instructions fuzz need-cargo need-node
 
 run: need-cargo ## Build Burgee and start it on http://127.0.0.1:8080
@@ -17,6 +20,7 @@ check: need-cargo need-node ## Formatting and lints, without warnings
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --quiet
+	for package in $(APART); do (cd $$package && cargo fmt --check && cargo clippy --all-targets -- -D warnings) || exit 1; done
 	cd e2e && npm ci --no-audit --no-fund --loglevel=error && npm run check
 
 docs: need-cargo ## Write the generated documents anew

@@ -20,9 +20,17 @@ fuzz_target!(|input: &[u8]| {
     if !is_version(version) {
         return;
     }
-    for (operator, itself) in
-        [("", true), ("=", true), (">=", true), ("<=", true), ("^", true), ("~", true), (">", false), ("<", false), ("!=", false)]
-    {
+    for (operator, itself) in [
+        ("", true),
+        ("=", true),
+        (">=", true),
+        ("<=", true),
+        ("^", true),
+        ("~", true),
+        (">", false),
+        ("<", false),
+        ("!=", false),
+    ] {
         assert_eq!(semver(&format!("{operator}{version}"), version), Some(itself), "{operator}{version}");
     }
     if is_version(range) {

@@ -39,8 +39,7 @@ pub fn none_is_broken(ruleset: &Ruleset, context: &Context) {
 /// # Panics
 /// Where the engine does not read what is written here.
 pub fn holds(operator: &str, values: &[&str], ignore_case: bool, asked: &str) -> Option<bool> {
-    let when =
-        json!({"attribute": "it", "operator": operator, "values": values, "ignore_case": ignore_case});
+    let when = json!({"attribute": "it", "operator": operator, "values": values, "ignore_case": ignore_case});
     let flag: Read<Flag> = serde_json::from_value(json!({
         "kind": "boolean", "version": 1, "enabled": true, "default": {"variant": "off"},
         "variants": [{"key": "on", "value": true}, {"key": "off", "value": false}], "off_variant": "off",
