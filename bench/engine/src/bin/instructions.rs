@@ -68,6 +68,9 @@ fn walk(path: &str) -> Result<()> {
         return Ok(());
     }
     let ruleset = Ruleset::compile(&flags::snapshot(FLAGS)?, &lists);
+    if let Some(problem) = ruleset.problems().next() {
+        bail!("a flag does not compile: {problem:?}");
+    }
     if path == ALL_OF_100 {
         counted(rounds, &mut || {
             for flag in ruleset.flags() {
