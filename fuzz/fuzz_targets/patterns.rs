@@ -18,7 +18,7 @@ fuzz_target!(|input: &[u8]| {
         for same in &grouped {
             assert!(matches(&[same]).is_none_or(|also| also == found), "{same:?} in {text:?}");
         }
-        assert_eq!(matches(&[pattern, pattern]), Some(found));
+        assert!(matches(&[pattern, pattern]).is_none_or(|also| also == found), "{pattern:?} twice");
 
         // What is found at the beginning is found.
         if matches(&[&format!("^(?:{pattern})")]) == Some(true) {
