@@ -12,10 +12,10 @@ use crate::compile::Compiled;
 use crate::context::Context;
 use crate::evaluate::{Answer, Asked};
 use crate::json::Violation;
-use crate::model::{Condition, Leaf, Operands, Read, Segment, Serve, Split};
+use crate::model::{Condition, Leaf, Operands, Read, Rule, Segment, Serve, Split};
 use crate::resolution::{Assignments, Reason, Resolution};
 use crate::ruleset::Ruleset;
-use crate::trace::{Event, Listener, Membership};
+use crate::trace::{Divider, Event, Listener, Membership};
 
 /// Why a flag answers what it answers. Its `Display` is for people.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -117,13 +117,13 @@ pub struct Tested {
     pub holds: bool,
     /// What it is.
     #[serde(flatten)]
-    pub part: Part,
+    pub what: What,
 }
 
 /// What was tested.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(untagged)]
-pub enum Part {
+pub enum What {
     /// A comparison.
     Comparison {
         /// Path of the attribute.
@@ -240,33 +240,29 @@ impl Teller<'_, '_> {
         if let Some(document) = document {
             steps.push(Step::State { enabled: document.enabled, archived: document.archived });
         }
-        let mut chosen = Choice::default();
-        let mut tells_lost_rules = document.is_some_and(|document| document.enabled && !document.archived);
+        let mut choice = Choice::default();
+        let mut tests = Vec::new();
         loop {
+            match self.events.peek()? {
+                Event::Tested { .. } | Event::Segment { .. } | Event::Bucketed { by: Divider::Gate, .. } => {
+                    tests = self.tests(&parts_of_rules(flag));
+                    continue;
+                }
+                _ => {}
+            }
             match self.events.next()? {
                 Event::Prerequisite(place) => steps.extend(self.prerequisite(flag, place)),
                 Event::Targets { hit } => {
                     let targeting_key = self.context.targeting_key().map(str::to_owned);
                     steps.push(Step::Targets { targeting_key, holds: hit });
-                    tells_lost_rules &= !hit;
                 }
-                Event::Rule(place) => {
-                    if std::mem::take(&mut tells_lost_rules) {
-                        steps.extend(lost_rules(flag));
-                    }
-                    steps.extend(self.rule(flag, place as usize));
-                }
-                Event::Bucketed { key, place } => chosen.bucket = Some(Bucketed { key, bucket: place }),
-                Event::Assigned => chosen.assigned = true,
+                Event::Bucketed { key, place, .. } => choice.bucket = Some(Bucketed { key, bucket: place }),
+                Event::Assigned => choice.assigned = true,
                 Event::Answered(answer) => {
-                    let failed =
-                        steps.iter().any(|step| matches!(step, Step::Prerequisite { holds: false, .. }));
-                    if tells_lost_rules && !failed {
-                        steps.extend(lost_rules(flag));
-                    }
-                    return Some(explanation(flag, answer, steps, chosen));
+                    steps.extend(rules(flag, answer, tests));
+                    return Some(explanation(flag, answer, steps, choice));
                 }
-                // All others belong to one of these, and are taken with it.
+                // The others belong to these, and are taken with them.
                 _ => {}
             }
         }
@@ -292,35 +288,37 @@ impl Teller<'_, '_> {
         })
     }
 
-    fn rule(&mut self, flag: &Compiled, place: usize) -> Option<Step> {
-        let rule = flag.document.known()?.rules.get(place)?.known()?;
-        let tests = self.tests(&rule.when, &format!("rules[{place}].when"));
-        let Some(Event::RuleHolds(holds)) = self.events.next() else { return None };
-        Some(Step::Rule { id: rule.id.clone(), place, holds, tests })
-    }
-
-    /// What was tested of one condition; stops before what is not about it any more.
-    fn tests(&mut self, condition: &Condition, path: &str) -> Vec<Tested> {
-        let parts = condition.parts();
+    /// What was tested of these parts; stops before what is not about them any more.
+    fn tests(&mut self, parts: &[Part<'_>]) -> Vec<Tested> {
         let mut tests = Vec::new();
-        let mut bucket = None;
-        let mut segment = None;
+        // What a gate or a segment told before its own test was over.
+        let mut told = None;
         while let Some(event) = self.events.next_if(|event| {
-            matches!(event, Event::Tested { .. } | Event::Segment { .. } | Event::Bucketed { .. })
+            matches!(
+                event,
+                Event::Tested { .. } | Event::Segment { .. } | Event::Bucketed { by: Divider::Gate, .. }
+            )
         }) {
             match event {
-                Event::Segment { key, document } => segment = self.segment(key, document),
-                Event::Bucketed { key, place } => bucket = Some(Bucketed { key, bucket: place }),
+                Event::Segment { key, document } => told = self.segment(key, document),
+                Event::Bucketed { key, place, .. } => {
+                    told =
+                        Some(What::Bucket { from: 0, to: 0, bucket: Some(Bucketed { key, bucket: place }) });
+                }
                 Event::Tested { part, seen, holds } => {
-                    let Some((way, part)) = parts.get(part) else { continue };
-                    let part = match part {
-                        Condition::Bucket(gate) => {
-                            Some(Part::Bucket { from: gate.from, to: gate.to, bucket: bucket.take() })
+                    let Some(Part { path, condition }) = parts.get(part) else { continue };
+                    let what = match (condition, told.take()) {
+                        (Condition::Leaf(leaf), _) => Some(comparison(leaf, seen)),
+                        (Condition::Bucket(gate), told) => {
+                            let bucket = match told {
+                                Some(What::Bucket { bucket, .. }) => bucket,
+                                _ => None,
+                            };
+                            Some(What::Bucket { from: gate.from, to: gate.to, bucket })
                         }
-                        Condition::Leaf(leaf) => Some(comparison(leaf, seen)),
-                        _ => segment.take(),
+                        (_, told) => told,
                     };
-                    tests.extend(part.map(|part| Tested { path: format!("{path}{way}"), holds, part }));
+                    tests.extend(what.map(|what| Tested { path: path.clone(), holds, what }));
                 }
                 _ => {}
             }
@@ -329,9 +327,10 @@ impl Teller<'_, '_> {
     }
 
     /// A segment's own events, up to what it came to.
-    fn segment(&mut self, key: &str, document: &Read<Segment>) -> Option<Part> {
+    fn segment(&mut self, key: &str, document: &Read<Segment>) -> Option<What> {
         let when = document.known()?.when.as_ref();
-        let tests = when.map(|when| self.tests(when, &format!("segments.{key}.when"))).unwrap_or_default();
+        let parts = when.map(|when| Part::all_of(when, &format!("segments.{key}.when")));
+        let tests = self.tests(&parts.unwrap_or_default());
         let Some(Event::SegmentHolds(membership)) = self.events.next() else { return None };
         let by = match membership {
             Membership::Included => "included",
@@ -339,16 +338,65 @@ impl Teller<'_, '_> {
             Membership::Condition(_) => "condition",
             Membership::NoCondition => "no_condition",
         };
-        Some(Part::Segment { segment: key.to_owned(), by, tests })
+        Some(What::Segment { segment: key.to_owned(), by, tests })
     }
 }
 
-fn comparison(leaf: &Leaf, seen: Option<Value>) -> Part {
+/// A part of a condition, and where it stands.
+struct Part<'c> {
+    path: String,
+    condition: &'c Condition,
+}
+
+impl<'c> Part<'c> {
+    fn all_of(condition: &'c Condition, path: &str) -> Vec<Self> {
+        let part = |(way, condition)| Self { path: format!("{path}{way}"), condition };
+        condition.parts().into_iter().map(part).collect()
+    }
+}
+
+/// All parts of the rules that are tried, in the order in which they are.
+fn parts_of_rules(flag: &Compiled) -> Vec<Part<'_>> {
+    tried(flag).flat_map(|(place, rule)| Part::all_of(&rule.when, &format!("rules[{place}].when"))).collect()
+}
+
+/// The rules that are tried, with their places in the document.
+fn tried(flag: &Compiled) -> impl Iterator<Item = (usize, &Rule)> {
+    let places = flag.body.as_ref().map_or([].as_slice(), |body| &body.rules);
+    let rule = |place: usize| flag.document.known()?.rules.get(place)?.known();
+    places.iter().filter_map(move |compiled| {
+        let place = compiled.place as usize;
+        Some((place, rule(place)?))
+    })
+}
+
+/// The rules that were tried, each with its tests, before them those that never hold.
+fn rules(flag: &Compiled, answer: Answer, tests: Vec<Tested>) -> Vec<Step> {
+    let by_target = answer.reason == Reason::TargetingMatch && answer.rule.is_none();
+    if by_target || matches!(answer.reason, Reason::Disabled | Reason::PrerequisiteFailed) {
+        return Vec::new();
+    }
+    let mut steps = lost_rules(flag);
+    let mut tests = tests.into_iter().peekable();
+    for (place, rule) in tried(flag) {
+        let start = format!("rules[{place}].");
+        let own = std::iter::from_fn(|| tests.next_if(|test| test.path.starts_with(&start)));
+        let own = own.collect();
+        let holds = answer.rule.is_some_and(|answering| answering as usize == place);
+        steps.push(Step::Rule { id: rule.id.clone(), place, holds, tests: own });
+        if holds {
+            break;
+        }
+    }
+    steps
+}
+
+fn comparison(leaf: &Leaf, seen: Option<Value>) -> What {
     let (values, list) = match &leaf.operands {
         Operands::Values(values) => (Some(values.clone()).filter(|_| leaf.operator.takes_values()), None),
         Operands::List(key) => (None, Some(key.clone())),
     };
-    Part::Comparison {
+    What::Comparison {
         attribute: leaf.attribute.clone(),
         operator: leaf.operator.name(),
         values,
@@ -360,20 +408,18 @@ fn comparison(leaf: &Leaf, seen: Option<Value>) -> Part {
 
 /// Rules that were not tried, and never will be.
 fn lost_rules(flag: &Compiled) -> Vec<Step> {
-    let tried = |place: usize| {
-        let body = flag.body.as_ref();
-        body.is_ok_and(|body| body.rules.iter().any(|rule| rule.place as usize == place))
-    };
-    let rules = flag.document.known().map_or(0, |flag| flag.rules.len());
+    let tried: Vec<_> = tried(flag).map(|(place, _)| place).collect();
+    let rules = flag.document.known().filter(|_| flag.body.is_ok()).map_or(0, |flag| flag.rules.len());
     let why = |place: usize| {
         let start = format!("rules[{place}]");
-        let problem = flag.problems.iter().find(|problem| {
-            let rest = problem.path.strip_prefix(&start);
-            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
-        });
+        let about = |path: &str| {
+            path.strip_prefix(&start).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+        };
+        let problem = flag.problems.iter().find(|problem| about(&problem.path));
         problem.map(Violation::to_string).unwrap_or_default()
     };
-    (0..rules).filter(|place| !tried(*place)).map(|place| Step::LostRule { place, why: why(place) }).collect()
+    let lost = (0..rules).filter(|place| !tried.contains(place));
+    lost.map(|place| Step::LostRule { place, why: why(place) }).collect()
 }
 
 /// What was heard about how a split chose.

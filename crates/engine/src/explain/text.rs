@@ -4,7 +4,7 @@ use std::fmt::{self, Display, Formatter};
 
 use serde_json::Value;
 
-use super::{Bucketed, Chosen, Explanation, Part, Step, Tested};
+use super::{Bucketed, Chosen, Explanation, Step, Tested, What};
 
 /// No more values of a comparison, and no more characters of one, are shown.
 const MOST_SHOWN: usize = 6;
@@ -150,8 +150,8 @@ fn tell_tests(tests: &[Tested], lines: &mut Vec<String>) {
         let negated = test.path.rsplit("when").next().unwrap_or_default().matches(".not").count() % 2 == 1;
         let mark = if test.holds == negated { "✗" } else { "✓" };
         let negated = if negated { ", and it must not be" } else { "" };
-        lines.push(format!("  {mark} {}{negated}", test.part.told(test.holds)));
-        if let Part::Segment { tests, .. } = &test.part {
+        lines.push(format!("  {mark} {}{negated}", test.what.told(test.holds)));
+        if let What::Segment { tests, .. } = &test.what {
             let mut inner = Vec::new();
             tell_tests(tests, &mut inner);
             lines.extend(inner.into_iter().map(|line| format!("  {line}")));
@@ -159,7 +159,7 @@ fn tell_tests(tests: &[Tested], lines: &mut Vec<String>) {
     }
 }
 
-impl Part {
+impl What {
     fn told(&self, holds: bool) -> String {
         match self {
             Self::Comparison { attribute, operator, actual: None, .. } if *operator == "exists" => {
