@@ -24,7 +24,7 @@ check: need-cargo need-node ## Formatting and lints, without warnings
 	cd e2e && npm ci --no-audit --no-fund --loglevel=error && npm run check
 
 docs: need-cargo ## Write the generated documents anew
-	UPDATE=1 cargo test --workspace --test documents --test openapi
+	UPDATE=1 cargo test --workspace --test documents --test openapi --test fold_table
 
 bench: need-cargo ## The figures of bench/README.md
 	cargo build --release --bins
