@@ -8,13 +8,14 @@ use serde_json::Value;
 use crate::bucket::Salted;
 use crate::context::{Attribute, Path};
 use crate::evaluate::Asked;
+use crate::fold::Folded;
 use crate::instant;
 use crate::model::{Condition, Gate, Leaf, Operands, Operator, Spread};
 use crate::network::{Address, Network};
 use crate::pattern::Pattern;
 use crate::segment::Segment;
 use crate::surroundings::Surroundings;
-use crate::text::{self, Needle, NumberText, contains, ends_with, fold_text, start, starts_with_any};
+use crate::text::{self, Needle, NumberText, contains_any, ends_with, start, starts_with_any};
 use crate::trace::{Divider, Event, Listener};
 use crate::values::Values;
 use crate::version::{Range, Version};
@@ -223,7 +224,7 @@ impl Comparison {
             if text.is_empty() {
                 return Err(format!("{} looks for texts that are not empty", leaf.operator.name()));
             }
-            Ok(if leaf.ignore_case { Needle::new(&fold_text(text)) } else { Needle::new(text) })
+            Ok(if leaf.ignore_case { Needle::new(Folded::default().of(text)) } else { Needle::new(text) })
         })?;
         Ok(Self::Text { place, parts, ignore_case: leaf.ignore_case })
     }
@@ -258,7 +259,7 @@ impl Comparison {
         match self {
             Self::Text { place, parts, ignore_case } => with_text(element, |text| match place {
                 Place::Front => starts_with_any(text, parts, *ignore_case),
-                Place::Inside => parts.iter().any(|part| contains(text, part.text(), *ignore_case)),
+                Place::Inside => contains_any(text, parts, *ignore_case),
                 Place::End => parts.iter().any(|part| ends_with(text, part.text(), *ignore_case)),
             }),
             Self::Matches(patterns) => {

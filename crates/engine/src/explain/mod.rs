@@ -277,7 +277,7 @@ impl Teller<'_, '_> {
         let required = flag.document.known()?.prerequisites.known()?.get(place)?;
         let other = flag.body.as_ref().ok()?.prerequisites.get(place)?.flag.as_deref();
         let variants = other.and_then(|other| other.document.known()).map(|other| &other.variants);
-        let variant = answer.and_then(|answer| variants?.get(answer.variant? as usize));
+        let variant = answer.and_then(|answer| variants?.get(answer.variant?.index()));
         Some(Step::Prerequisite {
             flag: required.flag.clone(),
             variants: required.variants.clone(),
@@ -365,7 +365,7 @@ fn tried(flag: &Compiled) -> impl Iterator<Item = (usize, &Rule)> {
     let places = flag.body.as_ref().map_or([].as_slice(), |body| &body.rules);
     let rule = |place: usize| flag.document.known()?.rules.get(place)?.known();
     places.iter().filter_map(move |compiled| {
-        let place = compiled.place as usize;
+        let place = compiled.place.index();
         Some((place, rule(place)?))
     })
 }
@@ -382,7 +382,7 @@ fn rules(flag: &Compiled, answer: Answer, tests: Vec<Tested>) -> Vec<Step> {
         let start = format!("rules[{place}].");
         let own = std::iter::from_fn(|| tests.next_if(|test| test.path.starts_with(&start)));
         let own = own.collect();
-        let holds = answer.rule.is_some_and(|answering| answering as usize == place);
+        let holds = answer.rule.is_some_and(|answering| answering.index() == place);
         steps.push(Step::Rule { id: rule.id.clone(), place, holds, tests: own });
         if holds {
             break;
@@ -448,7 +448,7 @@ fn explanation(flag: &Compiled, answer: Answer, mut steps: Vec<Step>, choice: Ch
 /// The rule's or the default's serve, if it came to that.
 fn served(flag: &Compiled, answer: Answer, choice: Choice) -> Option<Step> {
     let document = flag.document.known().filter(|_| flag.body.is_ok())?;
-    let rule = answer.rule.and_then(|place| document.rules.get(place as usize)?.known());
+    let rule = answer.rule.and_then(|place| document.rules.get(place.index())?.known());
     let by_target = answer.reason == Reason::TargetingMatch && rule.is_none();
     if by_target || matches!(answer.reason, Reason::Disabled | Reason::PrerequisiteFailed) {
         return None;
