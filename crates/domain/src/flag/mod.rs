@@ -7,6 +7,7 @@ mod input;
 mod life;
 mod read;
 mod references;
+mod rest;
 
 use std::collections::BTreeMap;
 
@@ -21,6 +22,8 @@ use crate::time::{Day, Timestamp};
 
 pub use life::{Lifecycle, Lifetime};
 pub use read::Answer;
+pub(crate) use rest::differs_from_new;
+pub use rest::resting;
 
 /// What a flag is, everywhere in its project.
 #[derive(Debug, Clone, PartialEq)]
