@@ -203,6 +203,10 @@ impl Ruleset {
         self.flags.get(*self.places.get(key)? as usize)
     }
 
+    pub(crate) fn lists(&self) -> &Lists {
+        &self.lists
+    }
+
     /// The documents that all of this was compiled from.
     pub fn snapshot(&self) -> Snapshot {
         let flags = self.flags.iter().map(|flag| (flag.key.to_string(), Arc::clone(&flag.document)));

@@ -1,0 +1,333 @@
+//! Puts what an evaluation told together with the documents that it was about.
+
+use std::iter::Peekable;
+use std::vec::IntoIter;
+
+use serde_json::Value;
+
+use super::bounds::{MOST_VALUES, cut, cut_value};
+use super::{Bucketed, Chosen, Explanation, Note, Part, Share, Step, Tested, Untried};
+use crate::compile::Compiled;
+use crate::context::Context;
+use crate::evaluate::{Answer, Asked};
+use crate::json::Violation;
+use crate::model::{Condition, Gate, Leaf, Operands, Operator, Read, Segment, Serve, Split};
+use crate::resolution::{Reason, Resolution};
+use crate::surroundings::Lists;
+use crate::text::{contains, ends_with, fold_text, starts_with};
+use crate::trace::{Event, Membership};
+
+/// Of a longer list of values nobody is told that the case of one differs.
+const MOST_COMPARED: usize = 100;
+
+/// The explanation that the events of one question make; none if there are none.
+pub(super) fn tell(asked: Asked<'_>, lists: &Lists, events: Vec<Event<'_>>) -> Option<Explanation> {
+    Teller { asked, lists, events: events.into_iter().peekable() }.flag()
+}
+
+struct Teller<'r, 'a> {
+    asked: Asked<'a>,
+    lists: &'a Lists,
+    events: Peekable<IntoIter<Event<'r>>>,
+}
+
+impl Teller<'_, '_> {
+    /// A flag's own events, from its being asked to its answer.
+    fn flag(&mut self) -> Option<Explanation> {
+        let Some(Event::Asked(flag)) = self.events.next() else { return None };
+        let mut steps = Vec::new();
+        let document = flag.document.known().filter(|_| flag.body.is_ok());
+        if let Some(document) = document {
+            steps.push(Step::State { enabled: document.enabled, archived: document.archived });
+        }
+        let mut chosen = Choice::default();
+        let mut tells_lost_rules = document.is_some_and(|document| document.enabled && !document.archived);
+        loop {
+            match self.events.next()? {
+                Event::Prerequisite(place) => steps.extend(self.prerequisite(flag, place)),
+                Event::Targets { hit } => {
+                    let targeting_key = self.asked.context.targeting_key().map(cut);
+                    steps.push(Step::Targets { targeting_key, holds: hit });
+                    tells_lost_rules &= !hit;
+                }
+                Event::Rule(place) => {
+                    if std::mem::take(&mut tells_lost_rules) {
+                        steps.extend(lost_rules(flag));
+                    }
+                    steps.extend(self.rule(flag, place as usize));
+                }
+                Event::Bucketed { key, place } => chosen.bucket = Some(bucketed(&key, place)),
+                Event::Assigned => chosen.assigned = true,
+                Event::Answered(answer) => {
+                    let failed =
+                        steps.iter().any(|step| matches!(step, Step::Prerequisite { holds: false, .. }));
+                    if tells_lost_rules && !failed {
+                        steps.extend(lost_rules(flag));
+                    }
+                    steps.extend(untried_rules(flag, answer));
+                    steps.extend(self.served(flag, answer, chosen));
+                    return Some(explanation(flag, answer, steps));
+                }
+                // All others belong to one of these, and are taken with it.
+                _ => {}
+            }
+        }
+    }
+
+    fn prerequisite(&mut self, flag: &Compiled, place: usize) -> Option<Step> {
+        let why = match self.events.peek()? {
+            Event::Asked(_) => self.flag().map(Box::new),
+            _ => None,
+        };
+        let Some(Event::Required { answer, holds }) = self.events.next() else { return None };
+        let required = flag.document.known()?.prerequisites.known()?.get(place)?;
+        let other = flag.body.as_ref().ok()?.prerequisites.get(place)?.flag.as_deref();
+        let variants = other.and_then(|other| other.document.known()).map(|other| &other.variants);
+        let variant = answer.and_then(|answer| variants?.get(answer.variant? as usize));
+        Some(Step::Prerequisite {
+            flag: required.flag.clone(),
+            variants: required.variants.clone(),
+            variant: variant.map(|variant| variant.key.clone()),
+            reason: answer.map(|answer| answer.reason.as_str()),
+            holds,
+            why,
+        })
+    }
+
+    fn rule(&mut self, flag: &Compiled, place: usize) -> Option<Step> {
+        let rule = flag.document.known()?.rules.get(place)?.known()?;
+        let tests = self.tests(&rule.when, &format!("rules[{place}].when"), &format!("{}:gate", flag.key));
+        let left_out = match self.events.peek() {
+            Some(Event::LeftOut(number)) => *number,
+            _ => 0,
+        };
+        self.events.next_if(|event| matches!(event, Event::LeftOut(_)));
+        let Some(Event::RuleHolds(holds)) = self.events.next() else { return None };
+        Some(Step::Rule { id: rule.id.clone(), place, priority: rule.priority, holds, tests, left_out })
+    }
+
+    /// What was tested of one condition; stops before what is not about it any more.
+    fn tests(&mut self, condition: &Condition, path: &str, gate_salt: &str) -> Vec<Tested> {
+        let parts = condition.parts();
+        let mut tests = Vec::new();
+        let mut bucket = None;
+        let mut segment = None;
+        while let Some(event) = self.events.next_if(|event| {
+            matches!(event, Event::Tested { .. } | Event::Segment { .. } | Event::Bucketed { .. })
+        }) {
+            match event {
+                Event::Segment { key, document } => segment = self.segment(key, document),
+                Event::Bucketed { key, place } => bucket = Some(bucketed(&key, place)),
+                Event::Tested { part, seen, readable, holds } => {
+                    let Some((way, part)) = parts.get(part) else { continue };
+                    let part = match part {
+                        Condition::Bucket(gate) => Some(gate_part(gate, gate_salt, bucket.take())),
+                        Condition::Leaf(leaf) => Some(self.comparison(leaf, seen, readable)),
+                        _ => segment.take(),
+                    };
+                    tests.extend(part.map(|part| Tested { path: format!("{path}{way}"), holds, part }));
+                }
+                _ => {}
+            }
+        }
+        tests
+    }
+
+    /// A segment's own events, up to what it came to.
+    fn segment(&mut self, key: &str, document: &Read<Segment>) -> Option<Part> {
+        let when = document.known()?.when.as_ref();
+        let tests =
+            when.map(|when| self.tests(when, &format!("segments.{key}.when"), &format!("{key}:segment")));
+        let Some(Event::SegmentHolds(membership)) = self.events.next() else { return None };
+        let by = match membership {
+            Membership::Included => "included",
+            Membership::Excluded => "excluded",
+            Membership::Condition(_) => "condition",
+            Membership::NoCondition => "no_condition",
+        };
+        Some(Part::Segment { segment: key.to_owned(), by, tests: tests.unwrap_or_default() })
+    }
+
+    fn comparison(&self, leaf: &Leaf, seen: Option<Value>, readable: bool) -> Part {
+        let (values, list) = match &leaf.operands {
+            Operands::Values(values) => (values.as_slice(), None),
+            Operands::List(key) => {
+                let values = self.lists.get(key).and_then(|list| list.known());
+                (values.map_or(&[][..], |list| &list.0), Some(key.clone()))
+            }
+        };
+        let told = values.get(..MOST_VALUES).unwrap_or(values);
+        let compared = values.get(..MOST_COMPARED).unwrap_or(values);
+        let note = match &seen {
+            None | Some(Value::Null) => almost(self.asked.context, &leaf.attribute).map(Note::Named),
+            Some(_) if !readable => Some(Note::Unreadable),
+            Some(seen) if !leaf.ignore_case && differs_in_case(leaf.operator, seen, compared) => {
+                Some(Note::Case)
+            }
+            Some(_) => None,
+        };
+        Part::Comparison {
+            attribute: leaf.attribute.clone(),
+            operator: leaf.operator.name(),
+            values: told.iter().map(cut_value).collect(),
+            left_out: values.len() - told.len(),
+            list,
+            ignore_case: leaf.ignore_case,
+            actual: seen,
+            note,
+        }
+    }
+
+    /// The rule's or the default's serve, if it came to that.
+    fn served(&self, flag: &Compiled, answer: Answer, choice: Choice) -> Option<Step> {
+        let document = flag.document.known().filter(|_| flag.body.is_ok())?;
+        let rule = answer.rule.and_then(|place| document.rules.get(place as usize)?.known());
+        let by_target = answer.reason == Reason::TargetingMatch && rule.is_none();
+        if by_target || matches!(answer.reason, Reason::Disabled | Reason::PrerequisiteFailed) {
+            return None;
+        }
+        // A rule that ends in an error is known by the step that it was.
+        let serve = rule.map_or(document.default.known(), |rule| Some(&rule.serve))?;
+        let split = match serve {
+            Serve::Split(split) => Some(self.chosen(flag, split, choice)),
+            Serve::Nothing | Serve::Variant(_) => None,
+        };
+        Some(Step::Serve { default: rule.is_none(), split })
+    }
+
+    fn chosen(&self, flag: &Compiled, split: &Split, choice: Choice) -> Chosen {
+        let mut from = 0;
+        let shares = split.shares.iter().map(|share| {
+            let to = from + share.weight;
+            let share = Share { variant: share.variant.clone(), from, to };
+            from = to;
+            share
+        });
+        let earlier = self.asked.assignments.filter(|_| split.sticky).and_then(|all| all.variant(&flag.key));
+        Chosen {
+            shares: shares.collect(),
+            by: split.spread.by.clone(),
+            hash: split.spread.hash.name(),
+            salt: split.spread.salt.clone().unwrap_or_else(|| flag.key.to_string()),
+            bucket: choice.bucket,
+            sticky: split.sticky,
+            earlier: earlier.map(cut),
+            assigned: choice.assigned,
+        }
+    }
+}
+
+/// What was heard about how a split chose.
+#[derive(Default)]
+struct Choice {
+    bucket: Option<Bucketed>,
+    assigned: bool,
+}
+
+fn bucketed(key: &str, bucket: u32) -> Bucketed {
+    Bucketed { key: cut(key), bucket }
+}
+
+fn gate_part(gate: &Gate, salt: &str, bucket: Option<Bucketed>) -> Part {
+    Part::Bucket {
+        from: gate.from,
+        to: gate.to,
+        hash: gate.spread.hash.name(),
+        salt: gate.spread.salt.clone().unwrap_or_else(|| salt.to_owned()),
+        by: gate.spread.by.clone(),
+        bucket,
+    }
+}
+
+/// Rules that were not tried, and never will be.
+fn lost_rules(flag: &Compiled) -> Vec<Step> {
+    let tried = |place: usize| {
+        let body = flag.body.as_ref();
+        body.is_ok_and(|body| body.rules.iter().any(|rule| rule.place as usize == place))
+    };
+    let rules = flag.document.known().map_or(0, |flag| flag.rules.len());
+    let why = |place: usize| {
+        let start = format!("rules[{place}]");
+        let problem = flag.problems.iter().find(|problem| {
+            let rest = problem.path.strip_prefix(&start);
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+        });
+        problem.map(Violation::to_string).unwrap_or_default()
+    };
+    (0..rules).filter(|place| !tried(*place)).map(|place| Step::LostRule { place, why: why(place) }).collect()
+}
+
+/// The rules behind the one that held.
+fn untried_rules(flag: &Compiled, answer: Answer) -> Option<Step> {
+    let (document, body) = (flag.document.known()?, flag.body.as_ref().ok()?);
+    let held = body.rules.iter().position(|rule| Some(rule.place) == answer.rule)?;
+    let mut places: Vec<_> = body.rules.iter().skip(held + 1).map(|rule| rule.place as usize).collect();
+    places.sort_unstable();
+    let untried = |place: usize| {
+        let rule = document.rules.get(place)?.known()?;
+        Some(Untried { id: rule.id.clone(), place, priority: rule.priority })
+    };
+    let rules: Vec<_> = places.into_iter().filter_map(untried).collect();
+    (!rules.is_empty()).then_some(Step::Untried { rules })
+}
+
+fn explanation(flag: &Compiled, answer: Answer, steps: Vec<Step>) -> Explanation {
+    let resolution = Resolution::new(flag, answer, 0);
+    let error = resolution.error();
+    Explanation {
+        flag: flag.key.to_string(),
+        value: resolution.value().cloned(),
+        variant: resolution.variant().map(str::to_owned),
+        reason: resolution.reason().as_str(),
+        error: error.map(|error| error.code.as_str()),
+        error_details: error.map(|error| error.details.to_owned()),
+        rule: resolution.rule().map(str::to_owned),
+        steps,
+    }
+}
+
+/// The name of an attribute that is spelled like this path, or like its first part, but for case and for what
+/// joins words.
+fn almost(context: &Context, path: &str) -> Option<String> {
+    fn plain(name: &str) -> impl Iterator<Item = char> {
+        name.chars().filter(|point| !matches!(point, '_' | '-' | ' ')).flat_map(char::to_lowercase)
+    }
+    let like = |wanted: &str, name: &str| name != wanted && plain(name).eq(plain(wanted));
+    let first = path.split('.').next().unwrap_or(path);
+    let is_there = |name: &str| context.attributes().any(|(other, _)| other == name);
+    let found = context
+        .attributes()
+        .map(|(name, _)| name)
+        .find(|name| like(path, name) || (first != path && like(first, name)))?;
+    (!is_there(path)).then(|| cut(found))
+}
+
+/// Whether a comparison that counts case would have come out the other way if it did not.
+fn differs_in_case(operator: Operator, seen: &Value, values: &[Value]) -> bool {
+    fn any(seen: &Value, values: &[Value], same: impl Fn(&str, &str) -> bool) -> bool {
+        let elements = match seen {
+            Value::Array(elements) => elements.as_slice(),
+            one => std::slice::from_ref(one),
+        };
+        let texts = || values.iter().filter_map(Value::as_str);
+        elements.iter().filter_map(Value::as_str).any(|element| texts().any(|text| same(element, text)))
+    }
+    let same: fn(&str, &str, bool) -> bool = match operator {
+        Operator::Equals | Operator::NotEquals | Operator::In | Operator::NotIn => {
+            |text, other, ignore_case| text == other || (ignore_case && fold_text(text) == fold_text(other))
+        }
+        Operator::Contains => |text, part, ignore_case| contains(text, &of(part, ignore_case), ignore_case),
+        Operator::StartsWith => {
+            |text, part, ignore_case| starts_with(text, &of(part, ignore_case), ignore_case)
+        }
+        Operator::EndsWith => |text, part, ignore_case| ends_with(text, &of(part, ignore_case), ignore_case),
+        _ => return false,
+    };
+    !any(seen, values, |text, other| same(text, other, false))
+        && any(seen, values, |text, other| same(text, other, true))
+}
+
+/// A part as the text operators want it.
+fn of(part: &str, ignore_case: bool) -> String {
+    if ignore_case { fold_text(part).into_owned() } else { part.to_owned() }
+}
