@@ -10,13 +10,15 @@ use std::sync::Arc;
 use foldhash::fast::FixedState;
 use serde_json::Value;
 
+use crate::evaluate::Answer;
 use crate::graph::{Graph, spelled};
 use crate::json::{Violation, Violations, type_name};
 use crate::model::{self, Condition, Flag, Kind, Prerequisite, Read, Revision, Target, Variant, WHOLE};
-use crate::resolution::ErrorCode;
-use crate::steps::Steps;
+use crate::resolution::{ErrorCode, Reason};
+use crate::steps::{Steps, tests_of};
 use crate::surroundings::{MOST_SEGMENT_DEPTH, Mention, Surroundings, named_in};
 use crate::test::{Scope, Unit};
+use crate::trace::Divider;
 
 /// No flag compares more attributes than this in all its rules.
 const MOST_LEAVES: usize = 1_000;
@@ -55,7 +57,8 @@ pub(crate) struct Fault {
     pub(crate) details: Box<str>,
 }
 
-/// What a flag that compiled is made of. Variants are named by their place in the document.
+/// What a flag that compiled is made of, what is looked at first in front. Variants are named by their place in
+/// the document.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Body {
     /// Neither archived nor disabled.
@@ -64,8 +67,11 @@ pub(crate) struct Body {
     pub(crate) is_static: bool,
     pub(crate) off: Option<u32>,
     pub(crate) prerequisites: Box<[Required]>,
-    pub(crate) targets: HashMap<Box<str>, u32, FixedState>,
-    /// In the order in which they are tried. Those that never hold are not among them.
+    /// Most flags have none.
+    pub(crate) targets: Option<Box<HashMap<Box<str>, u32, FixedState>>>,
+    /// The conditions of all rules, in the order in which they are tried.
+    pub(crate) steps: Steps,
+    /// The rules of these conditions. Those that never hold are not among them.
     pub(crate) rules: Box<[Rule]>,
     pub(crate) default: Serve,
 }
@@ -82,7 +88,6 @@ pub(crate) struct Required {
 pub(crate) struct Rule {
     /// Its place in the document.
     pub(crate) place: u32,
-    pub(crate) when: Steps,
     pub(crate) serve: Serve,
 }
 
@@ -177,9 +182,28 @@ impl Compiled {
         }
     }
 
+    /// The answer, if no context can change it.
+    pub(crate) fn fixed(&self) -> Option<Answer> {
+        match &self.body {
+            Ok(body) => body.fixed(),
+            Err(fault) => Some(Answer::error(fault.code)),
+        }
+    }
+
     /// What it names.
     pub(crate) fn mentions(&self) -> Vec<Mention<'_>> {
         Mention::all_of_flag(&self.document)
+    }
+}
+
+impl Body {
+    /// The answer, if no context can change it.
+    fn fixed(&self) -> Option<Answer> {
+        match self.default {
+            _ if !self.on => Some(Answer::plain(self.off, Reason::Disabled)),
+            Serve::Variant(variant) if self.is_static => Some(Answer::plain(Some(variant), Reason::Static)),
+            _ => None,
+        }
     }
 }
 
@@ -243,18 +267,19 @@ impl<'a> Compiler<'a> {
         };
         let prerequisites = self.prerequisites(findings);
         self.check_segments(&mut findings.exceeded);
-        let rules = self.rules(findings);
+        let (steps, rules) = self.rules(findings);
         let default = default.unwrap_or(Serve::Nothing);
         Body {
             on: flag.enabled && !flag.archived,
             // A rule that never holds is still a rule.
-            is_static: targets.is_empty()
+            is_static: targets.is_none()
                 && flag.rules.is_empty()
                 && prerequisites.is_empty()
                 && matches!(default, Serve::Variant(_)),
             off,
             prerequisites,
             targets,
+            steps,
             rules,
             default,
         }
@@ -346,7 +371,7 @@ impl<'a> Compiler<'a> {
         }
     }
 
-    fn targets(&self, violations: &mut Violations) -> HashMap<Box<str>, u32, FixedState> {
+    fn targets(&self, violations: &mut Violations) -> Option<Box<HashMap<Box<str>, u32, FixedState>>> {
         let mut places = HashMap::default();
         let targets = self.flag.targets.as_result().unwrap_or_else(|why| {
             violations.add("targets", why);
@@ -365,10 +390,10 @@ impl<'a> Compiler<'a> {
                 }
             }
         }
-        places
+        (!places.is_empty()).then(|| Box::new(places))
     }
 
-    fn rules(&self, findings: &mut Findings) -> Box<[Rule]> {
+    fn rules(&self, findings: &mut Findings) -> (Steps, Box<[Rule]>) {
         let gate_salt = format!("{}:gate", self.key);
         let scope = Scope { surroundings: self.surroundings, gate_salt: &gate_salt };
         let mut rules = Vec::with_capacity(self.flag.rules.len());
@@ -383,10 +408,10 @@ impl<'a> Compiler<'a> {
             };
             rule.when.each_part(&mut |part| leaves += usize::from(matches!(part, Condition::Leaf(_))));
             let lost = &mut findings.lost_rules;
-            let when = Steps::new(&rule.when, &scope, format_args!("rules[{place}].when"), lost);
+            let tests = tests_of(&rule.when, &scope, format_args!("rules[{place}].when"), lost);
             let serve = self.serve(&rule.serve, format_args!("rules[{place}].serve"), lost);
-            if let (Some(when), Some(serve)) = (when, serve) {
-                rules.push((rule.priority, Rule { place, when, serve }));
+            if let (Some(tests), Some(serve)) = (tests, serve) {
+                rules.push((rule, tests, Rule { place, serve }));
             }
         }
         if leaves > MOST_LEAVES {
@@ -395,8 +420,10 @@ impl<'a> Compiler<'a> {
             findings.exceeded.add("rules", message);
         }
         // Stable: rules of one priority keep the order of the list.
-        rules.sort_by_key(|(priority, _)| *priority);
-        rules.into_iter().map(|(_, rule)| rule).collect()
+        rules.sort_by_key(|(rule, ..)| rule.priority);
+        let (conditions, rules): (Vec<_>, Vec<_>) =
+            rules.into_iter().map(|(rule, tests, compiled)| ((&rule.when, tests), compiled)).unzip();
+        (Steps::new(conditions.into_iter()), rules.into())
     }
 
     fn serve(&self, serve: &model::Serve, path: impl Display, violations: &mut Violations) -> Option<Serve> {
@@ -436,7 +463,7 @@ impl<'a> Compiler<'a> {
             violations.add(format_args!("{path}.split"), message);
             return None;
         }
-        let unit = Unit::new(&split.spread, self.key);
+        let unit = Unit::new(Divider::Split, &split.spread, self.key, self.surroundings);
         Some(Split { shares: shares?.into(), whole, unit, sticky: split.sticky })
     }
 

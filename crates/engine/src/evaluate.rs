@@ -58,7 +58,6 @@ impl Compiled {
     pub(crate) fn answer<'r>(&'r self, asked: Asked<'_>, listener: &mut impl Listener<'r>) -> Answer {
         listener.hear(|| Event::Asked(self));
         let answer = match &self.body {
-            Ok(body) if body.is_static && body.on => body.default_answer(asked, self, listener),
             Ok(body) if body.prerequisites.is_empty() || !body.on => body.answer(asked, self, listener),
             Ok(_) => self.answer_after_others(asked, &mut Memo { known: [None; MOST_ASKED] }, listener),
             Err(fault) => Answer::error(fault.code),
@@ -125,34 +124,24 @@ impl Body {
         if !self.on {
             return Answer::plain(self.off, Reason::Disabled);
         }
-        if !self.targets.is_empty() {
-            let target = asked.context.targeting_key().and_then(|key| self.targets.get(key));
+        if let Some(targets) = &self.targets {
+            let target = asked.context.targeting_key().and_then(|key| targets.get(key));
             listener.hear(|| Event::Targets { hit: target.is_some() });
             if let Some(variant) = target {
                 return Answer::plain(Some(*variant), Reason::TargetingMatch);
             }
         }
-        for rule in &self.rules {
-            listener.hear(|| Event::Rule(rule.place));
-            let holds = rule.when.hold(asked, listener);
-            listener.hear(|| Event::RuleHolds(holds));
-            if holds {
+        let held = self.steps.first_that_holds(asked, listener);
+        match held.and_then(|nth| self.rules.get(nth as usize)) {
+            Some(rule) => {
                 let answer = rule.serve.answer(asked, flag, Reason::TargetingMatch, listener);
-                return Answer { rule: Some(rule.place), ..answer };
+                Answer { rule: Some(rule.place), ..answer }
+            }
+            None => {
+                let reason = if self.is_static { Reason::Static } else { Reason::Default };
+                self.default.answer(asked, flag, reason, listener)
             }
         }
-        self.default_answer(asked, flag, listener)
-    }
-
-    #[inline]
-    fn default_answer<'r>(
-        &'r self,
-        asked: Asked<'_>,
-        flag: &Compiled,
-        listener: &mut impl Listener<'r>,
-    ) -> Answer {
-        let reason = if self.is_static { Reason::Static } else { Reason::Default };
-        self.default.answer(asked, flag, reason, listener)
     }
 }
 

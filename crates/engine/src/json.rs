@@ -108,6 +108,11 @@ impl<'a> At<'a> {
         self.value
     }
 
+    /// Where it stands, such as `rules[0].when`; empty for the document itself.
+    pub fn path(&self) -> String {
+        self.path.to_string()
+    }
+
     /// Whether it is `null`.
     pub fn is_null(&self) -> bool {
         self.value.is_null()

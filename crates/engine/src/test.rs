@@ -15,8 +15,8 @@ use crate::network::{Address, Network};
 use crate::pattern::Pattern;
 use crate::segment::Segment;
 use crate::surroundings::Surroundings;
-use crate::text::{self, NumberText, contains, ends_with, fold_text, starts_with};
-use crate::trace::{Event, Listener};
+use crate::text::{self, Needle, NumberText, contains, ends_with, fold_text, start, starts_with_any};
+use crate::trace::{Divider, Event, Listener};
 use crate::values::Values;
 use crate::version::{Range, Version};
 
@@ -33,7 +33,8 @@ pub(crate) struct Scope<'a> {
 /// A test.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Test {
-    Compare(Path, Comparison),
+    /// Paths are shared: all flags of a ruleset look at the same few.
+    Compare(Arc<Path>, Comparison),
     Segment(Arc<Segment>),
     Gate(Box<CompiledGate>),
 }
@@ -41,11 +42,13 @@ pub(crate) enum Test {
 #[derive(Debug, PartialEq)]
 pub(crate) enum Comparison {
     Same(Box<Values>),
+    /// Most values are a few texts that are nothing but texts.
+    SameText(Box<[Needle]>),
     Different(Box<Values>),
     /// The parts are folded where case is ignored.
     Text {
         place: Place,
-        parts: Box<[Box<str>]>,
+        parts: Box<[Needle]>,
         ignore_case: bool,
     },
     Matches(Box<[Pattern]>),
@@ -83,15 +86,21 @@ pub(crate) struct CompiledGate {
 /// Whom a split or a gate puts into a bucket, and how.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Unit {
+    divider: Divider,
     /// Where to look for the key; the targeting key if there are none.
-    by: Box<[Path]>,
+    by: Box<[Arc<Path>]>,
     salted: Salted,
 }
 
 impl Unit {
-    pub(crate) fn new(spread: &Spread, salt: &str) -> Self {
-        let by = spread.by.iter().map(|path| Path::new(path)).collect();
-        Self { by, salted: Salted::new(spread.hash, spread.salt.as_deref().unwrap_or(salt)) }
+    pub(crate) fn new(
+        divider: Divider,
+        spread: &Spread,
+        salt: &str,
+        surroundings: &Surroundings<'_>,
+    ) -> Self {
+        let by = spread.by.iter().map(|path| surroundings.path(path)).collect();
+        Self { divider, by, salted: Salted::new(spread.hash, spread.salt.as_deref().unwrap_or(salt)) }
     }
 
     /// The bucket of whom the context speaks of; none if there is no key.
@@ -110,7 +119,7 @@ impl Unit {
     #[inline]
     fn place_of<'r>(&self, key: &str, listener: &mut impl Listener<'r>) -> u32 {
         let place = self.salted.place(key);
-        listener.hear(|| Event::Bucketed { key: cut(key), place });
+        listener.hear(|| Event::Bucketed { by: self.divider, key: cut(key), place });
         place
     }
 }
@@ -119,7 +128,7 @@ impl Test {
     pub(crate) fn new(part: &Condition, scope: &Scope<'_>) -> Result<Self, Faults> {
         match part {
             Condition::Leaf(leaf) => {
-                Ok(Self::Compare(Path::new(&leaf.attribute), Comparison::new(leaf, scope)?))
+                Ok(Self::Compare(scope.surroundings.path(&leaf.attribute), Comparison::new(leaf, scope)?))
             }
             Condition::Segment(key) => scope
                 .surroundings
@@ -127,7 +136,7 @@ impl Test {
                 .map(Self::Segment)
                 .map_err(|why| vec![(".segment".to_owned(), why)]),
             Condition::Bucket(Gate { from, to, spread }) => {
-                let unit = Unit::new(spread, scope.gate_salt);
+                let unit = Unit::new(Divider::Gate, spread, scope.gate_salt, scope.surroundings);
                 Ok(Self::Gate(Box::new(CompiledGate { from: *from, to: *to, unit })))
             }
             // Trees are taken apart before.
@@ -193,7 +202,12 @@ impl Comparison {
             return Err(fault(".values", &message));
         }
         match operator {
-            Operator::Equals | Operator::In => same(values, leaf.ignore_case).map(Self::Same),
+            Operator::Equals | Operator::In => {
+                same(values, leaf.ignore_case).map(|values| match values.few_texts() {
+                    Some(texts) => Self::SameText(texts.into()),
+                    None => Self::Same(values),
+                })
+            }
             Operator::NotEquals | Operator::NotIn => same(values, leaf.ignore_case).map(Self::Different),
             Operator::Contains => Self::text(Place::Inside, leaf, values),
             Operator::StartsWith => Self::text(Place::Front, leaf, values),
@@ -220,7 +234,7 @@ impl Comparison {
             if text.is_empty() {
                 return Err(format!("{} looks for texts that are not empty", leaf.operator.name()));
             }
-            Ok(if leaf.ignore_case { fold_text(text).into() } else { text.into() })
+            Ok(if leaf.ignore_case { Needle::new(&fold_text(text)) } else { Needle::new(text) })
         })?;
         Ok(Self::Text { place, parts, ignore_case: leaf.ignore_case })
     }
@@ -228,6 +242,13 @@ impl Comparison {
     #[inline]
     fn holds(&self, attribute: Attribute<'_>) -> bool {
         match self {
+            Self::SameText(texts) => attribute.any(|element| match element {
+                Attribute::Text(text) => {
+                    let start = start(text);
+                    texts.iter().any(|one| one.is(text, start))
+                }
+                _ => false,
+            }),
             Self::Same(values) => attribute.any(|element| values.have(element) == Some(true)),
             Self::Different(values) => {
                 let mut readable = false;
@@ -246,6 +267,9 @@ impl Comparison {
     /// Whether it can read an element of a list, or what is no list.
     fn reads(&self, element: Attribute<'_>) -> bool {
         match self {
+            Self::SameText(_) => {
+                matches!(element, Attribute::Text(_) | Attribute::Number(_) | Attribute::Boolean(_))
+            }
             Self::Same(values) | Self::Different(values) => values.have(element).is_some(),
             Self::Text { .. } | Self::Matches(_) => with_text(element, |_| true),
             Self::Number(..) => number_in(element).is_some(),
@@ -259,13 +283,10 @@ impl Comparison {
     /// Of one element of a list, or of what is no list.
     fn holds_for(&self, element: Attribute<'_>) -> bool {
         match self {
-            Self::Text { place, parts, ignore_case } => with_text(element, |text| {
-                let found = match place {
-                    Place::Inside => contains,
-                    Place::Front => starts_with,
-                    Place::End => ends_with,
-                };
-                parts.iter().any(|part| found(text, part, *ignore_case))
+            Self::Text { place, parts, ignore_case } => with_text(element, |text| match place {
+                Place::Front => starts_with_any(text, parts, *ignore_case),
+                Place::Inside => parts.iter().any(|part| contains(text, part.text(), *ignore_case)),
+                Place::End => parts.iter().any(|part| ends_with(text, part.text(), *ignore_case)),
             }),
             Self::Matches(patterns) => {
                 with_text(element, |text| patterns.iter().any(|pattern| pattern.is_in(text)))
@@ -282,7 +303,7 @@ impl Comparison {
             Self::Network(networks) => text_in(element)
                 .and_then(Address::parse)
                 .is_some_and(|address| networks.iter().any(|network| network.holds(address))),
-            Self::Same(_) | Self::Different(_) | Self::Exists => false,
+            Self::Same(_) | Self::SameText(_) | Self::Different(_) | Self::Exists => false,
         }
     }
 }

@@ -47,6 +47,64 @@ pub(crate) fn folds_to(text: &str, folded: &str) -> bool {
     text.chars().map(fold).eq(folded.chars())
 }
 
+/// A text that others are searched for: how it begins, and all of it.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Needle {
+    start: u64,
+    text: Box<str>,
+}
+
+impl Needle {
+    pub(crate) fn new(text: &str) -> Self {
+        Self { start: start(text), text: text.into() }
+    }
+
+    /// Whether it is the same as `text`, which begins with `text_start`.
+    #[inline]
+    pub(crate) fn is(&self, text: &str, text_start: u64) -> bool {
+        same(self.start, &self.text, text_start, text)
+    }
+
+    pub(crate) fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// Whether it may stand in front of a text that begins with `text_start`, as far as that tells.
+    #[inline]
+    fn may_begin(&self, text_start: u64) -> bool {
+        let unseen =
+            64_u32.saturating_sub(u32::try_from(self.text.len()).map_or(64, |bytes| bytes.saturating_mul(8)));
+        // What was shifted out of sight altogether says nothing against it.
+        (self.start ^ text_start).checked_shl(unseen).is_none_or(|differs| differs == 0)
+    }
+}
+
+/// Whether a text has one of `parts` in front. With `ignore_case` the text is folded, and the parts were folded
+/// before.
+pub(crate) fn starts_with_any(text: &str, parts: &[Needle], ignore_case: bool) -> bool {
+    let mut begins = start(text);
+    if ignore_case {
+        begins = if begins & NOT_ASCII == 0 {
+            lower(begins)
+        } else {
+            return parts.iter().any(|part| starts_with(text, &part.text, true));
+        };
+    }
+    let mut likely = parts.iter().filter(|part| part.may_begin(begins));
+    likely.any(|part| {
+        text.len() >= part.text.len() && (part.text.len() <= 8 || starts_with(text, &part.text, ignore_case))
+    })
+}
+
+/// The upper bit of each byte.
+const NOT_ASCII: u64 = 0x8080_8080_8080_8080;
+
+/// Eight ASCII bytes without their case.
+#[inline]
+fn lower(bytes: u64) -> u64 {
+    u64::from_le_bytes(bytes.to_le_bytes().map(|byte| byte.to_ascii_lowercase()))
+}
+
 /// Whether a text has `part` in front. With `ignore_case` the text is folded, and `part` was folded before.
 pub(crate) fn starts_with(text: &str, part: &str, ignore_case: bool) -> bool {
     if !ignore_case {

@@ -39,6 +39,11 @@ impl Problem {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "something went wrong inside; it was logged")
     }
 
+    /// The document, where it is not the whole of an answer.
+    pub fn document(&self) -> wire::problem::Problem {
+        self.0.document()
+    }
+
     fn with(self, name: HeaderName, value: impl TryInto<HeaderValue>) -> Self {
         Self(self.0.with(name, value))
     }
@@ -63,6 +68,7 @@ impl From<Error> for Problem {
                 delivery::Problem::new(StatusCode::BAD_REQUEST, "invalid", message)
                     .with_violations(violations),
             ),
+            Error::TooLarge { code, .. } => Self::new(StatusCode::PAYLOAD_TOO_LARGE, code, message),
             Error::Forbidden { code, .. } => Self::new(StatusCode::FORBIDDEN, code, message),
             Error::Unauthenticated { code, .. } => {
                 Self::new(StatusCode::UNAUTHORIZED, code, message).with(header::WWW_AUTHENTICATE, "Bearer")

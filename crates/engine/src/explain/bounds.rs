@@ -3,7 +3,7 @@
 
 use serde_json::{Map, Value};
 
-use crate::trace::{Event, Listener};
+use crate::trace::{Divider, Event, Listener};
 
 /// Once so many tests are told, the rest are only counted.
 const MOST_TESTS: usize = 1_000;
@@ -16,11 +16,12 @@ const MOST_CHARACTERS: usize = 200;
 #[derive(Default)]
 pub(super) struct Recorder<'r> {
     events: Vec<Event<'r>>,
+    /// How many are told.
     tests: usize,
-    /// Of the rule that is being tried.
+    /// How many more the flag in question has made.
     left_out: usize,
-    /// Nothing of the rule that is being tried is told.
-    is_full: bool,
+    /// How many segments deep what is heard is not told.
+    deaf: usize,
 }
 
 impl<'r> Recorder<'r> {
@@ -31,25 +32,27 @@ impl<'r> Recorder<'r> {
 
 impl<'r> Listener<'r> for Recorder<'r> {
     fn hear(&mut self, event: impl FnOnce() -> Event<'r>) {
+        let is_full = self.tests >= MOST_TESTS;
         let event = event();
         match &event {
-            Event::Rule(_) => self.is_full = self.tests >= MOST_TESTS,
-            Event::RuleHolds(_) => {
-                self.is_full = false;
-                let left_out = std::mem::take(&mut self.left_out);
-                if left_out > 0 {
-                    self.events.push(Event::LeftOut(left_out));
-                }
+            Event::Tested { .. } if is_full => {
+                self.left_out += 1;
+                return;
             }
-            Event::Tested { .. } => {
-                self.tests += 1;
-                if self.tests > MOST_TESTS {
-                    self.left_out += 1;
-                    return;
-                }
+            Event::Tested { .. } => self.tests += 1,
+            // What goes before a test says nothing without it.
+            Event::Bucketed { by: Divider::Gate, .. } if is_full => return,
+            Event::Segment { .. } if is_full => {
+                self.deaf += 1;
+                return;
             }
-            // They frame the tests of a segment or go before one; without tests they say nothing.
-            Event::Segment { .. } | Event::SegmentHolds(_) | Event::Bucketed { .. } if self.is_full => return,
+            Event::SegmentHolds(_) if self.deaf > 0 => {
+                self.deaf -= 1;
+                return;
+            }
+            Event::Answered(_) if self.left_out > 0 => {
+                self.events.push(Event::LeftOut(std::mem::take(&mut self.left_out)));
+            }
             _ => {}
         }
         self.events.push(event);

@@ -13,7 +13,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 pub(crate) use bounds::{cut, cut_value};
-pub use steps::{Bucketed, Chosen, Note, Part, Share, Step, Tested, Untried};
+pub use steps::{Bucketed, Chosen, Note, Share, Step, Tested, Untried, What};
 
 use crate::context::Context;
 use crate::evaluate::Asked;

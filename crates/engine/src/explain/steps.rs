@@ -61,9 +61,11 @@ pub enum Step {
         holds: bool,
         /// What was tested of its condition; what settles nothing any more is not tested.
         tests: Vec<Tested>,
-        /// How many tests more there were than are told.
-        #[serde(skip_serializing_if = "is_zero")]
-        left_out: usize,
+    },
+    /// Of the rules' tests so many more were made: too many to tell.
+    LeftOut {
+        /// How many.
+        tests: usize,
     },
     /// The rules that were not tried because an earlier one held.
     Untried {
@@ -100,13 +102,13 @@ pub struct Tested {
     pub holds: bool,
     /// What it is.
     #[serde(flatten)]
-    pub part: Part,
+    pub what: What,
 }
 
 /// What was tested.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(untagged)]
-pub enum Part {
+pub enum What {
     /// A comparison.
     Comparison {
         /// Path of the attribute.

@@ -6,16 +6,16 @@ use std::vec::IntoIter;
 use serde_json::Value;
 
 use super::bounds::{MOST_VALUES, cut, cut_value};
-use super::{Bucketed, Chosen, Explanation, Note, Part, Share, Step, Tested, Untried};
+use super::{Bucketed, Chosen, Explanation, Note, Share, Step, Tested, Untried, What};
 use crate::compile::Compiled;
 use crate::context::Context;
 use crate::evaluate::{Answer, Asked};
 use crate::json::Violation;
-use crate::model::{Condition, Gate, Leaf, Operands, Operator, Read, Segment, Serve, Split};
+use crate::model::{Condition, Gate, Leaf, Operands, Operator, Read, Rule, Segment, Serve, Split};
 use crate::resolution::{Reason, Resolution};
 use crate::surroundings::Lists;
 use crate::text::{contains, ends_with, fold_text, starts_with};
-use crate::trace::{Event, Membership};
+use crate::trace::{Divider, Event, Membership};
 
 /// Of a longer list of values nobody is told that the case of one differs.
 const MOST_COMPARED: usize = 100;
@@ -40,35 +40,30 @@ impl Teller<'_, '_> {
         if let Some(document) = document {
             steps.push(Step::State { enabled: document.enabled, archived: document.archived });
         }
-        let mut chosen = Choice::default();
-        let mut tells_lost_rules = document.is_some_and(|document| document.enabled && !document.archived);
+        let mut choice = Choice::default();
+        let (mut tests, mut left_out) = (Vec::new(), None);
         loop {
+            if is_of_a_test(self.events.peek()?) {
+                tests = self.tests(&parts_of_rules(flag), &format!("{}:gate", flag.key));
+                continue;
+            }
             match self.events.next()? {
                 Event::Prerequisite(place) => steps.extend(self.prerequisite(flag, place)),
                 Event::Targets { hit } => {
                     let targeting_key = self.asked.context.targeting_key().map(cut);
                     steps.push(Step::Targets { targeting_key, holds: hit });
-                    tells_lost_rules &= !hit;
                 }
-                Event::Rule(place) => {
-                    if std::mem::take(&mut tells_lost_rules) {
-                        steps.extend(lost_rules(flag));
-                    }
-                    steps.extend(self.rule(flag, place as usize));
-                }
-                Event::Bucketed { key, place } => chosen.bucket = Some(bucketed(&key, place)),
-                Event::Assigned => chosen.assigned = true,
+                Event::LeftOut(number) => left_out = Some(Step::LeftOut { tests: number }),
+                Event::Bucketed { key, place, .. } => choice.bucket = Some(Bucketed { key, bucket: place }),
+                Event::Assigned => choice.assigned = true,
                 Event::Answered(answer) => {
-                    let failed =
-                        steps.iter().any(|step| matches!(step, Step::Prerequisite { holds: false, .. }));
-                    if tells_lost_rules && !failed {
-                        steps.extend(lost_rules(flag));
-                    }
+                    steps.extend(rules(flag, answer, tests));
+                    steps.extend(left_out);
                     steps.extend(untried_rules(flag, answer));
-                    steps.extend(self.served(flag, answer, chosen));
+                    steps.extend(self.served(flag, answer, choice));
                     return Some(explanation(flag, answer, steps));
                 }
-                // All others belong to one of these, and are taken with it.
+                // The others belong to these, and are taken with them.
                 _ => {}
             }
         }
@@ -94,38 +89,22 @@ impl Teller<'_, '_> {
         })
     }
 
-    fn rule(&mut self, flag: &Compiled, place: usize) -> Option<Step> {
-        let rule = flag.document.known()?.rules.get(place)?.known()?;
-        let tests = self.tests(&rule.when, &format!("rules[{place}].when"), &format!("{}:gate", flag.key));
-        let left_out = match self.events.peek() {
-            Some(Event::LeftOut(number)) => *number,
-            _ => 0,
-        };
-        self.events.next_if(|event| matches!(event, Event::LeftOut(_)));
-        let Some(Event::RuleHolds(holds)) = self.events.next() else { return None };
-        Some(Step::Rule { id: rule.id.clone(), place, priority: rule.priority, holds, tests, left_out })
-    }
-
-    /// What was tested of one condition; stops before what is not about it any more.
-    fn tests(&mut self, condition: &Condition, path: &str, gate_salt: &str) -> Vec<Tested> {
-        let parts = condition.parts();
+    /// What was tested of these parts; stops before what is not about them any more.
+    fn tests(&mut self, parts: &[Part<'_>], gate_salt: &str) -> Vec<Tested> {
         let mut tests = Vec::new();
-        let mut bucket = None;
-        let mut segment = None;
-        while let Some(event) = self.events.next_if(|event| {
-            matches!(event, Event::Tested { .. } | Event::Segment { .. } | Event::Bucketed { .. })
-        }) {
+        let (mut bucket, mut segment) = (None, None);
+        while let Some(event) = self.events.next_if(is_of_a_test) {
             match event {
                 Event::Segment { key, document } => segment = self.segment(key, document),
-                Event::Bucketed { key, place } => bucket = Some(bucketed(&key, place)),
+                Event::Bucketed { key, place, .. } => bucket = Some(Bucketed { key, bucket: place }),
                 Event::Tested { part, seen, readable, holds } => {
-                    let Some((way, part)) = parts.get(part) else { continue };
-                    let part = match part {
-                        Condition::Bucket(gate) => Some(gate_part(gate, gate_salt, bucket.take())),
+                    let Some(Part { path, condition }) = parts.get(part) else { continue };
+                    let what = match condition {
                         Condition::Leaf(leaf) => Some(self.comparison(leaf, seen, readable)),
+                        Condition::Bucket(gate) => Some(gated(gate, gate_salt, bucket.take())),
                         _ => segment.take(),
                     };
-                    tests.extend(part.map(|part| Tested { path: format!("{path}{way}"), holds, part }));
+                    tests.extend(what.map(|what| Tested { path: path.clone(), holds, what }));
                 }
                 _ => {}
             }
@@ -134,10 +113,10 @@ impl Teller<'_, '_> {
     }
 
     /// A segment's own events, up to what it came to.
-    fn segment(&mut self, key: &str, document: &Read<Segment>) -> Option<Part> {
+    fn segment(&mut self, key: &str, document: &Read<Segment>) -> Option<What> {
         let when = document.known()?.when.as_ref();
-        let tests =
-            when.map(|when| self.tests(when, &format!("segments.{key}.when"), &format!("{key}:segment")));
+        let parts = when.map(|when| Part::all_of(when, &format!("segments.{key}.when")));
+        let tests = self.tests(&parts.unwrap_or_default(), &format!("{key}:segment"));
         let Some(Event::SegmentHolds(membership)) = self.events.next() else { return None };
         let by = match membership {
             Membership::Included => "included",
@@ -145,10 +124,10 @@ impl Teller<'_, '_> {
             Membership::Condition(_) => "condition",
             Membership::NoCondition => "no_condition",
         };
-        Some(Part::Segment { segment: key.to_owned(), by, tests: tests.unwrap_or_default() })
+        Some(What::Segment { segment: key.to_owned(), by, tests })
     }
 
-    fn comparison(&self, leaf: &Leaf, seen: Option<Value>, readable: bool) -> Part {
+    fn comparison(&self, leaf: &Leaf, seen: Option<Value>, readable: bool) -> What {
         let (values, list) = match &leaf.operands {
             Operands::Values(values) => (values.as_slice(), None),
             Operands::List(key) => {
@@ -166,7 +145,7 @@ impl Teller<'_, '_> {
             }
             Some(_) => None,
         };
-        Part::Comparison {
+        What::Comparison {
             attribute: leaf.attribute.clone(),
             operator: leaf.operator.name(),
             values: told.iter().map(cut_value).collect(),
@@ -224,12 +203,62 @@ struct Choice {
     assigned: bool,
 }
 
-fn bucketed(key: &str, bucket: u32) -> Bucketed {
-    Bucketed { key: cut(key), bucket }
+/// Whether an event is a test, or goes before one.
+fn is_of_a_test(event: &Event<'_>) -> bool {
+    matches!(event, Event::Tested { .. } | Event::Segment { .. } | Event::Bucketed { by: Divider::Gate, .. })
 }
 
-fn gate_part(gate: &Gate, salt: &str, bucket: Option<Bucketed>) -> Part {
-    Part::Bucket {
+/// A part of a condition, and where it stands.
+struct Part<'c> {
+    path: String,
+    condition: &'c Condition,
+}
+
+impl<'c> Part<'c> {
+    fn all_of(condition: &'c Condition, path: &str) -> Vec<Self> {
+        let part = |(way, condition)| Self { path: format!("{path}{way}"), condition };
+        condition.parts().into_iter().map(part).collect()
+    }
+}
+
+/// All parts of the rules that are tried, in the order in which they are.
+fn parts_of_rules(flag: &Compiled) -> Vec<Part<'_>> {
+    tried(flag).flat_map(|(place, rule)| Part::all_of(&rule.when, &format!("rules[{place}].when"))).collect()
+}
+
+/// The rules that are tried, with their places in the document.
+fn tried(flag: &Compiled) -> impl Iterator<Item = (usize, &Rule)> {
+    let places = flag.body.as_ref().map_or([].as_slice(), |body| &body.rules);
+    let rule = |place: usize| flag.document.known()?.rules.get(place)?.known();
+    places.iter().filter_map(move |compiled| {
+        let place = compiled.place as usize;
+        Some((place, rule(place)?))
+    })
+}
+
+/// The rules that were tried, each with its tests, before them those that never hold.
+fn rules(flag: &Compiled, answer: Answer, tests: Vec<Tested>) -> Vec<Step> {
+    let by_target = answer.reason == Reason::TargetingMatch && answer.rule.is_none();
+    if by_target || matches!(answer.reason, Reason::Disabled | Reason::PrerequisiteFailed) {
+        return Vec::new();
+    }
+    let mut steps = lost_rules(flag);
+    let mut tests = tests.into_iter().peekable();
+    for (place, rule) in tried(flag) {
+        let start = format!("rules[{place}].");
+        let own = std::iter::from_fn(|| tests.next_if(|test| test.path.starts_with(&start)));
+        let tests = own.collect();
+        let holds = answer.rule.is_some_and(|answering| answering as usize == place);
+        steps.push(Step::Rule { id: rule.id.clone(), place, priority: rule.priority, holds, tests });
+        if holds {
+            break;
+        }
+    }
+    steps
+}
+
+fn gated(gate: &Gate, salt: &str, bucket: Option<Bucketed>) -> What {
+    What::Bucket {
         from: gate.from,
         to: gate.to,
         hash: gate.spread.hash.name(),
@@ -241,33 +270,28 @@ fn gate_part(gate: &Gate, salt: &str, bucket: Option<Bucketed>) -> Part {
 
 /// Rules that were not tried, and never will be.
 fn lost_rules(flag: &Compiled) -> Vec<Step> {
-    let tried = |place: usize| {
-        let body = flag.body.as_ref();
-        body.is_ok_and(|body| body.rules.iter().any(|rule| rule.place as usize == place))
-    };
-    let rules = flag.document.known().map_or(0, |flag| flag.rules.len());
+    let tried: Vec<_> = tried(flag).map(|(place, _)| place).collect();
+    let rules = flag.document.known().filter(|_| flag.body.is_ok()).map_or(0, |flag| flag.rules.len());
     let why = |place: usize| {
         let start = format!("rules[{place}]");
-        let problem = flag.problems.iter().find(|problem| {
-            let rest = problem.path.strip_prefix(&start);
-            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
-        });
+        let about = |path: &str| {
+            path.strip_prefix(&start).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+        };
+        let problem = flag.problems.iter().find(|problem| about(&problem.path));
         problem.map(Violation::to_string).unwrap_or_default()
     };
-    (0..rules).filter(|place| !tried(*place)).map(|place| Step::LostRule { place, why: why(place) }).collect()
+    let lost = (0..rules).filter(|place| !tried.contains(place));
+    lost.map(|place| Step::LostRule { place, why: why(place) }).collect()
 }
 
 /// The rules behind the one that held.
 fn untried_rules(flag: &Compiled, answer: Answer) -> Option<Step> {
-    let (document, body) = (flag.document.known()?, flag.body.as_ref().ok()?);
-    let held = body.rules.iter().position(|rule| Some(rule.place) == answer.rule)?;
-    let mut places: Vec<_> = body.rules.iter().skip(held + 1).map(|rule| rule.place as usize).collect();
-    places.sort_unstable();
-    let untried = |place: usize| {
-        let rule = document.rules.get(place)?.known()?;
-        Some(Untried { id: rule.id.clone(), place, priority: rule.priority })
-    };
-    let rules: Vec<_> = places.into_iter().filter_map(untried).collect();
+    let held = answer.rule? as usize;
+    let behind = tried(flag).skip_while(|(place, _)| *place != held).skip(1);
+    let untried =
+        |(place, rule): (usize, &Rule)| Untried { id: rule.id.clone(), place, priority: rule.priority };
+    let mut rules: Vec<_> = behind.map(untried).collect();
+    rules.sort_unstable_by_key(|rule| rule.place);
     (!rules.is_empty()).then_some(Step::Untried { rules })
 }
 

@@ -3,7 +3,7 @@
 use std::fmt::{self, Display, Formatter};
 
 use super::words::{borders, either, found, key_of, shown};
-use super::{Bucketed, Chosen, Explanation, Part, Step, Tested, Untried};
+use super::{Bucketed, Chosen, Explanation, Step, Tested, Untried, What};
 use crate::model::WHOLE;
 
 impl Display for Explanation {
@@ -163,15 +163,20 @@ impl Step {
                 let why = why.trim_start_matches([':', '.', ' ']);
                 lines.push(format!("Rule {nth} never holds, because this version cannot read it: {why}."));
             }
-            Self::Rule { id, place, priority, holds, tests, left_out } => {
+            Self::Rule { id, place, priority, holds, tests } => {
                 let name = rule_name(id, *place, *priority);
                 let holds = if *holds { "holds" } else { "does not hold" };
-                let end = if tests.is_empty() && *left_out == 0 { ": it has nothing to test." } else { ":" };
+                let are_left_out = || all.iter().any(|step| matches!(step, Self::LeftOut { .. }));
+                let end = match tests.as_slice() {
+                    [] if are_left_out() => ".",
+                    [] => ": it has nothing to test.",
+                    _ => ":",
+                };
                 lines.push(format!("Rule {name} {holds}{end}"));
                 lines.extend(told_tests(tests).into_iter().map(|line| format!("  {line}")));
-                if *left_out > 0 {
-                    lines.push(format!("  … and {left_out} tests more, too many to tell."));
-                }
+            }
+            Self::LeftOut { tests } => {
+                lines.push(format!("… and {tests} tests more, too many to tell."));
             }
             Self::Untried { rules } => lines.extend(surprise(all, rules)),
             Self::Serve { default, split } => {
@@ -228,10 +233,10 @@ fn told_tests(tests: &[Tested]) -> Vec<String> {
         }
         let margin = "  ".repeat(groups.len());
         open = groups;
-        let (condition, fact) = (test.part.condition(), test.part.fact(test.holds));
+        let (condition, fact) = (test.what.condition(), test.what.fact(test.holds));
         let condition = if is_negated { format!("not ({condition})") } else { condition };
         lines.push(format!("{margin}{} {condition}: {fact}", mark(test.holds != is_negated)));
-        if let Part::Segment { tests, .. } = &test.part {
+        if let What::Segment { tests, .. } = &test.what {
             lines.extend(told_tests(tests).into_iter().map(|line| format!("{margin}    {line}")));
         }
     }

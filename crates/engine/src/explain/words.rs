@@ -2,13 +2,13 @@
 
 use serde_json::Value;
 
-use super::{Bucketed, Note, Part};
+use super::{Bucketed, Note, What};
 
 /// No more values of a comparison, and no more characters of one, are shown to people.
 const MOST_SHOWN: usize = 6;
 const MOST_CHARACTERS: usize = 60;
 
-impl Part {
+impl What {
     /// What is asked for.
     pub(super) fn condition(&self) -> String {
         match self {

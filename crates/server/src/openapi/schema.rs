@@ -126,6 +126,13 @@ pub(crate) struct Target {
     keys: Vec<String>,
 }
 
+/// Another flag, and the variants of which it must have given one.
+#[derive(ToSchema)]
+pub(crate) struct Prerequisite {
+    flag: String,
+    variants: Vec<String>,
+}
+
 /// A condition and what to serve where it holds.
 #[derive(ToSchema)]
 pub(crate) struct Rule {
@@ -136,8 +143,11 @@ pub(crate) struct Rule {
     serve: Serve,
 }
 
-/// `{"all": […]}`, `{"any": […]}`, `{"not": …}` or `{"attribute", "operator", "values", "ignore_case"?}`.
-/// Operators: `equals`, `not_equals`, `contains`, `in`.
+/// `{"all": […]}`, `{"any": […]}`, `{"not": …}`, `{"segment": "key"}`,
+/// `{"bucket": {"from"?, "to", "by"?, "hash"?, "salt"?}}` or
+/// `{"attribute", "operator", "values" or "list", "ignore_case"?}`, in which `value` may stand for one of `values`, or
+/// with `in` and `not_in` for a comma-separated text. Operators: `equals`, `not_equals`, `in`, `not_in`, `contains`,
+/// `starts_with`, `ends_with`, `matches`, `gt`, `gte`, `lt`, `lte`, `before`, `after`, `semver`, `cidr`, `exists`.
 #[derive(ToSchema, Serialize, Deserialize)]
 #[schema(value_type = Object, example = json!({"attribute": "country", "operator": "in", "values": ["DE", "AT"]}))]
 pub(crate) struct Condition(Value);
@@ -158,11 +168,22 @@ pub(crate) struct Flag {
     kind: Kind,
     variants: Vec<Variant>,
     tags: Vec<String>,
+    /// Who looks after it.
+    owner: Option<String>,
+    /// `draft`, `active`, `deprecated` or `archived`. Only the last changes an answer.
+    #[schema(example = "active")]
+    lifecycle: String,
+    /// Whether it is meant to go some day.
+    temporary: bool,
+    /// The last day on which anybody should need it.
+    #[schema(format = Date)]
+    expected_end: Option<String>,
     /// Whether client-kind keys may see its results.
     client_visible: bool,
     enabled: bool,
     /// Served when it is not enabled.
     off_variant: Option<String>,
+    prerequisites: Vec<Prerequisite>,
     targets: Vec<Target>,
     rules: Vec<Rule>,
     default: Serve,
@@ -186,9 +207,11 @@ pub(crate) struct RuleInput {
     serve: Option<Serve>,
     attribute: Option<String>,
     operator: Option<String>,
-    /// One value; for `in` a comma-separated text.
+    /// One value; for `in` and `not_in` a comma-separated text.
     value: Option<Value>,
     values: Option<Vec<Value>>,
+    /// Key of a context list.
+    list: Option<String>,
     ignore_case: Option<bool>,
     /// A variant's key, or its value.
     variant: Option<Value>,
@@ -206,11 +229,21 @@ pub(crate) struct FlagInput {
     description: Option<String>,
     variants: Option<Vec<Variant>>,
     tags: Option<Vec<String>>,
+    owner: Option<String>,
+    /// `draft`, `active`, `deprecated` or `archived`.
+    #[schema(nullable = false)]
+    lifecycle: Option<String>,
+    #[schema(nullable = false)]
+    temporary: Option<bool>,
+    /// Makes it temporary.
+    #[schema(format = Date)]
+    expected_end: Option<String>,
     #[schema(nullable = false)]
     client_visible: Option<bool>,
     #[schema(nullable = false)]
     enabled: Option<bool>,
     off_variant: Option<String>,
+    prerequisites: Option<Vec<Prerequisite>>,
     targets: Option<Vec<Target>>,
     /// Short for targets of a boolean flag's `true`.
     targeted_users: Option<Vec<String>>,
@@ -315,4 +348,160 @@ pub(crate) struct AuditEntry {
     after: Option<Value>,
     comment: Option<String>,
     hash: String,
+}
+
+/// A segment, as one environment sees it. A list of more than 10,000 keys is named by its digest and shown by
+/// `GET /api/v1/segments/{key}/included` or `…/excluded`.
+#[derive(ToSchema)]
+pub(crate) struct Segment {
+    id: String,
+    key: String,
+    name: String,
+    description: String,
+    /// Whom it holds besides the included keys.
+    when: Option<Condition>,
+    included: Keys,
+    excluded: Keys,
+    included_count: u64,
+    excluded_count: u64,
+    /// Revision of the last change to its config here.
+    version: u64,
+    /// Revision of the last change to its definition.
+    segment_version: u64,
+    #[schema(format = DateTime)]
+    created_at: String,
+    #[schema(format = DateTime)]
+    updated_at: String,
+}
+
+/// A segment in a list.
+#[derive(ToSchema)]
+pub(crate) struct SegmentSummary {
+    id: String,
+    key: String,
+    name: String,
+    description: String,
+    when: Option<Condition>,
+    included_count: u64,
+    excluded_count: u64,
+    version: u64,
+    segment_version: u64,
+    #[schema(format = DateTime)]
+    created_at: String,
+    #[schema(format = DateTime)]
+    updated_at: String,
+}
+
+/// Targeting keys, up to 10,000; or what names a larger list: `{"sha256", "count"}`.
+#[derive(ToSchema, Serialize, Deserialize)]
+#[schema(value_type = Object, example = json!(["u1", "u2"]))]
+pub(crate) struct Keys(Value);
+
+/// What may be written about a segment. Only `key` is required, and only when it is made.
+#[derive(ToSchema)]
+#[schema(example = json!({"key": "beta", "when": {"attribute": "plan", "operator": "in", "value": "gold, platinum"}, "included": ["u1"]}))]
+pub(crate) struct SegmentInput {
+    key: Option<String>,
+    name: Option<String>,
+    description: Option<String>,
+    when: Option<Condition>,
+    included: Option<Keys>,
+    excluded: Option<Keys>,
+}
+
+/// Which list of a segment.
+#[derive(ToSchema)]
+#[schema(rename_all = "lowercase")]
+pub(crate) enum KeyList {
+    Included,
+    Excluded,
+}
+
+/// A line of an upload's answer, of which one member is there.
+#[derive(ToSchema)]
+pub(crate) struct UploadProgress {
+    /// Unique keys that were read so far.
+    keys_read: Option<u64>,
+    segment: Option<Segment>,
+    error: Option<Problem>,
+}
+
+/// Keys of environments.
+#[derive(ToSchema)]
+#[schema(example = json!({"from": "development", "to": "production"}))]
+pub(crate) struct CopyInput {
+    from: String,
+    to: String,
+}
+
+/// One member that a copy changes.
+#[derive(ToSchema)]
+pub(crate) struct MemberChange {
+    #[schema(example = "when")]
+    path: String,
+    /// What was there; of a list its count and digest.
+    before: Option<Value>,
+    /// What is there now; of a list also which keys came in and went, or how many if they are more than 1,000.
+    after: Option<Value>,
+}
+
+/// What a copy did, or would do.
+#[derive(ToSchema)]
+pub(crate) struct CopiedSegment {
+    dry_run: bool,
+    changes: Vec<MemberChange>,
+    segment: Segment,
+}
+
+/// What an attribute of contexts is.
+#[derive(ToSchema)]
+#[schema(rename_all = "lowercase")]
+pub(crate) enum FieldType {
+    String,
+    Number,
+    Boolean,
+    Datetime,
+    Semver,
+    Ip,
+    List,
+}
+
+/// A context field. Its values are the context list of the same key.
+#[derive(ToSchema)]
+pub(crate) struct ContextField {
+    id: String,
+    /// The attribute that it describes.
+    #[schema(example = "userTier")]
+    key: String,
+    #[schema(rename = "type")]
+    kind: FieldType,
+    description: String,
+    /// Texts, numbers and booleans; the first 100 in a list of fields.
+    values: Vec<Value>,
+    values_count: u64,
+    /// Revision of the last change.
+    version: u64,
+    #[schema(format = DateTime)]
+    created_at: String,
+    #[schema(format = DateTime)]
+    updated_at: String,
+}
+
+/// What may be written about a context field. Only `key` is required, and only when it is made.
+#[derive(ToSchema)]
+#[schema(example = json!({"key": "userTier", "type": "string", "values": ["free", "premium"]}))]
+pub(crate) struct ContextFieldInput {
+    key: Option<String>,
+    /// `string` unless given.
+    #[schema(rename = "type", nullable = false)]
+    kind: Option<FieldType>,
+    description: Option<String>,
+    values: Option<Vec<Value>>,
+}
+
+/// Values that come and values that go.
+#[derive(ToSchema)]
+pub(crate) struct ContextFieldValues {
+    add: Option<Vec<Value>>,
+    remove: Option<Vec<Value>>,
 }

@@ -2,10 +2,13 @@
 
 mod accounts;
 mod audit;
+mod context_fields;
 mod environments;
 mod flags;
 mod page;
 mod sdk_keys;
+mod segment_keys;
+mod segments;
 
 use utoipa_axum::router::OpenApiRouter;
 
@@ -18,6 +21,9 @@ pub fn router() -> OpenApiRouter<AppState> {
         .merge(accounts::router())
         .merge(flags::router())
         .merge(environments::router())
+        .merge(segments::router())
+        .merge(segment_keys::router())
+        .merge(context_fields::router())
         .merge(sdk_keys::router())
         .merge(audit::router())
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result, ensure};
 use domain::environment::Environment;
-use domain::flag::{Config, Flag};
+use domain::flag::{Config, Flag, Lifecycle, Lifetime};
 use domain::id::Id;
 use domain::key::Key;
 use domain::log::{Chain, Change, Entity, ReadVersion, Write};
@@ -87,7 +87,10 @@ impl World {
             variants: vec![variant("on", true), variant("off", false)],
             tags: Vec::new(),
             client_visible: false,
+            lifecycle: Lifecycle::Active,
             archived: false,
+            owner: None,
+            lifetime: Lifetime::Permanent,
             version: 0,
             created_at: NOW,
             updated_at: NOW,
@@ -101,6 +104,7 @@ impl World {
             environment_id: environment.id,
             enabled: false,
             off_variant: Some("off".to_owned()),
+            prerequisites: Vec::new(),
             targets: Vec::new(),
             rules: Vec::new(),
             default: Serve::variant("on"),

@@ -3,22 +3,23 @@
 use std::borrow::Cow;
 
 use domain::environment::Environment;
-use domain::flag::{Config, Flag, FlagEverywhere, FlagHere};
+use domain::flag::{Config, Flag, FlagEverywhere, FlagHere, Lifecycle, Lifetime};
 use domain::id::Id;
 use domain::key::Key;
 use domain::ports::{FlagFilter, Page};
-use engine::model::{Kind, Rule, Serve, Target, Variant};
+use domain::time::Day;
+use engine::model::{Kind, Prerequisite, Rule, Serve, Target, Variant};
 use serde::{Deserialize, Serialize};
 use sqlx::{QueryBuilder, Row as _};
 
-use super::rows::{cut, document, id, key, revision, text, time};
+use super::rows::{cut, document, id, key, revision, text, time, word};
 use super::{Db, POSITION, Row, SqlStore};
 
 /// The columns that [`read_flag`] reads, of `flags f`.
 macro_rules! flag_columns {
     () => {
-        "f.project_id, f.id, f.key, f.name, f.description, f.client_visible, f.archived, f.document, \
-         f.version, f.created_at, f.updated_at"
+        "f.project_id, f.id, f.key, f.name, f.description, f.client_visible, f.lifecycle, f.archived, \
+         f.owner, f.temporary, f.expected_end, f.document, f.version, f.created_at, f.updated_at"
     };
 }
 /// The columns that [`read_config`] reads, of `flag_configs c`.
@@ -42,6 +43,8 @@ pub(super) struct FlagDocument<'a> {
 #[derive(Serialize, Deserialize)]
 pub(super) struct ConfigDocument<'a> {
     off_variant: Option<Cow<'a, str>>,
+    #[serde(default, skip_serializing_if = "<[_]>::is_empty")]
+    prerequisites: Cow<'a, [Prerequisite]>,
     targets: Cow<'a, [Target]>,
     rules: Cow<'a, [Rule]>,
     default: Cow<'a, Serve>,
@@ -58,6 +61,7 @@ impl<'a> ConfigDocument<'a> {
     pub(super) fn of(config: &'a Config) -> Self {
         Self {
             off_variant: config.off_variant.as_deref().map(Cow::Borrowed),
+            prerequisites: Cow::Borrowed(&config.prerequisites),
             targets: Cow::Borrowed(&config.targets),
             rules: Cow::Borrowed(&config.rules),
             default: Cow::Borrowed(&config.default),
@@ -77,20 +81,34 @@ pub(super) fn read_flag(row: &Row) -> sqlx::Result<Flag> {
         variants: variants.into_owned(),
         tags: tags.into_owned(),
         client_visible: row.try_get("client_visible")?,
+        lifecycle: word(row, "lifecycle", Lifecycle::parse)?,
         archived: row.try_get("archived")?,
+        owner: row.try_get("owner")?,
+        lifetime: read_lifetime(row)?,
         version: revision(row, "version")?,
         created_at: time(row, "created_at")?,
         updated_at: time(row, "updated_at")?,
     })
 }
 
+fn read_lifetime(row: &Row) -> sqlx::Result<Lifetime> {
+    if !row.try_get::<bool, _>("temporary")? {
+        return Ok(Lifetime::Permanent);
+    }
+    let has_end = row.try_get::<Option<String>, _>("expected_end")?.is_some();
+    let expected_end = if has_end { Some(word(row, "expected_end", Day::parse)?) } else { None };
+    Ok(Lifetime::Temporary { expected_end })
+}
+
 pub(super) fn read_config(row: &Row) -> sqlx::Result<Config> {
-    let ConfigDocument { off_variant, targets, rules, default } = document(row, "config_document")?;
+    let ConfigDocument { off_variant, prerequisites, targets, rules, default } =
+        document(row, "config_document")?;
     Ok(Config {
         flag_id: id(row, "flag_id")?,
         environment_id: id(row, "environment_id")?,
         enabled: row.try_get("enabled")?,
         off_variant: off_variant.map(Cow::into_owned),
+        prerequisites: prerequisites.into_owned(),
         targets: targets.into_owned(),
         rules: rules.into_owned(),
         default: default.into_owned(),
