@@ -26,6 +26,7 @@ mod pattern;
 mod resolution;
 mod ruleset;
 mod segment;
+pub mod simulate;
 mod steps;
 mod surroundings;
 mod test;
