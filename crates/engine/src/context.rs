@@ -30,6 +30,9 @@ struct Named {
 }
 
 impl Context {
+    /// No door takes a larger one, in bytes of its JSON.
+    pub const MOST_BYTES: usize = 64 << 10;
+
     /// A context of these attributes. Those whose names begin with `$` are reserved and dropped.
     pub fn new(attributes: Map<String, Value>) -> Self {
         let kept = attributes.into_iter().filter(|(name, _)| !name.starts_with(RESERVED));
