@@ -140,3 +140,47 @@ async fn everything_wrong_is_told_at_once() -> Result<()> {
     assert!(violations(&answer)[0].starts_with("add: the field would have 10001 values"), "{answer}");
     Ok(())
 }
+
+#[tokio::test]
+async fn a_list_is_edited_for_every_rule_that_names_it() -> Result<()> {
+    let house = house().await?;
+    let (developer, admin) = (house.developer.clone(), house.admin.clone());
+    ask(&house, &developer, "POST", "", json!({"key": "tiers", "values": ["gold"]})).await?;
+    let listed = json!({"attribute": "tier", "operator": "in", "list": "tiers"});
+    house
+        .burgee
+        .post("/api/v1/segments", Some(&developer), &json!({"key": "paying", "when": listed}))
+        .await?;
+    house
+        .create(json!({
+            "key": "new", "enabled": true, "default_value": false,
+            "rules": [{"when": {"segment": "paying"}, "serve": {"variant": "on"}}],
+        }))
+        .await?;
+    let value = async |tier: &str| -> Result<Value> {
+        let url = format!("{}/ofrep/v1/evaluate/flags/new", house.burgee.url);
+        let request = house.burgee.http.post(url).header("x-api-key", &house.burgee.banner.server_key);
+        let answer = request.json(&json!({"context": {"targetingKey": "u", "tier": tier}})).send().await?;
+        Ok(answer.json::<Value>().await?["value"].clone())
+    };
+    assert_eq!((value("gold").await?, value("iron").await?), (json!(true), json!(false)));
+    let edit = json!({"add": ["iron"], "remove": ["gold"]});
+    assert_eq!(ask(&house, &developer, "POST", "/tiers/values", edit).await?.0, 200);
+    assert_eq!((value("gold").await?, value("iron").await?), (json!(false), json!(true)));
+
+    // Enabled where only admins may write, by way of a segment.
+    let rules =
+        json!({"enabled": true, "rules": [{"when": {"segment": "paying"}, "serve": {"variant": "on"}}]});
+    assert_eq!(house.patch(&admin, "new?environment=production", rules).await?.0, 200);
+    let (status, answer) = ask(&house, &developer, "PATCH", "/tiers", json!({"values": []})).await?;
+    assert_eq!((status, &answer["code"]), (403, &json!("protected_environment")));
+    let described = json!({"description": "what they pay for"});
+    assert_eq!(ask(&house, &developer, "PATCH", "/tiers", described).await?.0, 200, "no answer changes");
+    assert_eq!(ask(&house, &admin, "PATCH", "/tiers", json!({"values": []})).await?.0, 200);
+    let disabled = json!({"enabled": false});
+    assert_eq!(house.patch(&admin, "new?environment=production", disabled).await?.0, 200);
+    assert_eq!(ask(&house, &developer, "PATCH", "/tiers", json!({"values": ["tin"]})).await?.0, 200);
+    let (status, answer) = ask(&house, &admin, "DELETE", "/tiers", Value::Null).await?;
+    assert_eq!((status, &answer["code"]), (409, &json!("context_field_in_use")));
+    Ok(())
+}

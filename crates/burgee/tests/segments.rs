@@ -259,6 +259,60 @@ async fn what_is_named_must_be_there_and_stays() -> Result<()> {
     Ok(())
 }
 
+#[tokio::test]
+async fn faults_of_shape_and_of_meaning_are_told_together() -> Result<()> {
+    let house = house().await?;
+    let condition = json!({"all": [
+        {"segment": "nowhere"},
+        {"attribute": "plan", "operator": "near", "value": "gold"},
+        {"attribute": "plan", "operator": "in", "list": "nothing"},
+        {"attribute": "age", "operator": "gt", "value": "old"},
+    ]});
+    let (status, answer) =
+        ask(&house, "POST", "", json!({"key": "a", "nmae": "A", "when": condition})).await?;
+    assert_eq!(status, 400);
+    let told = violations(&answer);
+    for path in
+        ["nmae:", "when.all[0].segment:", "when.all[1].operator:", "when.all[2].list:", "when.all[3].value"]
+    {
+        assert!(told.iter().any(|one| one.starts_with(path)), "{path} is not in {told:#?}");
+    }
+    assert_eq!(told.len(), 5, "each once: {told:#?}");
+    let short = json!({"attribute": "plan", "operator": "not_in", "value": " gold, platinum ,"});
+    let made = make(&house, json!({"key": "a", "when": {"not": short}})).await?;
+    let long = json!({"attribute": "plan", "operator": "not_in", "values": ["gold", "platinum"]});
+    assert_eq!(made["when"], json!({ "not": long }));
+    Ok(())
+}
+
+#[tokio::test]
+async fn flags_name_segments() -> Result<()> {
+    let house = house().await?;
+    make(&house, json!({"key": "beta", "included": ["u1"]})).await?;
+    house
+        .create(json!({
+            "key": "new", "enabled": true, "default_value": false,
+            "rules": [{"when": {"segment": "beta"}, "serve": {"variant": "on"}}],
+        }))
+        .await?;
+    let value = async |user: &str| -> Result<Value> {
+        let url = format!("{}/ofrep/v1/evaluate/flags/new", house.burgee.url);
+        let request = house.burgee.http.post(url).header("x-api-key", &house.burgee.banner.server_key);
+        let answer = request.json(&json!({"context": {"targetingKey": user, "plan": "gold"}})).send().await?;
+        Ok(answer.json::<Value>().await?["value"].clone())
+    };
+    assert_eq!((value("u1").await?, value("u2").await?), (json!(true), json!(false)));
+    let gold = json!({"attribute": "plan", "operator": "equals", "value": "gold"});
+    ask(&house, "PATCH", "/beta", json!({"when": gold, "included": [], "excluded": ["u1"]})).await?;
+    assert_eq!((value("u1").await?, value("u2").await?), (json!(false), json!(true)));
+    let path = format!("{SEGMENTS}/beta");
+    let (status, answer) = house.burgee.ask("DELETE", &path, Some(&house.admin), None).await?;
+    assert_eq!((status, &answer["code"]), (409, &json!("segment_in_use")));
+    let detail = answer["detail"].as_str().context("no message")?;
+    assert!(detail.contains("flag new in development, rules[0].when.segment"), "{detail}");
+    Ok(())
+}
+
 /// Two writers, each of whom sees no cycle, may together not make one.
 #[tokio::test(flavor = "multi_thread")]
 async fn two_writers_together_make_no_cycle() -> Result<()> {

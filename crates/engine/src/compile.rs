@@ -10,7 +10,7 @@ use std::sync::Arc;
 use foldhash::fast::FixedState;
 use serde_json::Value;
 
-use crate::evaluate::Answer;
+use crate::evaluate::{Answer, Place};
 use crate::graph::{Graph, spelled};
 use crate::json::{Violation, Violations, type_name};
 use crate::model::{self, Condition, Flag, Kind, Prerequisite, Read, Revision, Target, Variant, WHOLE};
@@ -65,10 +65,10 @@ pub(crate) struct Body {
     pub(crate) on: bool,
     /// It has nothing that could tell one context from another.
     pub(crate) is_static: bool,
-    pub(crate) off: Option<u32>,
+    pub(crate) off: Option<Place>,
     pub(crate) prerequisites: Box<[Required]>,
     /// Most flags have none.
-    pub(crate) targets: Option<Box<HashMap<Box<str>, u32, FixedState>>>,
+    pub(crate) targets: Option<Box<HashMap<Box<str>, Place, FixedState>>>,
     /// The conditions of all rules, in the order in which they are tried.
     pub(crate) steps: Steps,
     /// The rules of these conditions. Those that never hold are not among them.
@@ -81,20 +81,20 @@ pub(crate) struct Body {
 pub(crate) struct Required {
     /// None if there is no such flag.
     pub(crate) flag: Option<Arc<Compiled>>,
-    pub(crate) variants: Box<[u32]>,
+    pub(crate) variants: Box<[Place]>,
 }
 
 #[derive(Debug, PartialEq)]
 pub(crate) struct Rule {
     /// Its place in the document.
-    pub(crate) place: u32,
+    pub(crate) place: Place,
     pub(crate) serve: Serve,
 }
 
 #[derive(Debug, PartialEq)]
 pub(crate) enum Serve {
     Nothing,
-    Variant(u32),
+    Variant(Place),
     Split(Box<Split>),
 }
 
@@ -102,7 +102,7 @@ pub(crate) enum Serve {
 pub(crate) struct Split {
     pub(crate) shares: Box<[Share]>,
     /// The variant that has all the weight.
-    pub(crate) whole: Option<u32>,
+    pub(crate) whole: Option<Place>,
     pub(crate) unit: Unit,
     pub(crate) sticky: bool,
 }
@@ -111,7 +111,7 @@ pub(crate) struct Split {
 pub(crate) struct Share {
     /// The first bucket that is no longer its own.
     pub(crate) end: u32,
-    pub(crate) variant: u32,
+    pub(crate) variant: Place,
 }
 
 impl PartialEq for Required {
@@ -230,7 +230,7 @@ pub(crate) struct Compiler<'a> {
     flag: &'a Flag,
     surroundings: &'a Surroundings<'a>,
     flags: &'a Graph<'a>,
-    places: HashMap<&'a str, u32, FixedState>,
+    places: HashMap<&'a str, Place, FixedState>,
 }
 
 impl<'a> Compiler<'a> {
@@ -241,8 +241,9 @@ impl<'a> Compiler<'a> {
         flags: &'a Graph<'a>,
     ) -> Self {
         // The first of two variants of one name: the second is a fault anyway.
-        let variants: Vec<_> = (0_u32..).zip(&flag.variants).collect();
-        let places = variants.iter().rev().map(|(place, variant)| (variant.key.as_str(), *place)).collect();
+        let places = flag.variants.iter().enumerate().rev();
+        let places =
+            places.filter_map(|(at, variant)| Some((variant.key.as_str(), Place::of(at)?))).collect();
         Self { key, flag, surroundings, flags, places }
     }
 
@@ -325,8 +326,8 @@ impl<'a> Compiler<'a> {
         let flag = (self.surroundings.flags)(&required.flag);
         let variants = flag.as_ref().and_then(|flag| flag.document.known()).map(|other| &*other.variants);
         let named = |variant: &Variant| required.variants.contains(&variant.key);
-        let variants = (0_u32..).zip(variants.unwrap_or_default());
-        Required { variants: variants.filter(|(_, v)| named(v)).map(|(place, _)| place).collect(), flag }
+        let variants = variants.unwrap_or_default().iter().enumerate().filter(|(_, variant)| named(variant));
+        Required { variants: variants.filter_map(|(at, _)| Place::of(at)).collect(), flag }
     }
 
     fn check_segments(&self, exceeded: &mut Violations) {
@@ -359,7 +360,7 @@ impl<'a> Compiler<'a> {
 
     fn check_variants(&self, violations: &mut Violations) {
         for (index, Variant { key, value }) in self.flag.variants.iter().enumerate() {
-            if self.places.get(key.as_str()).copied() != u32::try_from(index).ok() {
+            if self.places.get(key.as_str()).copied() != Place::of(index) {
                 violations.add(
                     format_args!("variants[{index}].key"),
                     format_args!("{key:?} is taken by another variant"),
@@ -371,7 +372,7 @@ impl<'a> Compiler<'a> {
         }
     }
 
-    fn targets(&self, violations: &mut Violations) -> Option<Box<HashMap<Box<str>, u32, FixedState>>> {
+    fn targets(&self, violations: &mut Violations) -> Option<Box<HashMap<Box<str>, Place, FixedState>>> {
         let mut places = HashMap::default();
         let targets = self.flag.targets.as_result().unwrap_or_else(|why| {
             violations.add("targets", why);
@@ -398,7 +399,7 @@ impl<'a> Compiler<'a> {
         let scope = Scope { surroundings: self.surroundings, gate_salt: &gate_salt };
         let mut rules = Vec::with_capacity(self.flag.rules.len());
         let mut leaves = 0;
-        for (place, rule) in (0_u32..).zip(&self.flag.rules) {
+        for (place, rule) in self.flag.rules.iter().enumerate() {
             let rule = match rule.as_result() {
                 Ok(rule) => rule,
                 Err(why) => {
@@ -410,7 +411,7 @@ impl<'a> Compiler<'a> {
             let lost = &mut findings.lost_rules;
             let tests = tests_of(&rule.when, &scope, format_args!("rules[{place}].when"), lost);
             let serve = self.serve(&rule.serve, format_args!("rules[{place}].serve"), lost);
-            if let (Some(tests), Some(serve)) = (tests, serve) {
+            if let (Some(tests), Some(serve), Some(place)) = (tests, serve, Place::of(place)) {
                 rules.push((rule, tests, Rule { place, serve }));
             }
         }
@@ -468,7 +469,7 @@ impl<'a> Compiler<'a> {
     }
 
     /// Where the variant of this name stands.
-    fn place(&self, variant: &str, path: impl Display, violations: &mut Violations) -> Option<u32> {
+    fn place(&self, variant: &str, path: impl Display, violations: &mut Violations) -> Option<Place> {
         let place = self.places.get(variant).copied();
         if place.is_none() {
             violations.add(path, format_args!("{variant:?} is not a variant of this flag"));

@@ -15,6 +15,7 @@ mod compile;
 mod context;
 mod evaluate;
 pub mod explain;
+mod fold;
 mod graph;
 mod instant;
 pub mod json;

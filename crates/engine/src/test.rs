@@ -9,13 +9,14 @@ use crate::bucket::Salted;
 use crate::context::{Attribute, Path};
 use crate::evaluate::Asked;
 use crate::explain::cut;
+use crate::fold::Folded;
 use crate::instant;
 use crate::model::{Condition, Gate, Leaf, Operands, Operator, Spread};
 use crate::network::{Address, Network};
 use crate::pattern::Pattern;
 use crate::segment::Segment;
 use crate::surroundings::Surroundings;
-use crate::text::{self, Needle, NumberText, contains, ends_with, fold_text, start, starts_with_any};
+use crate::text::{self, Needle, NumberText, contains_any, ends_with, start, starts_with_any};
 use crate::trace::{Divider, Event, Listener};
 use crate::values::Values;
 use crate::version::{Range, Version};
@@ -234,7 +235,7 @@ impl Comparison {
             if text.is_empty() {
                 return Err(format!("{} looks for texts that are not empty", leaf.operator.name()));
             }
-            Ok(if leaf.ignore_case { Needle::new(&fold_text(text)) } else { Needle::new(text) })
+            Ok(if leaf.ignore_case { Needle::new(Folded::default().of(text)) } else { Needle::new(text) })
         })?;
         Ok(Self::Text { place, parts, ignore_case: leaf.ignore_case })
     }
@@ -285,7 +286,7 @@ impl Comparison {
         match self {
             Self::Text { place, parts, ignore_case } => with_text(element, |text| match place {
                 Place::Front => starts_with_any(text, parts, *ignore_case),
-                Place::Inside => parts.iter().any(|part| contains(text, part.text(), *ignore_case)),
+                Place::Inside => contains_any(text, parts, *ignore_case),
                 Place::End => parts.iter().any(|part| ends_with(text, part.text(), *ignore_case)),
             }),
             Self::Matches(patterns) => {
@@ -328,6 +329,7 @@ fn with_text(element: Attribute<'_>, test: impl FnOnce(&str) -> bool) -> bool {
     }
 }
 
+#[inline]
 fn text_in(element: Attribute<'_>) -> Option<&str> {
     match element {
         Attribute::Text(text) => Some(text),

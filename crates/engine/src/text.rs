@@ -1,6 +1,6 @@
 //! Text as the contract compares it, and the ways between texts and the other types.
 
-use std::borrow::Cow;
+use crate::fold::{Folded, fold};
 
 /// How a text begins: its first eight bytes, filled up with zeros. Most texts differ there already, and many
 /// names are no longer.
@@ -16,26 +16,6 @@ pub(crate) fn start(text: &str) -> u64 {
 #[inline]
 pub(crate) fn same(start: u64, text: &str, other_start: u64, other: &str) -> bool {
     start == other_start && text.len() == other.len() && (text.len() <= 8 || text == other)
-}
-
-/// A code point without its case: alone, by no locale, to the first code point of its lower case, as Unicode
-/// 16.0 has it. The standard library knows Unicode 17.0; what that added is left as it is. (A table that all
-/// SDKs share takes this place with the rest of the text operators.)
-pub(crate) fn fold(point: char) -> char {
-    match point {
-        point if point.is_ascii() => point.to_ascii_lowercase(),
-        '\u{A7CE}' | '\u{A7D2}' | '\u{A7D4}' | '\u{16EA0}'..='\u{16EB8}' => point,
-        point => point.to_lowercase().next().unwrap_or(point),
-    }
-}
-
-/// A text, each code point folded. Borrows where there is nothing to fold.
-pub(crate) fn fold_text(text: &str) -> Cow<'_, str> {
-    if text.chars().all(|point| fold(point) == point) {
-        Cow::Borrowed(text)
-    } else {
-        Cow::Owned(text.chars().map(fold).collect())
-    }
 }
 
 /// Whether a text, folded, is `folded`.
@@ -125,13 +105,12 @@ pub(crate) fn ends_with(text: &str, part: &str, ignore_case: bool) -> bool {
     begins(text.chars().rev().map(fold), part.chars().rev())
 }
 
-/// Whether a text has `part` inside. With `ignore_case` the text is folded, and `part` was folded before.
-pub(crate) fn contains(text: &str, part: &str, ignore_case: bool) -> bool {
-    if !ignore_case {
-        return text.contains(part);
-    }
-    // In place, at each code point: parts are short, and nothing is allocated.
-    text.char_indices().any(|(at, _)| text.get(at..).is_some_and(|rest| starts_with(rest, part, true)))
+/// Whether a text has one of `parts` inside. With `ignore_case` the text is folded, and the parts were folded
+/// before.
+pub(crate) fn contains_any(text: &str, parts: &[Needle], ignore_case: bool) -> bool {
+    let mut folded = Folded::default();
+    let text = if ignore_case { folded.of(text) } else { text };
+    parts.iter().any(|part| text.contains(&*part.text))
 }
 
 fn begins(mut text: impl Iterator<Item = char>, mut part: impl Iterator<Item = char>) -> bool {
@@ -191,19 +170,6 @@ mod tests {
     use super::*;
 
     #[test]
-    fn folds_as_unicode_16_does() {
-        assert_eq!(
-            char::UNICODE_VERSION,
-            (17, 0, 0),
-            "what a newer library adds must be left out of `fold` too"
-        );
-        assert_eq!(fold('\u{A7DC}'), '\u{19B}', "16.0 added it");
-        for point in ['\u{A7CE}', '\u{A7D2}', '\u{A7D4}', '\u{16EA0}', '\u{16EB8}'] {
-            assert_eq!(fold(point), point, "17.0 added it");
-        }
-    }
-
-    #[test]
     fn numbers_are_json_numbers_to_the_letter() {
         for (text, value) in [
             ("0", 0.0),
@@ -248,16 +214,34 @@ mod tests {
     }
 
     #[test]
-    fn folding_looks_at_one_code_point() {
-        assert_eq!(fold_text("ΟΔΟΣ"), "οδοσ", "no final sigma");
-        assert_eq!(fold_text("İ"), "i");
-        assert_eq!(fold_text("ẞ"), "ß");
-        assert_eq!(fold_text("STRASSE"), "strasse");
-        assert!(matches!(fold_text("straße"), Cow::Borrowed("straße")));
+    fn texts_are_compared_with_what_is_folded() {
         assert!(folds_to("ÄB", "äb") && !folds_to("ÄB", "ä") && !folds_to("Ä", "äb"));
         assert_eq!(
             (boolean("TrUe"), boolean("FALSE"), boolean("yes"), boolean("")),
             (Some(true), Some(false), None, None)
         );
+    }
+
+    /// Texts and parts around eight bytes, where another way is taken.
+    #[test]
+    fn parts_are_found_in_front_whatever_their_length() {
+        let texts =
+            ["", "a", "ADMIN", "Admin-1", "admin-12", "ADMIN-123", "Ädmin-12", "admi\u{212A}", "İstanbul-x"];
+        for text in texts {
+            for part in texts.iter().flat_map(|text| text.char_indices().map(|(end, _)| &text[..end])) {
+                for ignore_case in [false, true] {
+                    let fold = |text: &str| -> String {
+                        if ignore_case { text.chars().map(fold).collect() } else { text.to_owned() }
+                    };
+                    let needles = [Needle::new("never in front"), Needle::new(&fold(part))];
+                    let found = starts_with_any(text, &needles, ignore_case);
+                    assert_eq!(found, fold(text).starts_with(&fold(part)), "{text:?} {part:?} {ignore_case}");
+                    let inside = contains_any(text, &needles, ignore_case);
+                    assert_eq!(inside, fold(text).contains(&fold(part)), "{text:?} {part:?} {ignore_case}");
+                    let end = ends_with(text, &fold(part), ignore_case);
+                    assert_eq!(end, fold(text).ends_with(&fold(part)), "{text:?} {part:?} {ignore_case}");
+                }
+            }
+        }
     }
 }

@@ -6,7 +6,8 @@ use foldhash::fast::FixedState;
 use serde_json::Value;
 
 use crate::context::Attribute;
-use crate::text::{self, Needle, fold_text, folds_to, start};
+use crate::fold::Folded;
+use crate::text::{self, Needle, folds_to, start};
 
 /// Up to this many texts are compared one after the other; more are hashed.
 const FEW: usize = 8;
@@ -32,8 +33,8 @@ impl Values {
         for value in values {
             match Attribute::of(value) {
                 Attribute::Text(text) => {
-                    let folded = if ignore_case { fold_text(text) } else { text.into() };
-                    texts.push(folded.into_owned().into_boxed_str());
+                    let mut folded = Folded::default();
+                    texts.push(if ignore_case { folded.of(text).into() } else { text.into() });
                     spelled_numbers.extend(text::number(text));
                     spelled_booleans.extend(text::boolean(text));
                 }
@@ -124,7 +125,7 @@ impl Texts {
                 let start = start(text);
                 texts.iter().any(|one| one.is(text, start))
             }
-            Self::Many(texts) if ignore_case => texts.contains(&*fold_text(text)),
+            Self::Many(texts) if ignore_case => texts.contains(Folded::default().of(text)),
             Self::Many(texts) => texts.contains(text),
         }
     }

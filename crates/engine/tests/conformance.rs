@@ -156,7 +156,8 @@ fn every_case_has_the_expected_answer() {
     let mut run = Run::default();
     for entry in fs::read_dir(&folder).unwrap() {
         let path = entry.unwrap().path();
-        if path.extension().is_none_or(|extension| extension != "json") {
+        // `fold.json` is a table, not cases: `src/fold.rs` has its test.
+        if path.extension().is_none_or(|extension| extension != "json") || path.ends_with("fold.json") {
             continue;
         }
         let name = path.file_name().unwrap().to_string_lossy().into_owned();

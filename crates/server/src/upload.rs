@@ -20,7 +20,7 @@ const MOST_BYTES: u64 = 300 << 20;
 /// No pause between two pieces of a body is longer.
 const MOST_PAUSE: Duration = Duration::from_secs(30);
 /// No upload takes longer, pauses or not.
-const MOST_TIME: Duration = Duration::from_secs(3_600);
+const MOST_TIME: Duration = Duration::from_hours(1);
 /// So many pieces may wait to be read; the sender waits when they are more.
 const WAITING: usize = 8;
 /// So many uploads are read at a time, each in memory: a further one is asked to come back.
@@ -78,7 +78,7 @@ pub(crate) async fn read(
         move || read_pieces(receiver, format, &state)
     });
     let passed = timeout(MOST_TIME, pass_on(body.into_data_stream(), sender, &state, progress)).await;
-    passed.map_err(|_| too_slow(MOST_TIME))??;
+    passed.map_err(|_| too_slow("end", MOST_TIME))??;
     let read = reader.await.map_err(|error| Error::Internal(error.into()))?;
     Ok(read?)
 }
@@ -141,7 +141,7 @@ async fn pass_on(
 ) -> Result<(), Problem> {
     let mut bytes = 0;
     loop {
-        let next = timeout(MOST_PAUSE, body.next()).await.map_err(|_| too_slow(MOST_PAUSE))?;
+        let next = timeout(MOST_PAUSE, body.next()).await.map_err(|_| too_slow("more", MOST_PAUSE))?;
         let Some(piece) = next else { break };
         let piece = piece.map_err(|_| cut_off())?;
         bytes += piece.len() as u64;
@@ -163,8 +163,8 @@ fn cut_off() -> Problem {
     Problem::new(StatusCode::BAD_REQUEST, "body_cut_off", "the body was cut off; nothing was written")
 }
 
-fn too_slow(patience: Duration) -> Problem {
+fn too_slow(what: &str, patience: Duration) -> Problem {
     let patience = patience.as_secs();
-    let message = format!("nothing more of the body came within {patience} s; nothing was written");
+    let message = format!("no {what} of the body came within {patience} s; nothing was written");
     Problem::new(StatusCode::REQUEST_TIMEOUT, "body_too_slow", message)
 }

@@ -12,6 +12,7 @@ use super::{Config, FlagHere, document};
 use crate::control::Control;
 use crate::environment::Environment;
 use crate::error::{Error, Result};
+use crate::input::all_faults;
 
 /// What a flag was checked against.
 pub(super) struct Checked {
@@ -45,7 +46,7 @@ impl Control {
             let checking = spawn_blocking(move || check(snapshot, &key, written));
             (Some(version), checking.await.map_err(|error| Error::Internal(error.into()))?)
         };
-        let violations = all_of(&draft, shape, meaning);
+        let violations = all_faults(shape, meaning, &draft.short_forms, &draft.unread);
         if violations.is_empty() {
             Ok(Checked { here, dependencies })
         } else {
@@ -58,25 +59,6 @@ impl Control {
 fn check(mut snapshot: Snapshot, key: &str, written: model::Flag) -> Vec<Violation> {
     snapshot.flags.insert(key.to_owned(), Arc::new(Read::Known(written)));
     engine::check_flag(&snapshot, key).err().unwrap_or_default()
-}
-
-/// What did not read, and what is wrong with what did, each told once and where it was written.
-fn all_of(draft: &Draft<'_>, mut told: Vec<Violation>, meaning: Vec<Violation>) -> Vec<Violation> {
-    let shape: Vec<_> = told.iter().map(|violation| violation.path.clone()).collect();
-    for Violation { path, message } in meaning {
-        let path = draft.short_forms.written(path);
-        let told_already = shape.iter().any(|known| !path.is_empty() && stands_in(known, &path));
-        let was_unread = draft.unread.iter().any(|unread| stands_in(&path, unread));
-        if !told_already && !was_unread && told.len() < Violations::MOST {
-            told.push(Violation { path, message });
-        }
-    }
-    told
-}
-
-/// Whether a path is another one, or leads on from it.
-fn stands_in(path: &str, other: &str) -> bool {
-    path.strip_prefix(other).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
 }
 
 /// The names of variants did not all read: those that are named may well be among them.

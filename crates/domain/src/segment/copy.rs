@@ -5,7 +5,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::SegmentHere;
-use super::change::{Edit, Edited};
+use super::change::{Decision, Edit, Edited};
 use super::history::Differences;
 use crate::access::Caller;
 use crate::control::{Control, Request};
@@ -68,8 +68,8 @@ impl Control {
         let everywhere = self.load_segment(key).await?;
         let before = everywhere.clone().here(environment.id).ok_or(Error::NO_SEGMENT)?;
         request.check(&before.etag())?;
-        let after = self.decide(&everywhere, &before, edit).await?.after;
-        self.check_segment(&after, environment).await?;
+        let Decision { after, reading, .. } = self.decide(&everywhere, &before, edit).await?;
+        reading.finish(self.faults_of(&after, environment).await?)?;
         Ok(Edited { before, after })
     }
 }

@@ -10,11 +10,11 @@ use super::{Bucketed, Chosen, Explanation, Note, Share, Step, Tested, Untried, W
 use crate::compile::Compiled;
 use crate::context::Context;
 use crate::evaluate::{Answer, Asked};
+use crate::fold::fold;
 use crate::json::Violation;
 use crate::model::{Condition, Gate, Leaf, Operands, Operator, Read, Rule, Segment, Serve, Split};
 use crate::resolution::{Reason, Resolution};
 use crate::surroundings::Lists;
-use crate::text::{contains, ends_with, fold_text, starts_with};
 use crate::trace::{Divider, Event, Membership};
 
 /// Of a longer list of values nobody is told that the case of one differs.
@@ -78,7 +78,7 @@ impl Teller<'_, '_> {
         let required = flag.document.known()?.prerequisites.known()?.get(place)?;
         let other = flag.body.as_ref().ok()?.prerequisites.get(place)?.flag.as_deref();
         let variants = other.and_then(|other| other.document.known()).map(|other| &other.variants);
-        let variant = answer.and_then(|answer| variants?.get(answer.variant? as usize));
+        let variant = answer.and_then(|answer| variants?.get(answer.variant?.index()));
         Some(Step::Prerequisite {
             flag: required.flag.clone(),
             variants: required.variants.clone(),
@@ -160,7 +160,7 @@ impl Teller<'_, '_> {
     /// The rule's or the default's serve, if it came to that.
     fn served(&self, flag: &Compiled, answer: Answer, choice: Choice) -> Option<Step> {
         let document = flag.document.known().filter(|_| flag.body.is_ok())?;
-        let rule = answer.rule.and_then(|place| document.rules.get(place as usize)?.known());
+        let rule = answer.rule.and_then(|place| document.rules.get(place.index())?.known());
         let by_target = answer.reason == Reason::TargetingMatch && rule.is_none();
         if by_target || matches!(answer.reason, Reason::Disabled | Reason::PrerequisiteFailed) {
             return None;
@@ -231,7 +231,7 @@ fn tried(flag: &Compiled) -> impl Iterator<Item = (usize, &Rule)> {
     let places = flag.body.as_ref().map_or([].as_slice(), |body| &body.rules);
     let rule = |place: usize| flag.document.known()?.rules.get(place)?.known();
     places.iter().filter_map(move |compiled| {
-        let place = compiled.place as usize;
+        let place = compiled.place.index();
         Some((place, rule(place)?))
     })
 }
@@ -248,7 +248,7 @@ fn rules(flag: &Compiled, answer: Answer, tests: Vec<Tested>) -> Vec<Step> {
         let start = format!("rules[{place}].");
         let own = std::iter::from_fn(|| tests.next_if(|test| test.path.starts_with(&start)));
         let tests = own.collect();
-        let holds = answer.rule.is_some_and(|answering| answering as usize == place);
+        let holds = answer.rule.is_some_and(|answering| answering.index() == place);
         steps.push(Step::Rule { id: rule.id.clone(), place, priority: rule.priority, holds, tests });
         if holds {
             break;
@@ -286,7 +286,7 @@ fn lost_rules(flag: &Compiled) -> Vec<Step> {
 
 /// The rules behind the one that held.
 fn untried_rules(flag: &Compiled, answer: Answer) -> Option<Step> {
-    let held = answer.rule? as usize;
+    let held = answer.rule?.index();
     let behind = tried(flag).skip_while(|(place, _)| *place != held).skip(1);
     let untried =
         |(place, rule): (usize, &Rule)| Untried { id: rule.id.clone(), place, priority: rule.priority };
@@ -328,30 +328,23 @@ fn almost(context: &Context, path: &str) -> Option<String> {
 
 /// Whether a comparison that counts case would have come out the other way if it did not.
 fn differs_in_case(operator: Operator, seen: &Value, values: &[Value]) -> bool {
-    fn any(seen: &Value, values: &[Value], same: impl Fn(&str, &str) -> bool) -> bool {
-        let elements = match seen {
-            Value::Array(elements) => elements.as_slice(),
-            one => std::slice::from_ref(one),
-        };
-        let texts = || values.iter().filter_map(Value::as_str);
-        elements.iter().filter_map(Value::as_str).any(|element| texts().any(|text| same(element, text)))
-    }
-    let same: fn(&str, &str, bool) -> bool = match operator {
+    let same: fn(&str, &str) -> bool = match operator {
         Operator::Equals | Operator::NotEquals | Operator::In | Operator::NotIn => {
-            |text, other, ignore_case| text == other || (ignore_case && fold_text(text) == fold_text(other))
+            |text, other| text == other
         }
-        Operator::Contains => |text, part, ignore_case| contains(text, &of(part, ignore_case), ignore_case),
-        Operator::StartsWith => {
-            |text, part, ignore_case| starts_with(text, &of(part, ignore_case), ignore_case)
-        }
-        Operator::EndsWith => |text, part, ignore_case| ends_with(text, &of(part, ignore_case), ignore_case),
+        Operator::Contains => |text, part| text.contains(part),
+        Operator::StartsWith => |text, part| text.starts_with(part),
+        Operator::EndsWith => |text, part| text.ends_with(part),
         _ => return false,
     };
-    !any(seen, values, |text, other| same(text, other, false))
-        && any(seen, values, |text, other| same(text, other, true))
-}
-
-/// A part as the text operators want it.
-fn of(part: &str, ignore_case: bool) -> String {
-    if ignore_case { fold_text(part).into_owned() } else { part.to_owned() }
+    let elements = match seen {
+        Value::Array(elements) => elements.as_slice(),
+        one => std::slice::from_ref(one),
+    };
+    let any_same = |form: fn(&str) -> String| {
+        let in_form = |all: &[Value]| all.iter().filter_map(Value::as_str).map(form).collect::<Vec<_>>();
+        let (elements, values) = (in_form(elements), in_form(values));
+        elements.iter().any(|element| values.iter().any(|value| same(element, value)))
+    };
+    !any_same(str::to_owned) && any_same(|text| text.chars().map(fold).collect())
 }
