@@ -25,6 +25,11 @@ pub struct Writer {
     environment: Environment,
 }
 
+/// May change what belongs to the project as a whole, as far as [`Editor::may_write`] each environment that it
+/// reaches.
+#[derive(Debug, Clone)]
+pub struct Editor(Caller);
+
 /// May do everything.
 #[derive(Debug, Clone)]
 pub struct Admin(Caller);
@@ -60,6 +65,11 @@ impl Caller {
         Ok(Writer { caller: self, environment })
     }
 
+    /// Every role but a viewer edits.
+    pub fn editor(self) -> Result<Editor> {
+        if self.role == Role::Viewer { Err(too_low()) } else { Ok(Editor(self)) }
+    }
+
     /// Only an admin is one.
     pub fn admin(self) -> Result<Admin> {
         if self.role == Role::Admin {
@@ -82,10 +92,7 @@ impl Caller {
                     environment.key
                 ),
             }),
-            Role::Viewer => Err(Error::Forbidden {
-                code: "role_too_low",
-                message: "this needs the role developer; yours is viewer".to_owned(),
-            }),
+            Role::Viewer => Err(too_low()),
         }
     }
 }
@@ -114,9 +121,28 @@ impl Writer {
     }
 }
 
+impl Editor {
+    /// Who it is.
+    pub fn caller(&self) -> &Caller {
+        &self.0
+    }
+
+    /// Whether they may change this environment.
+    pub fn may_write(&self, environment: &Environment) -> Result<()> {
+        self.0.may_write(environment)
+    }
+}
+
 impl Admin {
     /// Who it is.
     pub fn caller(&self) -> &Caller {
         &self.0
+    }
+}
+
+fn too_low() -> Error {
+    Error::Forbidden {
+        code: "role_too_low",
+        message: "this needs the role developer; yours is viewer".to_owned(),
     }
 }

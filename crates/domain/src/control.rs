@@ -1,6 +1,7 @@
 //! The control plane: the use cases, and what they share.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use engine::model::Revision;
 
@@ -17,6 +18,12 @@ use crate::ports::{Bus, Clock, CommitError, Ids, Store};
 pub const DEFAULT_PROJECT: &str = "default";
 /// The key of the environment that is meant where none is named.
 pub const DEFAULT_ENVIRONMENT: &str = "development";
+
+/// How often a change is decided anew because another one came first. Each round lets at least one writer
+/// through, so this many writers at once all succeed.
+pub(crate) const MOST_ATTEMPTS: u32 = 64;
+/// The longest pause between two attempts grows by this much each time, in milliseconds.
+const PAUSE: u32 = 2;
 
 /// What an operator may choose.
 #[derive(Debug, Clone)]
@@ -85,6 +92,13 @@ impl Control {
         let revision = self.store.commit(change).await?;
         self.bus.ring(chain, revision).await;
         Ok(revision)
+    }
+
+    /// Waits a little, so that writers who met do not meet again.
+    pub(crate) async fn pause(&self, attempt: &mut u32) {
+        *attempt += 1;
+        let millis = self.ids.below(*attempt * PAUSE);
+        tokio::time::sleep(Duration::from_millis(millis.into())).await;
     }
 
     /// The environments of the project, by position.

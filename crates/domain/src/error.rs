@@ -34,6 +34,14 @@ pub enum Error {
     /// What was sent is wrong; nothing was written.
     #[error("{}", summary(.0))]
     Invalid(Vec<Violation>),
+    /// There is more of it than may be; nothing was written.
+    #[error("{message}")]
+    TooLarge {
+        /// Stable word for programs, such as `too_many_keys`.
+        code: &'static str,
+        /// The bound, and where it was passed.
+        message: String,
+    },
     /// The caller is known and may not do this.
     #[error("{message}")]
     Forbidden {
@@ -73,6 +81,10 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 impl Error {
     /// There is no such flag.
     pub const NO_FLAG: Self = Self::NotFound { what: "flag" };
+    /// There is no such segment.
+    pub const NO_SEGMENT: Self = Self::NotFound { what: "segment" };
+    /// There is no such context field.
+    pub const NO_CONTEXT_FIELD: Self = Self::NotFound { what: "context field" };
 
     /// One thing is wrong with what was sent.
     pub fn invalid(path: impl Into<String>, message: impl Into<String>) -> Self {

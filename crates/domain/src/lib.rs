@@ -6,14 +6,18 @@
 pub mod access;
 pub mod account;
 pub mod audit;
+pub mod context_field;
 pub mod control;
 pub mod environment;
 pub mod error;
 pub mod flag;
 pub mod founding;
 pub mod id;
+mod in_use;
+mod input;
 pub mod key;
 pub mod log;
 pub mod ports;
 pub mod sdk_key;
+pub mod segment;
 pub mod time;

@@ -5,11 +5,13 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use crate::account::{AccessToken, Account, SigningKey};
+use crate::context_field::ContextField;
 use crate::environment::Environment;
 use crate::flag::{Config, Flag};
 use crate::id::Id;
 use crate::key::Key;
 use crate::sdk_key::SdkKey;
+use crate::segment::{Segment, SegmentConfig};
 use crate::time::Timestamp;
 
 /// SHA-256.
@@ -54,6 +56,16 @@ impl Entity {
     /// A flag.
     pub fn flag(flag: &Flag) -> Self {
         Self { kind: "flag".to_owned(), id: flag.id, key: flag.key.to_string() }
+    }
+
+    /// A segment.
+    pub fn segment(segment: &Segment) -> Self {
+        Self { kind: "segment".to_owned(), id: segment.id, key: segment.key.to_string() }
+    }
+
+    /// A context field.
+    pub fn context_field(field: &ContextField) -> Self {
+        Self { kind: "context_field".to_owned(), id: field.id, key: field.key.to_string() }
     }
 
     /// An environment.
@@ -108,6 +120,34 @@ pub enum ReadVersion {
         /// Its version when it was read.
         version: Revision,
     },
+    /// Of a segment's definition.
+    Segment {
+        /// The segment.
+        id: Id,
+        /// Its version when it was read.
+        version: Revision,
+    },
+    /// Of a segment's config.
+    SegmentConfig {
+        /// The segment.
+        segment_id: Id,
+        /// The environment.
+        environment_id: Id,
+        /// Its version when it was read.
+        version: Revision,
+    },
+    /// Of a context field.
+    ContextField {
+        /// The field.
+        id: Id,
+        /// Its version when it was read.
+        version: Revision,
+    },
+    /// Of what refers to what in the project: [`crate::ports::Store::dependencies_version`].
+    Dependencies {
+        /// The version when it was read, before any of the things that refer to one another.
+        version: Revision,
+    },
 }
 
 /// One row that a change writes.
@@ -154,6 +194,45 @@ pub enum Write {
     CreateAccessToken(AccessToken),
     /// Adds a key that signs session tokens.
     CreateSigningKey(SigningKey),
+    /// Makes a segment; its key must be free in the project.
+    CreateSegment(Segment),
+    /// Replaces a segment's definition.
+    UpdateSegment(Segment),
+    /// Removes a segment and its configs.
+    DeleteSegment {
+        /// The segment.
+        id: Id,
+        /// Its key, which readers know it by.
+        key: Key,
+    },
+    /// Makes a segment's config in an environment. A list that it names must be there, or the change is stale.
+    CreateSegmentConfig(SegmentConfig),
+    /// Replaces a segment's config in an environment, likewise.
+    UpdateSegmentConfig(SegmentConfig),
+    /// Gives an environment that has none a config of every segment of the project.
+    FillSegments {
+        /// The environment.
+        environment_id: Id,
+        /// Whose configs are copied; without one they hold nobody.
+        from: Option<Id>,
+        /// When they were made.
+        at: Timestamp,
+    },
+    /// Makes a context field; its key must be free in the project.
+    CreateContextField(ContextField),
+    /// Replaces a context field, and so the context list of its key, everywhere.
+    UpdateContextField(ContextField),
+    /// Removes a context field and the context list of its key.
+    DeleteContextField {
+        /// The field.
+        id: Id,
+        /// Its key, which readers know the list by.
+        key: Key,
+    },
+    /// What refers to what in the project has changed: which prerequisites, segments or lists something names, or
+    /// which flags, segments, lists and environments there are. Such a change must also read the version
+    /// ([`ReadVersion::Dependencies`]), or two writers together make a cycle or name what is gone.
+    TouchDependencies,
 }
 
 /// A committed change, as it is read back.

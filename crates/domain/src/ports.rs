@@ -6,6 +6,7 @@ use engine::model::{Delta, Revision, Snapshot};
 use tokio::sync::watch;
 
 use crate::account::{AccessToken, Account, SigningKey};
+use crate::context_field::ContextField;
 use crate::environment::Environment;
 use crate::error::{Cause, Error};
 use crate::flag::{FlagEverywhere, FlagHere};
@@ -13,6 +14,7 @@ use crate::id::Id;
 use crate::key::Key;
 use crate::log::{Chain, Change, Hash, LogEntry};
 use crate::sdk_key::SdkKey;
+use crate::segment::{KeySet, SegmentEverywhere, SegmentSummary};
 use crate::time::Timestamp;
 
 /// Why a store did not answer.
@@ -35,7 +37,8 @@ pub enum CommitError {
     /// A key, e-mail or hash that must be new is taken.
     #[error("{what} is taken")]
     Taken {
-        /// Which, as a noun: `flag`, `environment`, `project`, `sdk_key`, `account`, `access_token`, `signing_key`.
+        /// Which, as a noun: `flag`, `environment`, `project`, `sdk_key`, `segment`,
+        /// `context_field`, `account`, `access_token`, `signing_key`.
         what: &'static str,
     },
     /// The store failed.
@@ -73,6 +76,19 @@ pub struct FlagFilter {
     pub search: Option<String>,
     /// A tag it must carry.
     pub tag: Option<String>,
+    /// Only keys greater than this one, by bytes.
+    pub after: Option<Key>,
+    /// How many at most.
+    pub limit: u32,
+}
+
+/// Which of the things that have a key to list.
+#[derive(Debug, Clone, Default)]
+pub struct KeyedFilter {
+    /// Text that is somewhere in the key, name or description; ASCII letters match in either case.
+    pub search: Option<String>,
+    /// What the key begins with.
+    pub prefix: Option<String>,
     /// Only keys greater than this one, by bytes.
     pub after: Option<Key>,
     /// How many at most.
@@ -132,6 +148,9 @@ pub trait Store: Send + Sync {
     async fn project(&self, key: &str) -> StoreResult<Option<Id>>;
     /// The environments of a project, by position.
     async fn environments(&self, project_id: Id) -> StoreResult<Vec<Environment>>;
+    /// The revision of the project's last change that touched what refers to what
+    /// ([`crate::log::Write::TouchDependencies`]); 0 before the first, or if there is no such project.
+    async fn dependencies_version(&self, project_id: Id) -> StoreResult<Revision>;
 
     /// All flags of an environment, as they travel; `None` if there is no such environment.
     async fn snapshot(&self, environment_id: Id) -> StoreResult<Option<Snapshot>>;
@@ -143,6 +162,34 @@ pub trait Store: Send + Sync {
     async fn flag(&self, project_id: Id, key: &Key) -> StoreResult<Option<FlagEverywhere>>;
     /// Flags of an environment, by key.
     async fn flags(&self, environment: &Environment, filter: &FlagFilter) -> StoreResult<Page<FlagHere>>;
+
+    /// A segment with its configs.
+    async fn segment(&self, project_id: Id, key: &Key) -> StoreResult<Option<SegmentEverywhere>>;
+    /// Segments of an environment, by key.
+    async fn segments(
+        &self,
+        environment: &Environment,
+        filter: &KeyedFilter,
+    ) -> StoreResult<Page<SegmentSummary>>;
+
+    /// Keeps a large key list under its name, before the change that names it. Not one transaction: nothing reads
+    /// the list before it is whole, and one that was cut off is begun anew or swept. Once kept, it stays for at
+    /// least as long as [`Store::sweep_key_lists`] is asked to spare from `at` on.
+    async fn put_key_list(&self, project_id: Id, keys: &KeySet, at: Timestamp) -> StoreResult<()>;
+    /// The piece of a key list with this place, from 0; `None` beyond the last, or if there is no such list.
+    async fn key_list_chunk(
+        &self,
+        project_id: Id,
+        sha256: &str,
+        position: u32,
+    ) -> StoreResult<Option<Vec<u8>>>;
+    /// Removes the key lists that no config names and that were last put, or named, before a time. Gives how many.
+    async fn sweep_key_lists(&self, project_id: Id, before: Timestamp) -> StoreResult<u64>;
+
+    /// A context field.
+    async fn context_field(&self, project_id: Id, key: &Key) -> StoreResult<Option<ContextField>>;
+    /// Context fields of a project, by key.
+    async fn context_fields(&self, project_id: Id, filter: &KeyedFilter) -> StoreResult<Page<ContextField>>;
 
     /// All SDK keys of a project, newest first, revoked ones included.
     async fn sdk_keys(&self, project_id: Id) -> StoreResult<Vec<SdkKey>>;

@@ -63,6 +63,7 @@ impl From<Error> for Problem {
                 delivery::Problem::new(StatusCode::BAD_REQUEST, "invalid", message)
                     .with_violations(violations),
             ),
+            Error::TooLarge { code, .. } => Self::new(StatusCode::PAYLOAD_TOO_LARGE, code, message),
             Error::Forbidden { code, .. } => Self::new(StatusCode::FORBIDDEN, code, message),
             Error::Unauthenticated { code, .. } => {
                 Self::new(StatusCode::UNAUTHORIZED, code, message).with(header::WWW_AUTHENTICATE, "Bearer")

@@ -37,10 +37,18 @@ fn belongs(write: &Write, chain: Chain) -> bool {
         Write::DeleteFlag { .. }
         | Write::CreateConfig(_)
         | Write::UpdateConfig(_)
-        | Write::RevokeSdkKey { .. } => return chain != Chain::Instance,
+        | Write::RevokeSdkKey { .. }
+        | Write::DeleteSegment { .. }
+        | Write::CreateSegmentConfig(_)
+        | Write::UpdateSegmentConfig(_)
+        | Write::FillSegments { .. }
+        | Write::DeleteContextField { .. }
+        | Write::TouchDependencies => return chain != Chain::Instance,
         Write::CreateEnvironment(environment) => environment.project_id,
         Write::CreateFlag(flag) | Write::UpdateFlag(flag) => flag.project_id,
         Write::CreateSdkKey(key) => key.project_id,
+        Write::CreateSegment(segment) | Write::UpdateSegment(segment) => segment.project_id,
+        Write::CreateContextField(field) | Write::UpdateContextField(field) => field.project_id,
     };
     chain == Chain::Project(project) && chain != Chain::Instance
 }
@@ -55,6 +63,14 @@ fn name(write: &Write) -> &'static str {
         Write::CreateAccount(_) => "an account",
         Write::CreateAccessToken(_) => "an access token",
         Write::CreateSigningKey(_) => "a signing key",
+        Write::CreateSegment(_) | Write::UpdateSegment(_) | Write::DeleteSegment { .. } => "a segment",
+        Write::CreateSegmentConfig(_) | Write::UpdateSegmentConfig(_) | Write::FillSegments { .. } => {
+            "a segment's config"
+        }
+        Write::CreateContextField(_) | Write::UpdateContextField(_) | Write::DeleteContextField { .. } => {
+            "a context field"
+        }
+        Write::TouchDependencies => "dependencies",
     }
 }
 
@@ -74,6 +90,10 @@ fn texts_of(write: &Write) -> Vec<&str> {
             let tags = flag.tags.iter().map(String::as_str);
             tags.chain([flag.name.as_str(), flag.description.as_str()]).collect()
         }
+        Write::CreateSegment(segment) | Write::UpdateSegment(segment) => {
+            vec![&segment.name, &segment.description]
+        }
+        Write::CreateContextField(field) | Write::UpdateContextField(field) => vec![&field.description],
         Write::CreateSdkKey(key) => vec![&key.name, &key.hint, &key.hash],
         Write::CreateAccount(account) => {
             let mut texts = vec![account.email.as_str(), account.name.as_str()];
@@ -85,6 +105,12 @@ fn texts_of(write: &Write) -> Vec<&str> {
         | Write::CreateConfig(_)
         | Write::UpdateConfig(_)
         | Write::RevokeSdkKey { .. }
-        | Write::CreateSigningKey(_) => Vec::new(),
+        | Write::CreateSigningKey(_)
+        | Write::DeleteSegment { .. }
+        | Write::CreateSegmentConfig(_)
+        | Write::UpdateSegmentConfig(_)
+        | Write::FillSegments { .. }
+        | Write::DeleteContextField { .. }
+        | Write::TouchDependencies => Vec::new(),
     }
 }

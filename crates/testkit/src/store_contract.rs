@@ -4,8 +4,10 @@
 mod accounts;
 mod commits;
 mod consistency;
+mod dependencies;
 mod listing;
 mod log;
+mod segments;
 mod snapshots;
 mod world;
 
@@ -36,6 +38,12 @@ pub async fn all(make: impl AsyncFn() -> Result<Arc<dyn Store>>) -> Result<()> {
             versions_never_repeat, environments_move_only_when_affected, an_unknown_environment_is_none,
             a_new_environment_starts_at_its_revision;
         consistency: a_delta_applied_is_the_snapshot, readers_see_whole_changes;
+        dependencies: dependencies_move_only_when_touched, dependencies_that_moved_refuse;
+        segments: segments_come_back_whole, a_segments_change_reaches_its_environment_alone,
+            a_context_field_is_a_list_everywhere, segments_and_fields_come_in_pages_by_key,
+            stale_segments_and_fields_are_refused, segments_and_fields_are_themselves,
+            a_key_list_comes_back_byte_for_byte, a_list_that_is_not_there_cannot_be_named,
+            only_lists_that_nothing_names_are_swept, an_environment_is_filled_with_segments;
         listing: flags_come_in_pages_by_key, search_takes_every_character_as_it_is, tags_filter,
             a_flag_comes_with_its_configs;
         log: the_log_is_a_chain, the_log_comes_in_pages, the_log_is_found_by_entity,

@@ -1,7 +1,5 @@
 //! Changing a flag: load, apply, compile the result, commit what changed; again if someone was faster.
 
-use std::time::Duration;
-
 use engine::json::{At, Violations};
 use engine::model::{Kind, Revision};
 use serde_json::{Map, Value};
@@ -9,19 +7,13 @@ use serde_json::{Map, Value};
 use super::input::{Draft, read_kind};
 use super::{Config, FlagEverywhere, FlagHere, config_for_log, definition_for_log, violations as faults_of};
 use crate::access::{Admin, Writer};
-use crate::control::{Control, Request, unexpected};
+use crate::control::{Control, MOST_ATTEMPTS, Request, unexpected};
 use crate::environment::Environment;
 use crate::error::{Error, Result};
 use crate::key::Key;
 use crate::log::{Chain, Change, Entity, ReadVersion, Write};
 use crate::ports::CommitError;
 use crate::time::Timestamp;
-
-/// How often a change is decided anew because another one came first. Each round lets at least one writer
-/// through, so this many writers at once all succeed.
-const MOST_ATTEMPTS: u32 = 64;
-/// The longest pause between two attempts grows by this much each time, in milliseconds.
-const PAUSE: u32 = 2;
 
 impl Control {
     /// Takes over the members that the document names, in the writer's environment, and keeps the others.
@@ -168,13 +160,6 @@ impl Control {
     pub(super) async fn load_flag(&self, key: &str) -> Result<FlagEverywhere> {
         let key = Key::parse(key).ok_or(Error::NO_FLAG)?;
         self.store.flag(self.project_id, &key).await?.ok_or(Error::NO_FLAG)
-    }
-
-    /// Waits a little, so that writers who met do not meet again.
-    async fn pause(&self, attempt: &mut u32) {
-        *attempt += 1;
-        let millis = self.ids.below(*attempt * PAUSE);
-        tokio::time::sleep(Duration::from_millis(millis.into())).await;
     }
 }
 

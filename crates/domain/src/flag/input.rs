@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use super::{Config, Flag, FlagHere};
 use crate::id::Id;
+use crate::input::{bounded_text, or_empty, text_of};
 
 const MOST_NAME: usize = 256;
 const MOST_DESCRIPTION: usize = 4_096;
@@ -368,32 +369,4 @@ fn read_tag(at: At<'_>, violations: &mut Violations) -> Option<String> {
         at.fault(violations, format_args!("must have 1 to {MOST_TAG} bytes on one line"));
     }
     Some(tag.to_owned())
-}
-
-/// `null` empties a list.
-fn or_empty<T>(
-    at: At<'_>,
-    violations: &mut Violations,
-    read: impl FnOnce(At<'_>, &mut Violations) -> Option<Vec<T>>,
-) -> Vec<T> {
-    if at.is_null() { Vec::new() } else { read(at, violations).unwrap_or_default() }
-}
-
-/// `null` empties a text.
-fn bounded_text(at: At<'_>, most: usize, violations: &mut Violations) -> String {
-    if at.is_null() {
-        return String::new();
-    }
-    let text = text_of(at, violations);
-    if text.len() > most {
-        at.fault(violations, format_args!("has {} bytes; at most {most} are allowed", text.len()));
-    }
-    if text.contains('\0') {
-        at.fault(violations, "has a character U+0000, which no database keeps");
-    }
-    text
-}
-
-fn text_of(at: At<'_>, violations: &mut Violations) -> String {
-    at.text(violations).unwrap_or_default().to_owned()
 }

@@ -1,5 +1,6 @@
 //! The store in memory: for tests, and for trying things out. Nothing of it outlives the process.
 
+mod segments;
 mod tables;
 
 use std::collections::BTreeMap;
@@ -7,16 +8,22 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use domain::account::{AccessToken, Account, SigningKey};
+use domain::context_field::ContextField;
 use domain::environment::Environment;
 use domain::flag::{FlagEverywhere, FlagHere, document};
 use domain::id::Id;
 use domain::key::Key;
 use domain::log::{Chain, Change, Hash, Link, LogEntry, link};
-use domain::ports::{CommitError, FlagFilter, Head, LogFilter, Page, Store, StoreError, StoreResult};
+use domain::ports::{
+    CommitError, FlagFilter, Head, KeyedFilter, LogFilter, Page, Store, StoreError, StoreResult,
+};
 use domain::sdk_key::SdkKey;
-use engine::model::{Delta, Flag, Read, Revision, SCHEMA, Snapshot};
+use domain::segment::{KeySet, SegmentEverywhere, SegmentHere, SegmentSummary};
+use domain::time::Timestamp;
+use engine::model::{Delta, Flag, List, Read, Revision, SCHEMA, Segment, Snapshot};
 
-use tables::Tables;
+use segments::{matches as matches_filter, summary};
+use tables::{Of, Tables};
 
 /// Everything, behind one lock that no call holds for longer than it computes.
 pub(crate) struct MemoryStore {
@@ -28,8 +35,8 @@ struct State {
     /// By project; the instance's own under [`Id::NIL`].
     chains: BTreeMap<Id, Vec<Arc<LogEntry>>>,
     tables: Tables,
-    /// By environment and flag key: the last revision at which the flag changed in the snapshot.
-    effects: BTreeMap<Id, BTreeMap<Key, Revision>>,
+    /// By environment, then kind and key: the last revision at which it changed in the snapshot.
+    effects: BTreeMap<Id, BTreeMap<(Of, Key), Revision>>,
 }
 
 impl Default for MemoryStore {
@@ -56,12 +63,12 @@ impl State {
         let chain_id = change.chain.id();
         let chain = self.chains.get(&chain_id).ok_or(CommitError::Stale)?;
         let revision = revision_of(chain) + 1;
-        self.tables.check(&change.reads)?;
+        self.tables.check(chain_id, &change.reads)?;
         // A copy: a later write may be refused. Rows are shared, so this copies pointers.
         let mut tables = self.tables.clone();
         let mut effects = Vec::new();
         for write in &change.writes {
-            tables.apply(chain_id, revision, write, &mut effects)?;
+            tables.apply(chain_id, revision, change.at, write, &mut effects)?;
         }
         let entry = entry(change, revision, &hash_of(chain));
         self.tables = tables;
@@ -69,8 +76,8 @@ impl State {
             self.chains.entry(*id).or_default();
         }
         self.chains.entry(chain_id).or_default().push(Arc::new(entry));
-        for (environment_id, key) in effects {
-            self.effects.entry(environment_id).or_default().insert(key, revision);
+        for (environment_id, of, key) in effects {
+            self.effects.entry(environment_id).or_default().insert((of, key), revision);
         }
         Ok(revision)
     }
@@ -123,6 +130,14 @@ fn page<T>(mut items: Vec<T>, total: usize, limit: u32) -> Page<T> {
 
 fn travelling(here: &FlagHere) -> Arc<Read<Flag>> {
     Arc::new(document(&here.flag, &here.config).into())
+}
+
+fn travelling_segment(here: &SegmentHere) -> (String, Arc<Read<Segment>>) {
+    (here.segment.key.to_string(), Arc::new(here.config.document().into()))
+}
+
+fn listed(field: &ContextField) -> (String, Arc<Read<List>>) {
+    (field.key.to_string(), Arc::new(List(field.values.clone()).into()))
 }
 
 #[async_trait]
@@ -190,6 +205,10 @@ impl Store for MemoryStore {
         Ok(self.state().tables.environments_of(project_id))
     }
 
+    async fn dependencies_version(&self, project_id: Id) -> StoreResult<Revision> {
+        Ok(self.state().tables.dependencies_version(project_id))
+    }
+
     async fn snapshot(&self, environment_id: Id) -> StoreResult<Option<Snapshot>> {
         let state = self.state();
         let Some(place) = state.tables.environments.get(&environment_id) else { return Ok(None) };
@@ -201,8 +220,13 @@ impl Store for MemoryStore {
             revision: state.snapshot_revision(place),
             project: place.project.to_string(),
             environment: place.environment.key.to_string(),
-            lists: BTreeMap::new(),
-            segments: BTreeMap::new(),
+            lists: state.tables.of_segments.fields_of(place.environment.project_id).map(listed).collect(),
+            segments: state
+                .tables
+                .of_segments
+                .segments_in(&place.environment)
+                .map(|here| travelling_segment(&here))
+                .collect(),
             flags: flags.map(|here| (here.flag.key.to_string(), travelling(&here))).collect(),
         }))
     }
@@ -210,16 +234,27 @@ impl Store for MemoryStore {
     async fn changes_since(&self, environment_id: Id, revision: Revision) -> StoreResult<Option<Delta>> {
         let state = self.state();
         let Some(place) = state.tables.environments.get(&environment_id) else { return Ok(None) };
-        let changed = state.effects.get(&environment_id).into_iter().flatten();
-        let flag = |key: &Key| state.tables.flag_in(&place.environment, key).map(|here| travelling(&here));
-        Ok(Some(Delta {
-            revision: state.snapshot_revision(place).max(revision),
-            flags: changed
-                .filter(|(_, last)| **last > revision)
-                .map(|(key, _)| (key.to_string(), flag(key)))
-                .collect(),
-            ..Delta::default()
-        }))
+        let (tables, environment) = (&state.tables, &place.environment);
+        let mut delta = Delta { revision: state.snapshot_revision(place).max(revision), ..Delta::default() };
+        let effects = state.effects.get(&environment_id).into_iter().flatten();
+        for ((of, key), _) in effects.filter(|(_, last)| **last > revision) {
+            match of {
+                Of::Flag => {
+                    let flag = tables.flag_in(environment, key).map(|here| travelling(&here));
+                    delta.flags.insert(key.to_string(), flag);
+                }
+                Of::Segment => {
+                    let here = tables.of_segments.segment_in(environment, key);
+                    let segment = here.map(|here| travelling_segment(&here).1);
+                    delta.segments.insert(key.to_string(), segment);
+                }
+                Of::List => {
+                    let field = tables.of_segments.field(environment.project_id, key);
+                    delta.lists.insert(key.to_string(), field.map(|field| listed(&field).1));
+                }
+            }
+        }
+        Ok(Some(delta))
     }
 
     async fn flag(&self, project_id: Id, key: &Key) -> StoreResult<Option<FlagEverywhere>> {
@@ -232,6 +267,59 @@ impl Store for MemoryStore {
         let total = all.len();
         let after = |here: &FlagHere| filter.after.as_ref().is_none_or(|after| here.flag.key > *after);
         Ok(page(all.into_iter().filter(after).collect(), total, filter.limit))
+    }
+
+    async fn segment(&self, project_id: Id, key: &Key) -> StoreResult<Option<SegmentEverywhere>> {
+        let state = self.state();
+        let environments = state.tables.environments_of(project_id);
+        Ok(state.tables.of_segments.segment(&environments, project_id, key))
+    }
+
+    async fn segments(
+        &self,
+        environment: &Environment,
+        filter: &KeyedFilter,
+    ) -> StoreResult<Page<SegmentSummary>> {
+        let state = self.state();
+        let wanted = |here: &SegmentHere| {
+            let segment = &here.segment;
+            matches_filter(filter, &segment.key, &[&segment.name, &segment.description])
+        };
+        let all: Vec<_> = state.tables.of_segments.segments_in(environment).filter(wanted).collect();
+        let total = all.len();
+        let after = |here: &SegmentHere| filter.after.as_ref().is_none_or(|after| here.segment.key > *after);
+        Ok(page(all.into_iter().filter(after).map(summary).collect(), total, filter.limit))
+    }
+
+    async fn put_key_list(&self, project_id: Id, keys: &KeySet, at: Timestamp) -> StoreResult<()> {
+        self.state().tables.of_segments.put_key_list(project_id, keys, at);
+        Ok(())
+    }
+
+    async fn key_list_chunk(
+        &self,
+        project_id: Id,
+        sha256: &str,
+        position: u32,
+    ) -> StoreResult<Option<Vec<u8>>> {
+        Ok(self.state().tables.of_segments.key_list_chunk(project_id, sha256, position))
+    }
+
+    async fn sweep_key_lists(&self, project_id: Id, before: Timestamp) -> StoreResult<u64> {
+        Ok(self.state().tables.of_segments.sweep_key_lists(project_id, before))
+    }
+
+    async fn context_field(&self, project_id: Id, key: &Key) -> StoreResult<Option<ContextField>> {
+        Ok(self.state().tables.of_segments.field(project_id, key))
+    }
+
+    async fn context_fields(&self, project_id: Id, filter: &KeyedFilter) -> StoreResult<Page<ContextField>> {
+        let state = self.state();
+        let wanted = |field: &&ContextField| matches_filter(filter, &field.key, &[&field.description]);
+        let all: Vec<_> = state.tables.of_segments.fields_of(project_id).filter(wanted).collect();
+        let after = |field: &&&ContextField| filter.after.as_ref().is_none_or(|after| field.key > *after);
+        let shown = all.iter().filter(after).map(|field| ContextField::clone(field));
+        Ok(page(shown.collect(), all.len(), filter.limit))
     }
 
     async fn sdk_keys(&self, project_id: Id) -> StoreResult<Vec<SdkKey>> {

@@ -14,6 +14,8 @@ use domain::sdk_key::SdkKey;
 use domain::time::Timestamp;
 use engine::model::Revision;
 
+use super::segments::SegmentTables;
+
 /// Cheap to copy: what is large is shared.
 #[derive(Clone, Default)]
 pub(super) struct Tables {
@@ -27,6 +29,9 @@ pub(super) struct Tables {
     pub(super) accounts: BTreeMap<Id, Arc<Account>>,
     pub(super) access_tokens: BTreeMap<Id, AccessToken>,
     pub(super) signing_keys: BTreeMap<Id, SigningKey>,
+    pub(super) of_segments: SegmentTables,
+    /// By project: the last revision that touched what refers to what.
+    dependencies: BTreeMap<Id, Revision>,
 }
 
 /// An environment, and what of it is not shown.
@@ -38,15 +43,29 @@ pub(super) struct Place {
     pub(super) made_at: Revision,
 }
 
-/// Environments and the keys of flags that look different there.
-pub(super) type Effects = Vec<(Id, Key)>;
+/// What an effect is of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Of {
+    Flag,
+    Segment,
+    List,
+}
 
-type Applied = Result<(), CommitError>;
+/// Environments, and what looks different there.
+pub(super) type Effects = Vec<(Id, Of, Key)>;
+
+pub(super) type Applied = Result<(), CommitError>;
 
 impl Tables {
     /// Whether everything is as it was when it was read.
-    pub(super) fn check(&self, reads: &[ReadVersion]) -> Applied {
+    pub(super) fn check(&self, project_id: Id, reads: &[ReadVersion]) -> Applied {
         let current = |read: &ReadVersion| match read {
+            ReadVersion::Segment { id, version } => self.of_segments.has_segment(*id, *version),
+            ReadVersion::SegmentConfig { segment_id, environment_id, version } => {
+                self.of_segments.has_config(*segment_id, *environment_id, *version)
+            }
+            ReadVersion::ContextField { id, version } => self.of_segments.has_field(*id, *version),
+            ReadVersion::Dependencies { version } => self.dependencies_version(project_id) == *version,
             ReadVersion::Flag { id, version } => {
                 self.flags.values().any(|flag| flag.id == *id && flag.version == *version)
             }
@@ -62,6 +81,7 @@ impl Tables {
         &mut self,
         project_id: Id,
         revision: Revision,
+        at: Timestamp,
         write: &Write,
         effects: &mut Effects,
     ) -> Applied {
@@ -78,6 +98,25 @@ impl Tables {
             Write::CreateAccount(account) => self.create_account(account),
             Write::CreateAccessToken(token) => self.create_access_token(token),
             Write::CreateSigningKey(key) => self.create_signing_key(key),
+            Write::CreateSegment(segment) => self.create_segment(segment, revision),
+            Write::UpdateSegment(segment) => self.update_segment(segment, revision),
+            Write::DeleteSegment { id, key } => self.delete_segment(project_id, *id, key, at, effects),
+            Write::CreateSegmentConfig(config) => {
+                self.create_segment_config(project_id, config, at, revision, effects)
+            }
+            Write::UpdateSegmentConfig(config) => {
+                self.update_segment_config(project_id, config, at, revision, effects)
+            }
+            Write::FillSegments { environment_id, from, at } => {
+                self.fill_segments(project_id, *environment_id, *from, *at, revision, effects)
+            }
+            Write::CreateContextField(field) => self.create_context_field(field, revision, effects),
+            Write::UpdateContextField(field) => self.update_context_field(field, revision, effects),
+            Write::DeleteContextField { id, key } => self.delete_context_field(project_id, *id, key, effects),
+            Write::TouchDependencies => {
+                self.dependencies.insert(project_id, revision);
+                Ok(())
+            }
         }
     }
 
@@ -108,14 +147,14 @@ impl Tables {
         };
         free(!self.flags.values().any(taken), "flag")?;
         self.put_flag(flag, revision);
-        self.affect_everywhere(flag.project_id, &flag.key, effects);
+        self.affect_everywhere(flag.project_id, Of::Flag, &flag.key, effects);
         Ok(())
     }
 
     fn update_flag(&mut self, flag: &Flag, revision: Revision, effects: &mut Effects) -> Applied {
         self.known(flag.project_id, flag.id, &flag.key)?;
         self.put_flag(flag, revision);
-        self.affect_everywhere(flag.project_id, &flag.key, effects);
+        self.affect_everywhere(flag.project_id, Of::Flag, &flag.key, effects);
         Ok(())
     }
 
@@ -123,7 +162,7 @@ impl Tables {
         self.known(project_id, id, key)?;
         self.flags.remove(&(project_id, key.clone()));
         self.configs.retain(|(flag_id, _), _| *flag_id != id);
-        self.affect_everywhere(project_id, key, effects);
+        self.affect_everywhere(project_id, Of::Flag, key, effects);
         Ok(())
     }
 
@@ -152,16 +191,16 @@ impl Tables {
 
     fn put_config(&mut self, config: &Config, revision: Revision, effects: &mut Effects) -> Applied {
         let flag = self.flags.values().find(|flag| flag.id == config.flag_id);
-        effects.push((config.environment_id, flag.ok_or_else(|| dangling("flag"))?.key.clone()));
+        effects.push((config.environment_id, Of::Flag, flag.ok_or_else(|| dangling("flag"))?.key.clone()));
         let place = (config.flag_id, config.environment_id);
         self.configs.insert(place, Arc::new(Config { version: revision, ..config.clone() }));
         Ok(())
     }
 
-    fn affect_everywhere(&self, project_id: Id, key: &Key, effects: &mut Effects) {
+    pub(super) fn affect_everywhere(&self, project_id: Id, of: Of, key: &Key, effects: &mut Effects) {
         let environments = self.environments.values().map(|place| &place.environment);
         let affected = environments.filter(|environment| environment.project_id == project_id);
-        effects.extend(affected.map(|environment| (environment.id, key.clone())));
+        effects.extend(affected.map(|environment| (environment.id, of, key.clone())));
     }
 
     fn create_sdk_key(&mut self, key: &SdkKey) -> Applied {
@@ -200,6 +239,10 @@ impl Tables {
         free(!self.signing_keys.contains_key(&key.id), "signing_key")?;
         self.signing_keys.insert(key.id, key.clone());
         Ok(())
+    }
+
+    pub(super) fn dependencies_version(&self, project_id: Id) -> Revision {
+        self.dependencies.get(&project_id).copied().unwrap_or_default()
     }
 
     /// By position.
@@ -247,11 +290,11 @@ impl Tables {
     }
 }
 
-fn free(free: bool, what: &'static str) -> Applied {
+pub(super) fn free(free: bool, what: &'static str) -> Applied {
     if free { Ok(()) } else { Err(CommitError::Taken { what }) }
 }
 
 /// What a database says by a foreign key.
-fn dangling(what: &str) -> CommitError {
+pub(super) fn dangling(what: &str) -> CommitError {
     StoreError::Corrupt(format!("a row names a {what} that is not there").into()).into()
 }

@@ -34,7 +34,7 @@ pub(super) async fn commit(pool: &Pool<Db>, change: &Change) -> Result<Revision,
     for read in &change.reads {
         check(&mut transaction, project_id, read).await?;
     }
-    let mut writes = Writes::new(&mut transaction, project_id, revision);
+    let mut writes = Writes::new(&mut transaction, change, revision);
     for write in &change.writes {
         writes.apply(write).await?;
     }
@@ -70,6 +70,26 @@ async fn check(connection: &mut Connection, project_id: Id, read: &ReadVersion) 
             );
             let query = query.bind(project_id.to_string()).bind(flag_id.to_string());
             (query.bind(environment_id.to_string()), version)
+        }
+        ReadVersion::Segment { id, version } => {
+            let query = sqlx::query("SELECT version FROM segments WHERE project_id = $1 AND id = $2");
+            (query.bind(project_id.to_string()).bind(id.to_string()), version)
+        }
+        ReadVersion::SegmentConfig { segment_id, environment_id, version } => {
+            let query = sqlx::query(
+                "SELECT version FROM segment_configs
+                 WHERE project_id = $1 AND segment_id = $2 AND environment_id = $3",
+            );
+            let query = query.bind(project_id.to_string()).bind(segment_id.to_string());
+            (query.bind(environment_id.to_string()), version)
+        }
+        ReadVersion::ContextField { id, version } => {
+            let query = sqlx::query("SELECT version FROM context_fields WHERE project_id = $1 AND id = $2");
+            (query.bind(project_id.to_string()).bind(id.to_string()), version)
+        }
+        ReadVersion::Dependencies { version } => {
+            let query = sqlx::query("SELECT dependencies AS version FROM projects WHERE id = $1");
+            (query.bind(project_id.to_string()), version)
         }
     };
     let current: Option<i64> =

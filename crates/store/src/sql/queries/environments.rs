@@ -2,9 +2,10 @@
 
 use domain::environment::Environment;
 use domain::id::Id;
+use engine::model::Revision;
 use sqlx::{Pool, Row as _};
 
-use super::rows::{id, key, text, time};
+use super::rows::{id, key, revision, text, time};
 use super::{Db, Row};
 
 pub(super) async fn epoch(pool: &Pool<Db>) -> sqlx::Result<Option<String>> {
@@ -31,6 +32,15 @@ pub(super) async fn project(pool: &Pool<Db>, key: &str) -> sqlx::Result<Option<I
         .try_map(|row: Row| id(&row, "id"))
         .fetch_optional(pool)
         .await
+}
+
+pub(super) async fn dependencies_version(pool: &Pool<Db>, project_id: Id) -> sqlx::Result<Revision> {
+    let version = sqlx::query("SELECT dependencies FROM projects WHERE id = $1")
+        .bind(project_id.to_string())
+        .try_map(|row: Row| revision(&row, "dependencies"))
+        .fetch_optional(pool)
+        .await?;
+    Ok(version.unwrap_or_default())
 }
 
 pub(super) async fn all(pool: &Pool<Db>, project_id: Id) -> sqlx::Result<Vec<Environment>> {

@@ -6,11 +6,15 @@ use super::{BEGIN_READ, BEGIN_WRITE, Db, POSITION, passes};
 mod accounts;
 mod append;
 mod commit;
+mod context_fields;
 mod environments;
 mod flags;
+mod key_lists;
 mod log;
 mod rows;
 mod sdk_keys;
+mod segment_writes;
+mod segments;
 mod snapshot;
 mod writes;
 
@@ -19,13 +23,18 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use domain::account::{AccessToken, Account, SigningKey};
+use domain::context_field::ContextField;
 use domain::environment::Environment;
 use domain::flag::{FlagEverywhere, FlagHere};
 use domain::id::Id;
 use domain::key::Key;
 use domain::log::{Chain, Change, LogEntry};
-use domain::ports::{CommitError, FlagFilter, Head, LogFilter, Page, Store, StoreError, StoreResult};
+use domain::ports::{
+    CommitError, FlagFilter, Head, KeyedFilter, LogFilter, Page, Store, StoreError, StoreResult,
+};
 use domain::sdk_key::SdkKey;
+use domain::segment::{KeySet, SegmentEverywhere, SegmentSummary};
+use domain::time::Timestamp;
 use engine::model::{Delta, Revision, Snapshot};
 use sqlx::{Database, Pool, Transaction};
 
@@ -103,6 +112,10 @@ impl Store for SqlStore {
         bounded(environments::all(&self.reader, project_id)).await
     }
 
+    async fn dependencies_version(&self, project_id: Id) -> StoreResult<Revision> {
+        bounded(environments::dependencies_version(&self.reader, project_id)).await
+    }
+
     async fn snapshot(&self, environment_id: Id) -> StoreResult<Option<Snapshot>> {
         bounded(snapshot::snapshot(self, environment_id)).await
     }
@@ -117,6 +130,43 @@ impl Store for SqlStore {
 
     async fn flags(&self, environment: &Environment, filter: &FlagFilter) -> StoreResult<Page<FlagHere>> {
         bounded(flags::page(self, environment, filter)).await
+    }
+
+    async fn segment(&self, project_id: Id, key: &Key) -> StoreResult<Option<SegmentEverywhere>> {
+        bounded(segments::segment(self, project_id, key)).await
+    }
+
+    async fn segments(
+        &self,
+        environment: &Environment,
+        filter: &KeyedFilter,
+    ) -> StoreResult<Page<SegmentSummary>> {
+        bounded(segments::page(self, environment, filter)).await
+    }
+
+    async fn put_key_list(&self, project_id: Id, keys: &KeySet, at: Timestamp) -> StoreResult<()> {
+        key_lists::put(self, project_id, keys, at).await
+    }
+
+    async fn key_list_chunk(
+        &self,
+        project_id: Id,
+        sha256: &str,
+        position: u32,
+    ) -> StoreResult<Option<Vec<u8>>> {
+        bounded(key_lists::piece(&self.reader, project_id, sha256, position)).await
+    }
+
+    async fn sweep_key_lists(&self, project_id: Id, before: Timestamp) -> StoreResult<u64> {
+        key_lists::sweep(self, project_id, before).await
+    }
+
+    async fn context_field(&self, project_id: Id, key: &Key) -> StoreResult<Option<ContextField>> {
+        bounded(context_fields::field(&self.reader, project_id, key)).await
+    }
+
+    async fn context_fields(&self, project_id: Id, filter: &KeyedFilter) -> StoreResult<Page<ContextField>> {
+        bounded(context_fields::page(self, project_id, filter)).await
     }
 
     async fn sdk_keys(&self, project_id: Id) -> StoreResult<Vec<SdkKey>> {

@@ -7,13 +7,14 @@ use domain::error::Cause;
 use domain::id::Id;
 use domain::key::Key;
 use domain::log::Hash;
+use domain::ports::KeyedFilter;
 use domain::time::Timestamp;
 use engine::model::Revision;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use sqlx::Row as _;
+use sqlx::{QueryBuilder, Row as _};
 
-use super::Row;
+use super::{Db, POSITION, Row};
 
 /// Rows that are read on the spot; more than these are read off the reactor.
 const MOST_INLINE: usize = 64;
@@ -73,13 +74,48 @@ pub(super) fn cut<T>(items: &mut Vec<T>, limit: u32) -> bool {
     more
 }
 
+/// Whether what is searched for can be in the database at all.
+pub(super) fn storable_filter(filter: &KeyedFilter) -> bool {
+    let given = [&filter.search, &filter.prefix];
+    given.into_iter().flatten().all(|text| crate::fit::storable(text))
+}
+
+/// The conditions of a filter: its prefix on the column of keys, its search on all that are given.
+pub(super) fn push_keyed(
+    query: &mut QueryBuilder<Db>,
+    filter: &KeyedFilter,
+    key: &'static str,
+    searched: &[&'static str],
+) {
+    // Neither by LIKE: it gives `%` and `_` a meaning, and on SQLite a bound to the pattern's length.
+    if let Some(prefix) = filter.prefix.as_ref().filter(|prefix| !prefix.is_empty()) {
+        query.push(format_args!(" AND {POSITION}({key}, ")).push_bind(prefix.clone()).push(") = 1");
+    }
+    if let Some(search) = filter.search.as_ref().filter(|search| !search.is_empty()) {
+        let part = search.to_ascii_lowercase();
+        for (index, column) in searched.iter().enumerate() {
+            query.push(if index == 0 { " AND (" } else { " OR " });
+            query.push(format_args!("{POSITION}(lower({column}), ")).push_bind(part.clone()).push(") > 0");
+        }
+        query.push(")");
+    }
+}
+
 /// Reads many rows: parsing the documents of thousands of flags takes longer than the reactor may be held.
 pub(super) async fn read_all<T: Send + 'static>(
     rows: Vec<Row>,
     read: fn(&Row) -> sqlx::Result<T>,
 ) -> sqlx::Result<Vec<T>> {
-    if rows.len() <= MOST_INLINE {
-        return rows.iter().map(read).collect();
+    if rows.len() <= MOST_INLINE { rows.iter().map(read).collect() } else { read_large(rows, read).await }
+}
+
+/// Reads rows of which each may be large.
+pub(super) async fn read_large<T: Send + 'static>(
+    rows: Vec<Row>,
+    read: fn(&Row) -> sqlx::Result<T>,
+) -> sqlx::Result<Vec<T>> {
+    if rows.is_empty() {
+        return Ok(Vec::new());
     }
     let reading = tokio::task::spawn_blocking(move || rows.iter().map(read).collect());
     reading.await.map_err(|_| sqlx::Error::WorkerCrashed)?

@@ -6,12 +6,13 @@ use std::sync::Arc;
 
 use domain::flag::document;
 use domain::id::Id;
-use engine::model::{Delta, Flag, Read, Revision, SCHEMA, Snapshot};
+use engine::model::{Delta, Flag, List, Read, Revision, SCHEMA, Segment, Snapshot};
 use serde_json::{Map, Value};
 use sqlx::Row as _;
 
 use super::flags::{config_columns, flag_columns, read_here};
-use super::rows::{read_all, revision, signed, text};
+use super::rows::{document as from_document, read_all, read_large, revision, signed, text};
+use super::segments::read_condition;
 use super::{Connection, Row, SqlStore};
 
 /// What a snapshot says besides its flags.
@@ -23,8 +24,8 @@ struct Header {
     revision: Revision,
 }
 
-/// A flag by its key; nothing if it is gone.
-type Entry = (String, Option<Arc<Read<Flag>>>);
+/// A flag, segment or list by its key; nothing if it is gone.
+type Entry<T> = (String, Option<Arc<Read<T>>>);
 
 pub(super) async fn snapshot(store: &SqlStore, environment_id: Id) -> sqlx::Result<Option<Snapshot>> {
     let mut transaction = store.reading().await?;
@@ -37,10 +38,12 @@ pub(super) async fn snapshot(store: &SqlStore, environment_id: Id) -> sqlx::Resu
         " FROM flags f JOIN flag_configs c ON c.project_id = f.project_id AND c.flag_id = f.id
          WHERE f.project_id = $1 AND c.environment_id = $2"
     ))
-    .bind(header.project_id)
+    .bind(header.project_id.clone())
     .bind(environment_id.to_string())
     .fetch_all(&mut *transaction)
     .await?;
+    let segments = segments(&mut transaction, &header.project_id, environment_id).await?;
+    let lists = lists(&mut transaction, &header.project_id).await?;
     transaction.commit().await?;
     let epoch = header.epoch.ok_or_else(|| sqlx::Error::Decode("the database has no epoch yet".into()))?;
     let flags = read_all(rows, read_entry).await?;
@@ -50,9 +53,9 @@ pub(super) async fn snapshot(store: &SqlStore, environment_id: Id) -> sqlx::Resu
         revision: header.revision,
         project: header.project,
         environment: header.environment,
-        lists: BTreeMap::new(),
-        segments: BTreeMap::new(),
-        flags: flags.into_iter().filter_map(|(key, flag)| Some((key, flag?))).collect(),
+        lists: present(read_all(lists, read_list).await?),
+        segments: present(read_large(segments, read_segment).await?),
+        flags: present(flags),
     }))
 }
 
@@ -67,24 +70,31 @@ pub(super) async fn changes_since(
         return Ok(Some(Delta { revision: since, ..Delta::default() }));
     }
     let rows = sqlx::query(concat!(
-        "SELECT e.flag_key, ",
+        "SELECT e.key AS flag_key, ",
         flag_columns!(),
         ", ",
         config_columns!(),
         " FROM effects e
-         LEFT JOIN flags f ON f.project_id = e.project_id AND f.key = e.flag_key
+         LEFT JOIN flags f ON f.project_id = e.project_id AND f.key = e.key
          LEFT JOIN flag_configs c ON c.project_id = f.project_id AND c.flag_id = f.id
                                  AND c.environment_id = e.environment_id
-         WHERE e.project_id = $1 AND e.environment_id = $2 AND e.revision > $3"
+         WHERE e.project_id = $1 AND e.environment_id = $2 AND e.kind = 'flag' AND e.revision > $3"
     ))
-    .bind(header.project_id)
+    .bind(header.project_id.clone())
     .bind(environment_id.to_string())
     .bind(signed(since))
     .fetch_all(&mut *transaction)
     .await?;
+    let project_id = &header.project_id;
+    let segments = segments_since(&mut transaction, project_id, environment_id, since).await?;
+    let lists = lists_since(&mut transaction, project_id, environment_id, since).await?;
     transaction.commit().await?;
-    let flags = read_all(rows, read_entry).await?.into_iter().collect();
-    Ok(Some(Delta { revision: header.revision, flags, ..Delta::default() }))
+    Ok(Some(Delta {
+        revision: header.revision,
+        flags: read_all(rows, read_entry).await?.into_iter().collect(),
+        segments: read_large(segments, read_segment).await?.into_iter().collect(),
+        lists: read_all(lists, read_list).await?.into_iter().collect(),
+    }))
 }
 
 async fn header(connection: &mut Connection, environment_id: Id) -> sqlx::Result<Option<Header>> {
@@ -108,16 +118,112 @@ async fn header(connection: &mut Connection, environment_id: Id) -> sqlx::Result
     .await
 }
 
+async fn segments(
+    connection: &mut Connection,
+    project_id: &str,
+    environment_id: Id,
+) -> sqlx::Result<Vec<Row>> {
+    sqlx::query(
+        "SELECT s.key, c.segment_id, c.condition, c.included, c.excluded
+         FROM segments s JOIN segment_configs c ON c.project_id = s.project_id AND c.segment_id = s.id
+         WHERE s.project_id = $1 AND c.environment_id = $2",
+    )
+    .bind(project_id.to_owned())
+    .bind(environment_id.to_string())
+    .fetch_all(connection)
+    .await
+}
+
+async fn segments_since(
+    connection: &mut Connection,
+    project_id: &str,
+    environment_id: Id,
+    since: Revision,
+) -> sqlx::Result<Vec<Row>> {
+    sqlx::query(
+        "SELECT e.key, c.segment_id, c.condition, c.included, c.excluded FROM effects e
+         LEFT JOIN segments s ON s.project_id = e.project_id AND s.key = e.key
+         LEFT JOIN segment_configs c ON c.project_id = s.project_id AND c.segment_id = s.id
+                                    AND c.environment_id = e.environment_id
+         WHERE e.project_id = $1 AND e.environment_id = $2 AND e.kind = 'segment' AND e.revision > $3",
+    )
+    .bind(project_id.to_owned())
+    .bind(environment_id.to_string())
+    .bind(signed(since))
+    .fetch_all(connection)
+    .await
+}
+
+async fn lists(connection: &mut Connection, project_id: &str) -> sqlx::Result<Vec<Row>> {
+    sqlx::query("SELECT key, known_values FROM context_fields WHERE project_id = $1")
+        .bind(project_id.to_owned())
+        .fetch_all(connection)
+        .await
+}
+
+async fn lists_since(
+    connection: &mut Connection,
+    project_id: &str,
+    environment_id: Id,
+    since: Revision,
+) -> sqlx::Result<Vec<Row>> {
+    sqlx::query(
+        "SELECT e.key, f.known_values FROM effects e
+         LEFT JOIN context_fields f ON f.project_id = e.project_id AND f.key = e.key
+         WHERE e.project_id = $1 AND e.environment_id = $2 AND e.kind = 'list' AND e.revision > $3",
+    )
+    .bind(project_id.to_owned())
+    .bind(environment_id.to_string())
+    .bind(signed(since))
+    .fetch_all(connection)
+    .await
+}
+
+/// What is there of what was asked for.
+fn present<T>(entries: Vec<Entry<T>>) -> BTreeMap<String, Arc<Read<T>>> {
+    entries.into_iter().filter_map(|(key, entity)| Some((key, entity?))).collect()
+}
+
 /// A flag without a config in the environment is not there.
-fn read_entry(row: &Row) -> sqlx::Result<Entry> {
+fn read_entry(row: &Row) -> sqlx::Result<Entry<Flag>> {
     let key = text(row, "flag_key")?;
     if row.try_get::<Option<String>, _>("flag_id")?.is_none() {
         return Ok((key, None));
     }
-    // A row that does not read costs its own flag, which answers PARSE_ERROR and says why; the others live.
-    let flag = read_here(row).map_or_else(
-        |error| Read::Unknown { raw: Value::Object(Map::new()), why: error.to_string() },
-        |here| document(&here.flag, &here.config).into(),
-    );
-    Ok((key, Some(Arc::new(flag))))
+    let flag = read_here(row).map(|here| document(&here.flag, &here.config));
+    Ok((key, Some(Arc::new(or_unknown(flag)))))
+}
+
+/// A segment without a config in the environment is not there.
+fn read_segment(row: &Row) -> sqlx::Result<Entry<Segment>> {
+    let key = text(row, "key")?;
+    if row.try_get::<Option<String>, _>("segment_id")?.is_none() {
+        return Ok((key, None));
+    }
+    let segment = || {
+        Ok(Segment {
+            included: from_document(row, "included")?,
+            excluded: from_document(row, "excluded")?,
+            when: read_condition(row)?,
+            needs: Vec::new(),
+        })
+    };
+    Ok((key, Some(Arc::new(or_unknown(segment())))))
+}
+
+fn read_list(row: &Row) -> sqlx::Result<Entry<List>> {
+    let key = text(row, "key")?;
+    if row.try_get::<Option<String>, _>("known_values")?.is_none() {
+        return Ok((key, None));
+    }
+    Ok((key, Some(Arc::new(or_unknown(from_document(row, "known_values"))))))
+}
+
+/// A row that does not read costs its own flag or segment, which says why; the others live.
+fn or_unknown<T>(read: sqlx::Result<T>) -> Read<T> {
+    let unknown = |error: sqlx::Error| {
+        let raw = Value::Object(Map::new());
+        Read::Unknown { raw, why: error.to_string() }
+    };
+    read.map_or_else(unknown, Read::Known)
 }

@@ -5,7 +5,7 @@ use domain::environment::Environment;
 use domain::flag::{Config, Flag};
 use domain::id::Id;
 use domain::key::Key;
-use domain::log::Write;
+use domain::log::{Change, Write};
 use domain::sdk_key::SdkKey;
 use domain::time::Timestamp;
 use engine::model::Revision;
@@ -16,18 +16,21 @@ use super::flags::{ConfigDocument, FlagDocument};
 use super::rows::{signed, to_document};
 use super::{Connection, Db};
 
-type Query = sqlx::query::Query<'static, Db, <Db as Database>::Arguments>;
+pub(super) type Query = sqlx::query::Query<'static, Db, <Db as Database>::Arguments>;
 
 /// Writes into one transaction, for one project, at one revision.
 pub(super) struct Writes<'a> {
-    connection: &'a mut Connection,
-    project_id: String,
-    revision: i64,
+    pub(super) connection: &'a mut Connection,
+    pub(super) project_id: String,
+    pub(super) revision: i64,
+    /// When the change was asked for.
+    pub(super) at: Timestamp,
 }
 
 impl<'a> Writes<'a> {
-    pub(super) fn new(connection: &'a mut Connection, project_id: Id, revision: Revision) -> Self {
-        Self { connection, project_id: project_id.to_string(), revision: signed(revision) }
+    pub(super) fn new(connection: &'a mut Connection, change: &Change, revision: Revision) -> Self {
+        let project_id = change.chain.id().to_string();
+        Self { connection, project_id, revision: signed(revision), at: change.at }
     }
 
     pub(super) async fn apply(&mut self, write: &Write) -> Result<(), Fault> {
@@ -44,6 +47,18 @@ impl<'a> Writes<'a> {
             Write::CreateAccount(account) => self.create_account(account).await,
             Write::CreateAccessToken(token) => self.create_access_token(token).await,
             Write::CreateSigningKey(key) => self.create_signing_key(key).await,
+            Write::CreateSegment(segment) => self.create_segment(segment).await,
+            Write::UpdateSegment(segment) => self.update_segment(segment).await,
+            Write::DeleteSegment { id, key } => self.delete_segment(*id, key).await,
+            Write::CreateSegmentConfig(config) => self.create_segment_config(config).await,
+            Write::UpdateSegmentConfig(config) => self.update_segment_config(config).await,
+            Write::FillSegments { environment_id, from, at } => {
+                self.fill_segments(*environment_id, *from, *at).await
+            }
+            Write::CreateContextField(field) => self.create_context_field(field).await,
+            Write::UpdateContextField(field) => self.update_context_field(field).await,
+            Write::DeleteContextField { id, key } => self.delete_context_field(*id, key).await,
+            Write::TouchDependencies => self.touch_dependencies().await,
         }
     }
 
@@ -94,7 +109,7 @@ impl<'a> Writes<'a> {
         .bind(flag.updated_at.as_millis());
         self.insert(query, "flag").await?;
         self.tag(flag).await?;
-        self.affect_everywhere(&flag.key).await
+        self.affect_everywhere("flag", &flag.key).await
     }
 
     /// Key and kind never change; one that comes with another key is not the flag that is meant.
@@ -121,7 +136,7 @@ impl<'a> Writes<'a> {
             .execute(&mut *self.connection)
             .await?;
         self.tag(flag).await?;
-        self.affect_everywhere(&flag.key).await
+        self.affect_everywhere("flag", &flag.key).await
     }
 
     /// Its configs and tags go with it.
@@ -129,7 +144,7 @@ impl<'a> Writes<'a> {
         let query = sqlx::query("DELETE FROM flags WHERE project_id = $1 AND id = $2 AND key = $3");
         let query = query.bind(self.project_id.clone()).bind(id.to_string()).bind(key.to_string());
         self.change(query).await?;
-        self.affect_everywhere(key).await
+        self.affect_everywhere("flag", key).await
     }
 
     async fn tag(&mut self, flag: &Flag) -> Result<(), Fault> {
@@ -246,14 +261,21 @@ impl<'a> Writes<'a> {
         self.insert(query, "signing_key").await
     }
 
-    /// The flag may look different in every environment of the project.
-    async fn affect_everywhere(&mut self, key: &Key) -> Result<(), Fault> {
+    async fn touch_dependencies(&mut self) -> Result<(), Fault> {
+        let query = sqlx::query("UPDATE projects SET dependencies = $2 WHERE id = $1");
+        self.change(query.bind(self.project_id.clone()).bind(self.revision)).await
+    }
+
+    /// The flag, segment or list may look different in every environment of the project.
+    pub(super) async fn affect_everywhere(&mut self, kind: &'static str, key: &Key) -> Result<(), Fault> {
         sqlx::query(
-            "INSERT INTO effects (project_id, environment_id, flag_key, revision)
-             SELECT project_id, id, $2, $3 FROM environments WHERE project_id = $1
-             ON CONFLICT (project_id, environment_id, flag_key) DO UPDATE SET revision = excluded.revision",
+            "INSERT INTO effects (project_id, environment_id, kind, key, revision)
+             SELECT project_id, id, $2, $3, $4 FROM environments WHERE project_id = $1
+             ON CONFLICT (project_id, environment_id, kind, key)
+             DO UPDATE SET revision = excluded.revision",
         )
         .bind(self.project_id.clone())
+        .bind(kind)
         .bind(key.to_string())
         .bind(self.revision)
         .execute(&mut *self.connection)
@@ -264,9 +286,10 @@ impl<'a> Writes<'a> {
     /// The flag may look different in the config's environment.
     async fn affect_here(&mut self, config: &Config) -> Result<(), Fault> {
         sqlx::query(
-            "INSERT INTO effects (project_id, environment_id, flag_key, revision)
-             SELECT project_id, $3, key, $4 FROM flags WHERE project_id = $1 AND id = $2
-             ON CONFLICT (project_id, environment_id, flag_key) DO UPDATE SET revision = excluded.revision",
+            "INSERT INTO effects (project_id, environment_id, kind, key, revision)
+             SELECT project_id, $3, 'flag', key, $4 FROM flags WHERE project_id = $1 AND id = $2
+             ON CONFLICT (project_id, environment_id, kind, key)
+             DO UPDATE SET revision = excluded.revision",
         )
         .bind(self.project_id.clone())
         .bind(config.flag_id.to_string())
@@ -278,13 +301,13 @@ impl<'a> Writes<'a> {
     }
 
     /// Runs an insert that does nothing when a unique value of the row is there already.
-    async fn insert(&mut self, query: Query, what: &'static str) -> Result<(), Fault> {
+    pub(super) async fn insert(&mut self, query: Query, what: &'static str) -> Result<(), Fault> {
         let done = query.execute(&mut *self.connection).await?;
         if done.rows_affected() == 0 { Err(Fault::Taken(what)) } else { Ok(()) }
     }
 
     /// Runs an update or delete of a row that the change was decided upon.
-    async fn change(&mut self, query: Query) -> Result<(), Fault> {
+    pub(super) async fn change(&mut self, query: Query) -> Result<(), Fault> {
         let done = query.execute(&mut *self.connection).await?;
         if done.rows_affected() == 0 { Err(Fault::Stale) } else { Ok(()) }
     }

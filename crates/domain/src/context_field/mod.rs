@@ -1,0 +1,99 @@
+//! Context fields: what the attributes of contexts mean, and the values that are known of them. These values are
+//! the context list of the same key, which conditions may name instead of values of their own.
+
+mod change;
+mod input;
+
+use engine::model::Revision;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::id::Id;
+use crate::key::Key;
+use crate::time::Timestamp;
+
+/// A context field of a project.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ContextField {
+    /// Its id.
+    pub id: Id,
+    /// The project it belongs to.
+    #[serde(skip)]
+    pub project_id: Id,
+    /// The attribute that it describes; unique among the project's fields.
+    pub key: Key,
+    /// What the attribute is.
+    #[serde(rename = "type")]
+    pub kind: FieldKind,
+    /// What people should know of it.
+    pub description: String,
+    /// Texts, numbers and booleans, each once, in the order in which they were added.
+    pub values: Vec<Value>,
+    /// Revision of the last change.
+    pub version: Revision,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When it was last changed.
+    pub updated_at: Timestamp,
+}
+
+/// What an attribute is: what people may write of it, not what applications must send.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum FieldKind {
+    /// A text.
+    String,
+    /// A number.
+    Number,
+    /// `true` or `false`.
+    Boolean,
+    /// An instant: RFC 3339 text, or epoch milliseconds.
+    Datetime,
+    /// A version.
+    Semver,
+    /// An IP address.
+    Ip,
+    /// A list of values.
+    List,
+}
+
+impl FieldKind {
+    const ALL: [Self; 7] =
+        [Self::String, Self::Number, Self::Boolean, Self::Datetime, Self::Semver, Self::Ip, Self::List];
+
+    /// Its name in documents.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::String => "string",
+            Self::Number => "number",
+            Self::Boolean => "boolean",
+            Self::Datetime => "datetime",
+            Self::Semver => "semver",
+            Self::Ip => "ip",
+            Self::List => "list",
+        }
+    }
+
+    /// Reads its name.
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.name() == name)
+    }
+
+    /// Whether an attribute of this kind may have the value, or for a list an element of it.
+    fn admits(self, value: &Value) -> bool {
+        match self {
+            Self::String | Self::Semver | Self::Ip => value.is_string(),
+            Self::Number => value.is_number(),
+            Self::Boolean => value.is_boolean(),
+            Self::Datetime => value.is_string() || value.is_number(),
+            Self::List => true,
+        }
+    }
+}
+
+impl ContextField {
+    /// Changes whenever it does, and never comes back.
+    pub fn etag(&self) -> String {
+        format!("\"{}\"", self.version)
+    }
+}

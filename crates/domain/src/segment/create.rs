@@ -1,0 +1,150 @@
+//! Making a segment: one definition, and the same config in every environment.
+
+use engine::json::{At, Violations};
+use engine::model::{Keys, Snapshot};
+use serde_json::{Map, Value, json};
+
+use super::change::check_within;
+use super::history::{config_for_log, definition_for_log};
+use super::input::{apply, read_key};
+use super::{References, Segment, SegmentConfig, SegmentHere};
+use crate::access::Writer;
+use crate::control::{Control, MOST_ATTEMPTS, Request, unexpected};
+use crate::environment::Environment;
+use crate::error::{Error, Result};
+use crate::key::Key;
+use crate::log::{Chain, Change, Entity, ReadVersion, Write};
+use crate::ports::CommitError;
+use crate::time::Timestamp;
+
+impl Control {
+    /// Makes a segment. What the document says holds in every environment: as nothing names it yet, nobody's
+    /// answers change.
+    pub async fn create_segment(
+        &self,
+        writer: &Writer,
+        document: &Value,
+        request: &Request,
+    ) -> Result<SegmentHere> {
+        let mut attempt = 0;
+        loop {
+            let dependencies = self.store.dependencies_version(self.project_id).await?;
+            let now = self.clock.now();
+            let here = self.read_new_segment(writer, document, now)?;
+            let environments = self.all_environments().await?;
+            self.check_new(&here, writer.environment(), &environments).await?;
+            let mut change = creation(&here, writer, &environments, request, now);
+            change.reads = vec![ReadVersion::Dependencies { version: dependencies }];
+            match self.commit(change).await {
+                Ok(revision) => return Ok(here.at_revision(revision)),
+                Err(CommitError::Taken { .. }) => {
+                    return Err(Error::Conflict {
+                        code: "key_taken",
+                        message: format!("a segment with the key {} already exists", here.segment.key),
+                    });
+                }
+                Err(CommitError::Stale) if attempt < MOST_ATTEMPTS => self.pause(&mut attempt).await,
+                Err(error) => return Err(unexpected(error)),
+            }
+        }
+    }
+
+    fn read_new_segment(&self, writer: &Writer, document: &Value, now: Timestamp) -> Result<SegmentHere> {
+        let mut violations = Violations::default();
+        let here = At::root(document).object(&mut violations).and_then(|object| {
+            let key = read_key(&object, &mut violations);
+            // Under a faulty key the rest is read all the same, so that its faults are told at once.
+            let named = key.clone().or_else(|| Key::parse("unnamed"))?;
+            let mut here = self.new_segment(writer.environment(), named, now);
+            apply(&mut here, &object, &mut violations);
+            if here.segment.name.is_empty() {
+                here.segment.name = here.segment.key.to_string();
+            }
+            key.map(|_| here)
+        });
+        violations.into_result(here).map_err(Error::Invalid)
+    }
+
+    fn new_segment(&self, environment: &Environment, key: Key, now: Timestamp) -> SegmentHere {
+        let segment = Segment {
+            id: self.ids.id(now),
+            project_id: environment.project_id,
+            name: String::new(),
+            description: String::new(),
+            key,
+            version: 0,
+            created_at: now,
+            updated_at: now,
+        };
+        let config = SegmentConfig {
+            segment_id: segment.id,
+            environment_id: environment.id,
+            when: None,
+            included: Keys::default(),
+            excluded: Keys::default(),
+            version: 0,
+            updated_at: now,
+        };
+        SegmentHere { segment, config }
+    }
+
+    /// It must compile in every environment; the addressed one speaks first.
+    async fn check_new(
+        &self,
+        here: &SegmentHere,
+        addressed: &Environment,
+        environments: &[Environment],
+    ) -> Result<()> {
+        if References::of(here.config.when.as_ref()).is_empty() {
+            // It names nothing and nothing names it: it can only be wrong by itself, and so everywhere.
+            return check_within(Snapshot::empty("", 0, "", addressed.key.as_str()), here).await;
+        }
+        self.check_segment(here, addressed).await?;
+        for environment in environments.iter().filter(|environment| environment.id != addressed.id) {
+            let elsewhere = self.check_segment(here, environment).await;
+            elsewhere.map_err(|error| in_environment(error, environment))?;
+        }
+        Ok(())
+    }
+}
+
+/// The same faults, said of an environment that was not the one addressed.
+fn in_environment(error: Error, environment: &Environment) -> Error {
+    let Error::Invalid(mut violations) = error else { return error };
+    for violation in &mut violations {
+        violation.message = format!("in the environment {}: {}", environment.key, violation.message);
+    }
+    Error::Invalid(violations)
+}
+
+fn creation(
+    here: &SegmentHere,
+    writer: &Writer,
+    environments: &[Environment],
+    request: &Request,
+    now: Timestamp,
+) -> Change {
+    let addressed = writer.environment();
+    let mut logged = Map::new();
+    let mut writes = vec![Write::CreateSegment(here.segment.clone())];
+    for environment in environments {
+        let config = SegmentConfig { environment_id: environment.id, ..here.config.clone() };
+        logged.insert(environment.key.to_string(), config_for_log(&config));
+        writes.push(Write::CreateSegmentConfig(config));
+    }
+    writes.push(Write::TouchDependencies);
+    let after = json!({ "segment": definition_for_log(&here.segment), "configs": logged });
+    Change {
+        chain: Chain::Project(addressed.project_id),
+        at: now,
+        actor: writer.caller().account_id(),
+        source: request.source.clone(),
+        action: "create_segment",
+        entities: vec![Entity::segment(&here.segment), Entity::environment(addressed)],
+        before: None,
+        after: Some(after.to_string()),
+        comment: request.comment.clone(),
+        reads: Vec::new(),
+        writes,
+    }
+}

@@ -1,0 +1,136 @@
+//! A segment as the log keeps it: keys themselves as long as they are few.
+
+use std::sync::Arc;
+
+use engine::model::Keys;
+use serde_json::{Map, Value, json};
+
+use super::{KeyList, KeySet, Segment, SegmentConfig, SegmentHere};
+use crate::control::Control;
+use crate::environment::Environment;
+use crate::error::{Error, Result};
+
+/// More keys than this that came in or went are counted in the log, not named.
+const MOST_NAMED: u64 = 1_000;
+
+/// The definition: without what the log entry itself says (version and times).
+pub(super) fn definition_for_log(segment: &Segment) -> Value {
+    json!({ "key": segment.key, "name": segment.name, "description": segment.description })
+}
+
+/// A config as a whole, as it begins or ends.
+pub(super) fn config_for_log(config: &SegmentConfig) -> Value {
+    let keys = |keys: &Keys| match keys {
+        Keys::Inline(keys) if keys.len() as u64 <= MOST_NAMED => json!({ "count": keys.len(), "keys": keys }),
+        Keys::Inline(keys) => named(&keys.iter().collect()),
+        Keys::Blob { sha256, count } => json!({ "count": count, "sha256": sha256 }),
+    };
+    json!({
+        "when": config.when, "included": keys(&config.included), "excluded": keys(&config.excluded),
+    })
+}
+
+fn named(keys: &KeySet) -> Value {
+    json!({ "count": keys.count(), "sha256": keys.sha256() })
+}
+
+/// What was there and what is there now, member by member.
+#[derive(Debug, Default)]
+pub(super) struct Differences {
+    pub(super) before: Map<String, Value>,
+    pub(super) after: Map<String, Value>,
+}
+
+impl Differences {
+    fn add(&mut self, member: &str, before: Value, after: Value) {
+        self.before.insert(member.to_owned(), before);
+        self.after.insert(member.to_owned(), after);
+    }
+
+    /// Puts the members under the environment that they are of, where the log looks for configs.
+    fn in_environment(self, environment: &Environment) -> [Value; 2] {
+        [self.before, self.after].map(|members| json!({ (environment.key.as_str()): members }))
+    }
+}
+
+impl Control {
+    /// The texts of the log for a change of a segment in an environment.
+    pub(super) async fn edit_for_log(
+        &self,
+        before: &SegmentHere,
+        after: &SegmentHere,
+        environment: &Environment,
+        known: &[Arc<KeySet>],
+    ) -> Result<(String, String)> {
+        let mut texts = Differences::default();
+        if before.segment != after.segment {
+            texts.add("segment", definition_for_log(&before.segment), definition_for_log(&after.segment));
+        }
+        if before.config != after.config {
+            let edited = self.compare_configs(&before.config, &after.config, known).await?;
+            let [before, after] = edited.in_environment(environment);
+            texts.add("configs", before, after);
+        }
+        Ok((Value::Object(texts.before).to_string(), Value::Object(texts.after).to_string()))
+    }
+
+    /// The members of a config that differ. Of lists only what came in and went is said.
+    pub(super) async fn compare_configs(
+        &self,
+        before: &SegmentConfig,
+        after: &SegmentConfig,
+        known: &[Arc<KeySet>],
+    ) -> Result<Differences> {
+        let mut edited = Differences::default();
+        if before.when != after.when {
+            edited.add("when", json!(before.when), json!(after.when));
+        }
+        for list in KeyList::BOTH {
+            let (old, new) = (before.keys(list), after.keys(list));
+            if old != new {
+                let (old, new) = (self.key_set(old, known).await?, self.key_set(new, known).await?);
+                let (before, after) = off_reactor(move || compare_keys(&old, &new)).await?;
+                edited.add(list.name(), before, after);
+            }
+        }
+        Ok(edited)
+    }
+
+    /// The keys of a list, from those that are at hand or from the store.
+    pub(super) async fn key_set(&self, keys: &Keys, known: &[Arc<KeySet>]) -> Result<Arc<KeySet>> {
+        let (sha256, count) = match keys {
+            Keys::Inline(keys) => return Ok(Arc::new(keys.iter().collect())),
+            Keys::Blob { sha256, count } => (sha256.clone(), *count),
+        };
+        if let Some(set) = known.iter().find(|set| set.sha256() == sha256) {
+            return Ok(set.clone());
+        }
+        let mut bytes = Vec::new();
+        let mut position = 0;
+        while let Some(chunk) = self.store.key_list_chunk(self.project_id, &sha256, position).await? {
+            bytes.extend_from_slice(&chunk);
+            position += 1;
+        }
+        let set = off_reactor(move || KeySet::of_list(bytes, &sha256)).await?;
+        let set = set.filter(|set| set.count() == count);
+        set.map(Arc::new).ok_or_else(|| Error::Internal("a key list is not what its name says".into()))
+    }
+}
+
+fn compare_keys(before: &KeySet, after: &KeySet) -> (Value, Value) {
+    let difference = before.difference(after, MOST_NAMED);
+    let mut described = named(after);
+    if let Some((added, removed)) = difference.keys {
+        described["added"] = json!(added);
+        described["removed"] = json!(removed);
+    } else {
+        described["added_count"] = json!(difference.added_count);
+        described["removed_count"] = json!(difference.removed_count);
+    }
+    (named(before), described)
+}
+
+/// Runs what takes longer than the reactor may be held.
+pub(super) async fn off_reactor<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T> {
+    tokio::task::spawn_blocking(work).await.map_err(|error| Error::Internal(error.into()))
+}

@@ -1,0 +1,79 @@
+//! Reading what people write about a segment.
+
+use engine::json::{At, Object, Violations};
+use engine::model::{Condition, Keys};
+
+use super::{KeyList, KeySet, SegmentHere};
+use crate::input::bounded_text;
+use crate::key::Key;
+
+const MOST_NAME: usize = 256;
+const MOST_DESCRIPTION: usize = 4_096;
+
+/// Members that answers carry and requests may send back; they mean nothing there.
+const READ_ONLY: [&str; 7] =
+    ["id", "version", "segment_version", "included_count", "excluded_count", "created_at", "updated_at"];
+
+/// Takes over the members that the document names, and keeps the others. The key is the caller's to read.
+pub(super) fn apply(here: &mut SegmentHere, object: &Object<'_>, violations: &mut Violations) {
+    object.ignore(&READ_ONLY);
+    object.ignore(&["key"]);
+    if let Some(name) = object.get("name") {
+        here.segment.name = bounded_text(name, MOST_NAME, violations);
+    }
+    if let Some(description) = object.get("description") {
+        here.segment.description = bounded_text(description, MOST_DESCRIPTION, violations);
+    }
+    if let Some(when) = object.get("when") {
+        here.config.when = if when.is_null() { None } else { Condition::read(when, violations) };
+    }
+    for list in KeyList::BOTH {
+        if let Some(keys) = object.get(list.name()) {
+            let held = here.config.keys(list).clone();
+            *here.config.keys_mut(list) = read_keys(keys, list, held, violations);
+        }
+    }
+    object.deny_unknown(violations);
+}
+
+/// The key of a new segment; a fault if it is missing or none.
+pub(super) fn read_key(object: &Object<'_>, violations: &mut Violations) -> Option<Key> {
+    let at = object.require(violations, "key")?;
+    let key = Key::parse(at.text(violations)?);
+    if key.is_none() {
+        at.fault(violations, Key::RULE);
+    }
+    key
+}
+
+/// A key that a document about an existing segment names must be its own.
+pub(super) fn check_key(here: &SegmentHere, object: &Object<'_>, violations: &mut Violations) {
+    if let Some(at) = object.get("key")
+        && at.value().as_str() != Some(here.segment.key.as_str())
+    {
+        at.fault(violations, "a segment's key never changes; make another segment");
+    }
+}
+
+/// Keys themselves, or the name of the list that is held already: a large list is uploaded, and what GET answers
+/// can be sent back.
+fn read_keys(at: At<'_>, list: KeyList, held: Keys, violations: &mut Violations) -> Keys {
+    if at.is_null() {
+        return Keys::default();
+    }
+    match Keys::read(at, violations) {
+        Some(Keys::Inline(keys)) => keys.iter().collect::<KeySet>().to_keys(),
+        Some(named) if named == held => held,
+        Some(Keys::Blob { .. }) => {
+            at.fault(
+                violations,
+                format_args!(
+                    "names another list than the one it has; upload keys by PUT /api/v1/segments/{{key}}/{}",
+                    list.name()
+                ),
+            );
+            held
+        }
+        None => held,
+    }
+}
