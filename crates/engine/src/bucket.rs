@@ -71,6 +71,7 @@ pub(crate) struct Murmur3 {
 
 impl Murmur3 {
     #[inline]
+    #[expect(clippy::cast_possible_truncation, reason = "takes words apart, and counts as the hash does")]
     fn feed(self, bytes: &[u8]) -> Self {
         let Self { mut hash, rest, length } = self;
         let shift = 8 * (length % 4);

@@ -12,7 +12,7 @@ use crate::json::{Violation, Violations};
 use crate::link::{compile_flags, compile_segments};
 use crate::model::{Condition, Flag, MOST_NAME, Operands, Operator, Read, Snapshot, is_key};
 use crate::pattern;
-use crate::surroundings::{Mention, Segments, Surroundings};
+use crate::surroundings::{KnownSegment, Mention, Segments, Surroundings};
 
 /// No config and no segment tests more than this, segments gone into each time they are named.
 const MOST_WEIGHT: u64 = 10_000;
@@ -117,7 +117,7 @@ impl<'a> State<'a> {
         let mut weight = 0_u64;
         condition.each_part(&mut |part| {
             let own = match part {
-                Condition::Segment(key) => self.segments.get(key).map_or(1, |segment| segment.weight()),
+                Condition::Segment(key) => self.segments.get(key).map_or(1, KnownSegment::weight),
                 _ => 1,
             };
             weight = weight.saturating_add(own);

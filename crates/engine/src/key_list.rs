@@ -94,11 +94,9 @@ impl KeyList {
 
     /// Where `print` stands, or the free place where the search for it ends; none in a list without places.
     fn search(&self, print: u128) -> Option<usize> {
-        let (front, back) = {
-            // The upper half of the product spreads the places evenly, without a division.
-            let home = ((u128::from((print >> 64) as u64) * self.places.len() as u128) >> 64) as usize;
-            self.places.split_at_checked(home)?
-        };
+        // The upper half of the product spreads the places evenly, without a division.
+        let home = ((print >> 64) * self.places.len() as u128) >> 64;
+        let (front, back) = self.places.split_at_checked(usize::try_from(home).ok()?)?;
         let is_end = |place: &u128| *place == print || *place == 0;
         let after = back.iter().position(is_end).map(|at| at + front.len());
         after.or_else(|| front.iter().position(is_end))
@@ -138,7 +136,7 @@ mod tests {
     fn holds_its_keys_and_no_others() {
         let mut keys: Vec<_> = (0..10_000).map(|n| format!("user-{n}")).collect();
         keys.sort();
-        let read = list(&keys.iter().map(|key| format!("{key}\n")).collect::<String>()).unwrap();
+        let read = list(&(keys.join("\n") + "\n")).unwrap();
         assert_eq!(read.len(), 10_000);
         assert!(keys.iter().all(|key| read.holds(key)));
         assert!((10_000..30_000).all(|n| !read.holds(&format!("user-{n}"))));

@@ -231,7 +231,7 @@ struct Teller<'r, 'c> {
     events: std::iter::Peekable<std::vec::IntoIter<Event<'r>>>,
 }
 
-impl<'r> Teller<'r, '_> {
+impl Teller<'_, '_> {
     /// A flag's own events, from its being asked to its answer.
     fn flag(&mut self) -> Option<Explanation> {
         let Some(Event::Asked(flag)) = self.events.next() else { return None };

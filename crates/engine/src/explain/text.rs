@@ -24,7 +24,7 @@ impl Explanation {
     fn headline(&self) -> String {
         let flag = &self.flag;
         let answers = match (&self.variant, &self.value) {
-            (Some(variant), Some(value)) if *value != Value::from(variant.as_str()) => {
+            (Some(variant), Some(value)) if value.as_str() != Some(variant) => {
                 format!("{flag} answers {variant} ({})", shown(value))
             }
             (Some(variant), _) => format!("{flag} answers {variant}"),
@@ -107,7 +107,7 @@ impl Step {
     fn tell(&self, lines: &mut Vec<String>) {
         match self {
             Self::State { archived: true, .. } => {
-                lines.push("It is archived: nothing else is looked at.".into())
+                lines.push("It is archived: nothing else is looked at.".into());
             }
             Self::State { enabled: false, .. } => {
                 lines.push("It is not enabled in this environment: nothing else is looked at.".into());

@@ -96,7 +96,9 @@ impl Condition {
     pub(crate) fn each_part<'c>(&'c self, see: &mut impl FnMut(&'c Self)) {
         match self {
             Self::All(children) | Self::Any(children) => {
-                children.iter().for_each(|child| child.each_part(see));
+                for child in children {
+                    child.each_part(see);
+                }
             }
             Self::Not(child) => child.each_part(see),
             part => see(part),
