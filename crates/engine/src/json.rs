@@ -184,6 +184,31 @@ impl<'a> At<'a> {
         all
     }
 
+    /// Each member of an object, at most `most`, through `read`, where the names are data; `None` if it is no
+    /// object or one of them did not read.
+    pub fn each_member<T>(
+        &self,
+        violations: &mut Violations,
+        most: usize,
+        mut read: impl FnMut(&str, At<'_>, &mut Violations) -> Option<T>,
+    ) -> Option<Vec<T>> {
+        let Value::Object(members) = self.value else { return self.expected(violations, "an object") };
+        if members.len() > most {
+            self.fault(violations, format_args!("has {} members; at most {most} are allowed", members.len()));
+            return None;
+        }
+        let mut all = Some(Vec::with_capacity(members.len()));
+        for (name, value) in members {
+            let at = At { value, path: Path::Member(&self.path, name) };
+            match (read(name, at, violations), &mut all) {
+                (Some(member), Some(all)) => all.push(member),
+                (None, _) => all = None,
+                (Some(_), None) => {}
+            }
+        }
+        all
+    }
+
     /// The members of an object.
     pub fn object(&self, violations: &mut Violations) -> Option<Object<'a>> {
         match self.value {

@@ -31,12 +31,7 @@ impl Control {
         document: &Value,
         request: &Request,
     ) -> Result<FlagHere> {
-        let apply = |draft: &mut Draft<'_>, violations: &mut Violations| {
-            if let Some(object) = At::root(document).object(violations) {
-                draft.apply_change(&object, violations);
-            }
-        };
-        self.change_flag(writer, key, "update_flag", request, apply).await
+        self.change_flag(writer, key, "update_flag", request, taking_over(document)).await
     }
 
     /// Raises a lowered flag and lowers a raised one, or sets it to what the document's `enabled` says.
@@ -150,18 +145,33 @@ impl Control {
         if changes_answers(before, after) {
             require_right(everywhere, &environments, |environment| writer.may_write(environment))?;
         }
+        if let Some(version) = self.refuse_if_left_out(writer.environment(), before, after).await? {
+            change.reads.push(ReadVersion::Dependencies { version });
+            touch(change);
+        }
+        Ok(())
+    }
+
+    /// A conflict if an edit takes away what others name: a variant, or the whole flag. Gives the version of what
+    /// refers to what, if that was looked at.
+    pub(super) async fn refuse_if_left_out(
+        &self,
+        addressed: &Environment,
+        before: &FlagHere,
+        after: &FlagHere,
+    ) -> Result<Option<Revision>> {
         let gone: Vec<_> = before.flag.variants.iter().filter(|variant| !has(after, &variant.key)).collect();
         let archived = after.flag.archived && !before.flag.archived;
         if gone.is_empty() && !archived {
-            return Ok(());
+            return Ok(None);
         }
         // Before everything that it is the version of.
         let version = self.store.dependencies_version(self.project_id).await?;
         let key = after.flag.key.as_str();
         let mut places = Vec::new();
-        for environment in &environments {
+        for environment in &self.all_environments().await? {
             let mut snapshot = self.load_snapshot(environment).await?;
-            if environment.id == writer.environment().id {
+            if environment.id == addressed.id {
                 let document = Arc::new(Read::Known(after.document()));
                 snapshot.flags.insert(key.to_owned(), document);
             }
@@ -174,14 +184,21 @@ impl Control {
             }
         }
         refuse(places, if archived { "flag_in_use" } else { "variant_in_use" })?;
-        change.reads.push(ReadVersion::Dependencies { version });
-        touch(change);
-        Ok(())
+        Ok(Some(version))
     }
 
     pub(super) async fn load_flag(&self, key: &str) -> Result<FlagEverywhere> {
         let key = Key::parse(key).ok_or(Error::NO_FLAG)?;
         self.store.flag(self.project_id, &key).await?.ok_or(Error::NO_FLAG)
+    }
+}
+
+/// Takes over the members that a document names.
+pub(super) fn taking_over(document: &Value) -> impl Fn(&mut Draft<'_>, &mut Violations) + Sync {
+    |draft, violations| {
+        if let Some(object) = At::root(document).object(violations) {
+            draft.apply_change(&object, violations);
+        }
     }
 }
 

@@ -5,6 +5,7 @@ mod check;
 mod create;
 mod input;
 mod life;
+mod preview;
 mod read;
 mod references;
 mod rest;

@@ -4,6 +4,7 @@ mod accounts;
 mod audit;
 mod context_fields;
 mod environments;
+mod evaluate;
 mod flags;
 mod page;
 mod sdk_keys;
@@ -25,5 +26,6 @@ pub fn router() -> OpenApiRouter<AppState> {
         .merge(segment_keys::router())
         .merge(context_fields::router())
         .merge(sdk_keys::router())
+        .merge(evaluate::router())
         .merge(audit::router())
 }
