@@ -14,15 +14,20 @@ mod check;
 mod compile;
 mod context;
 mod evaluate;
-#[cfg_attr(not(test), expect(dead_code, reason = "the conditions that fold texts by it come next"))]
 mod fold;
+#[cfg_attr(not(test), expect(dead_code, reason = "the operators that compare instants come next"))]
+mod instant;
 pub mod json;
 pub mod model;
+#[cfg_attr(not(test), expect(dead_code, reason = "the operator that looks for addresses comes next"))]
+mod network;
 mod resolution;
 mod ruleset;
 mod text;
 mod tree;
 mod values;
+#[cfg_attr(not(test), expect(dead_code, reason = "the operator that compares versions comes next"))]
+mod version;
 
 pub use check::check;
 pub use context::Context;
