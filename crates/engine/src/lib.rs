@@ -21,6 +21,8 @@ pub mod json;
 pub mod model;
 #[cfg_attr(not(test), expect(dead_code, reason = "the operator that looks for addresses comes next"))]
 mod network;
+#[cfg_attr(not(test), expect(dead_code, reason = "the operator that looks for patterns comes next"))]
+mod pattern;
 mod resolution;
 mod ruleset;
 mod text;
