@@ -13,7 +13,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 /// Fewer than this means that files went missing.
-const FEWEST_CASES: usize = 2_400;
+const FEWEST_CASES: usize = 2_500;
 /// The folding table stands among the cases; it is none.
 const NO_CASES: [&str; 1] = ["fold.json"];
 

@@ -35,7 +35,7 @@ pub(crate) const ATTRIBUTES: [&str; 20] = [
     "a.b.c.d.e.f.g.h.i",
 ];
 
-pub(crate) const OPERATORS: [&str; 18] = [
+pub(crate) const OPERATORS: [&str; 19] = [
     "equals",
     "equals",
     "not_equals",
@@ -45,6 +45,7 @@ pub(crate) const OPERATORS: [&str; 18] = [
     "contains",
     "starts_with",
     "ends_with",
+    "matches",
     "gt",
     "gte",
     "lt",
