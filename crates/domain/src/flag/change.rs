@@ -35,6 +35,7 @@ impl Control {
             if let Some(object) = At::root(document).object(violations) {
                 draft.apply_change(&object, violations);
             }
+            Ok(())
         };
         self.change_flag(writer, key, "update_flag", request, apply).await
     }
@@ -50,6 +51,7 @@ impl Control {
         let enabled = document.map(read_enabled).transpose()?.flatten();
         let flip = |draft: &mut Draft<'_>, _: &mut Violations| {
             draft.config.enabled = enabled.unwrap_or(!draft.config.enabled);
+            Ok(())
         };
         self.change_flag(writer, key, "toggle_flag", request, flip).await
     }
@@ -88,7 +90,7 @@ impl Control {
         key: &str,
         action: &'static str,
         request: &Request,
-        apply: impl Fn(&mut Draft<'_>, &mut Violations) + Sync,
+        apply: impl Fn(&mut Draft<'_>, &mut Violations) -> Result<()> + Sync,
     ) -> Result<FlagHere> {
         let mut attempt = 0;
         loop {
@@ -121,12 +123,12 @@ impl Control {
         before: &FlagHere,
         environment: &Environment,
         now: Timestamp,
-        apply: impl Fn(&mut Draft<'_>, &mut Violations) + Sync,
+        apply: impl Fn(&mut Draft<'_>, &mut Violations) -> Result<()> + Sync,
     ) -> Result<Checked> {
         let new_id = || self.ids.id(now);
         let mut draft = Draft::new(before.clone(), &new_id);
         let mut violations = Violations::default();
-        apply(&mut draft, &mut violations);
+        apply(&mut draft, &mut violations)?;
         let after = draft.here();
         if violations.is_empty() && means_the_same(before, &after) {
             return Ok(Checked { here: after, dependencies: None });

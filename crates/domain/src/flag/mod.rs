@@ -1,13 +1,17 @@
 //! A flag: one definition for its project, one config for each environment.
 
+mod archive;
+mod bulk;
 mod change;
 mod check;
+mod copy;
 mod create;
 mod input;
 mod life;
 mod read;
 mod references;
 mod rest;
+mod variants;
 
 use std::collections::BTreeMap;
 
@@ -20,6 +24,8 @@ use crate::id::Id;
 use crate::key::Key;
 use crate::time::{Day, Timestamp};
 
+pub use bulk::BulkDone;
+pub use copy::CopiedFlag;
 pub use life::{Lifecycle, Lifetime};
 pub use read::Answer;
 pub(crate) use rest::differs_from_new;
