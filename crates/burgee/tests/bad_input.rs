@@ -18,7 +18,6 @@ fn nested(depth: usize) -> Value {
 
 /// What is wrong with a new flag, and the path that the answer must name.
 fn faulty_flags() -> Vec<(Value, &'static str)> {
-    let rule = |rule: Value| json!({ "key": "x", "rules": [rule] });
     let variants = json!([{ "key": "a", "value": "A" }, { "key": "b", "value": "B" }]);
     let string = |more: Value| {
         let mut flag =
@@ -89,6 +88,13 @@ fn faulty_flags() -> Vec<(Value, &'static str)> {
             ),
             "targets[1].keys[0]",
         ),
+    ]
+}
+
+/// What is wrong with a rule of a new flag, and the path that the answer must name.
+fn faulty_rules() -> Vec<(Value, &'static str)> {
+    let rule = |rule: Value| json!({ "key": "x", "rules": [rule] });
+    vec![
         (rule(json!({ "serve": { "variant": "maybe" } })), "rules[0].serve.variant"),
         (rule(json!({ "when": { "all": [] } })), "rules[0].serve"),
         (
@@ -138,7 +144,7 @@ fn faulty_flags() -> Vec<(Value, &'static str)> {
 async fn a_faulty_flag_is_refused_with_the_path_of_its_fault() -> Result<()> {
     let house = house().await?;
     let head = house.head().await?;
-    for (flag, path) in faulty_flags() {
+    for (flag, path) in faulty_flags().into_iter().chain(faulty_rules()) {
         let (status, problem) = house.refused("POST", "/api/v1/flags", flag.to_string()).await?;
         assert_eq!(
             (status, &problem["code"], &problem["status"]),

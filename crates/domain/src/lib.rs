@@ -9,6 +9,7 @@ pub mod audit;
 mod condition;
 pub mod context_field;
 pub mod control;
+pub mod difference;
 pub mod environment;
 pub mod error;
 pub mod evaluation;

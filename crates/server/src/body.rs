@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use axum::body::to_bytes;
-use axum::extract::{FromRequest, FromRequestParts, Query, RawPathParams, Request};
+use axum::extract::{FromRequest, FromRequestParts, Path, Query, RawPathParams, Request};
 use axum::http::request::Parts;
 use domain::control::Request as Asked;
 use domain::error::Error;
@@ -98,15 +98,29 @@ impl<S: Send + Sync> FromRequestParts<S> for Named {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        let refused =
-            || Problem::new(StatusCode::BAD_REQUEST, "invalid_path", "the path is not percent-encoded UTF-8");
-        let path = RawPathParams::from_request_parts(parts, state).await.map_err(|_| refused())?;
+        let path = RawPathParams::from_request_parts(parts, state).await.map_err(|_| bad_path())?;
         if let Some((_, name)) = path.iter().next() {
             return Ok(Self(name.to_owned()));
         }
         let name = parts.uri.path().rsplit('/').next().unwrap_or_default();
-        Ok(Self(percent_decode_str(name).decode_utf8().map_err(|_| refused())?.into_owned()))
+        Ok(Self(percent_decode_str(name).decode_utf8().map_err(|_| bad_path())?.into_owned()))
     }
+}
+
+/// The two variable parts of a path, percent-decoded.
+pub struct NamedIn(pub String, pub String);
+
+impl<S: Send + Sync> FromRequestParts<S> for NamedIn {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let Path((outer, inner)) = Path::from_request_parts(parts, state).await.map_err(|_| bad_path())?;
+        Ok(Self(outer, inner))
+    }
+}
+
+fn bad_path() -> Problem {
+    Problem::new(StatusCode::BAD_REQUEST, "invalid_path", "the path is not percent-encoded UTF-8")
 }
 
 /// What a request says besides its body: the comment and the versions it insists on.

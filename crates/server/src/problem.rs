@@ -74,6 +74,13 @@ impl From<Error> for Problem {
                 delivery::Problem::new(StatusCode::BAD_REQUEST, "invalid", message)
                     .with_violations(violations),
             ),
+            Error::NoneSuch(violations) => Self(
+                delivery::Problem::new(StatusCode::NOT_FOUND, "not_found", message)
+                    .with_violations(violations),
+            ),
+            Error::InUse { code, violations } => {
+                Self(delivery::Problem::new(StatusCode::CONFLICT, code, message).with_violations(violations))
+            }
             Error::TooLarge { code, .. } => Self::new(StatusCode::PAYLOAD_TOO_LARGE, code, message),
             Error::Forbidden { code, .. } => Self::new(StatusCode::FORBIDDEN, code, message),
             Error::Unauthenticated { code, .. } => {

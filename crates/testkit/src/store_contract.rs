@@ -48,7 +48,7 @@ pub async fn all(make: impl AsyncFn() -> Result<Arc<dyn Store>>) -> Result<()> {
         environments: an_environment_changes_and_says_when, an_environment_begins_with_configs,
             an_environment_goes_with_all_that_is_in_it;
         listing: flags_come_in_pages_by_key, search_takes_every_character_as_it_is, tags_filter,
-            a_flag_comes_with_its_configs;
+            what_people_note_filters, flags_are_found_by_their_names, a_flag_comes_with_its_configs;
         log: the_log_is_a_chain, the_log_comes_in_pages, the_log_is_found_by_entity,
             the_last_entity_of_a_key_is_known, texts_come_back_byte_for_byte, a_project_has_its_own_chain;
         accounts: accounts_are_found, credentials_are_found, sdk_keys_are_in_force_until_revoked,

@@ -45,6 +45,7 @@ impl Control {
         let enabled = document.map(read_enabled).transpose()?.flatten();
         let flip = |draft: &mut Draft<'_>, _: &mut Violations| {
             draft.config.enabled = enabled.unwrap_or(!draft.config.enabled);
+            Ok(())
         };
         self.change_flag(writer, key, "toggle_flag", request, flip).await
     }
@@ -83,7 +84,7 @@ impl Control {
         key: &str,
         action: &'static str,
         request: &Request,
-        apply: impl Fn(&mut Draft<'_>, &mut Violations) + Sync,
+        apply: impl Fn(&mut Draft<'_>, &mut Violations) -> Result<()> + Sync,
     ) -> Result<FlagHere> {
         let mut attempt = 0;
         loop {
@@ -116,12 +117,12 @@ impl Control {
         before: &FlagHere,
         environment: &Environment,
         now: Timestamp,
-        apply: impl Fn(&mut Draft<'_>, &mut Violations) + Sync,
+        apply: impl Fn(&mut Draft<'_>, &mut Violations) -> Result<()> + Sync,
     ) -> Result<Checked> {
         let new_id = || self.ids.id(now);
         let mut draft = Draft::new(before.clone(), &new_id);
         let mut violations = Violations::default();
-        apply(&mut draft, &mut violations);
+        apply(&mut draft, &mut violations)?;
         let after = draft.here();
         if violations.is_empty() && means_the_same(before, &after) {
             return Ok(Checked { here: after, dependencies: None });
@@ -194,11 +195,12 @@ impl Control {
 }
 
 /// Takes over the members that a document names.
-pub(super) fn taking_over(document: &Value) -> impl Fn(&mut Draft<'_>, &mut Violations) + Sync {
+pub(super) fn taking_over(document: &Value) -> impl Fn(&mut Draft<'_>, &mut Violations) -> Result<()> + Sync {
     |draft, violations| {
         if let Some(object) = At::root(document).object(violations) {
             draft.apply_change(&object, violations);
         }
+        Ok(())
     }
 }
 

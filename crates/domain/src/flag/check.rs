@@ -46,6 +46,7 @@ impl Control {
             let checking = spawn_blocking(move || check(snapshot, &key, written));
             (Some(version), checking.await.map_err(|error| Error::Internal(error.into()))?)
         };
+        let meaning = meaning.into_iter().map(|violation| draft.of_document(violation)).collect();
         let violations = all_faults(shape, meaning, &draft.short_forms, &draft.unread);
         if violations.is_empty() {
             Ok(Checked { here, dependencies })

@@ -1,7 +1,10 @@
 //! A flag: one definition for its project, one config for each environment.
 
+mod archive;
+mod bulk;
 mod change;
 mod check;
+mod copy;
 mod create;
 mod input;
 mod life;
@@ -9,6 +12,7 @@ mod preview;
 mod read;
 mod references;
 mod rest;
+mod variants;
 
 use std::collections::BTreeMap;
 
@@ -21,6 +25,8 @@ use crate::id::Id;
 use crate::key::Key;
 use crate::time::{Day, Timestamp};
 
+pub use bulk::BulkDone;
+pub use copy::CopiedFlag;
 pub use life::{Lifecycle, Lifetime};
 pub use read::Answer;
 pub(crate) use rest::differs_from_new;

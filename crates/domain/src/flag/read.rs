@@ -15,6 +15,7 @@ use crate::control::Control;
 use crate::environment::Environment;
 use crate::error::{Error, Result};
 use crate::ports::{FlagFilter, Page};
+use crate::time::Day;
 
 /// What a flag gave, without the ruleset that it came from.
 #[derive(Debug, Clone, PartialEq)]
@@ -33,6 +34,11 @@ impl Control {
     /// A flag as an environment sees it.
     pub async fn flag(&self, _reader: &Reader, environment: &Environment, key: &str) -> Result<FlagHere> {
         self.load_flag(key).await?.here(environment.id).ok_or(Error::NO_FLAG)
+    }
+
+    /// The day on which a flag is overdue that was expected to be gone the day before.
+    pub fn today(&self) -> Day {
+        Day::of(self.clock.now())
     }
 
     /// Flags of an environment, by key.

@@ -33,7 +33,9 @@ pub(super) fn references(config: &Config) -> BTreeSet<Reference<'_>> {
 fn collect<'c>(condition: &'c Condition, named: &mut BTreeSet<Reference<'c>>) {
     match condition {
         Condition::All(children) | Condition::Any(children) => {
-            children.iter().for_each(|child| collect(child, named));
+            for child in children {
+                collect(child, named);
+            }
         }
         Condition::Not(child) => collect(child, named),
         Condition::Segment(key) => {

@@ -30,7 +30,8 @@ pub(super) struct KeyedQuery {
     /// Where to go on, from the `Link` of the page before.
     cursor: Option<String>,
     /// How many, 1 to 1000; 100 unless given.
-    limit: Option<u32>,
+    #[param(value_type = Option<u32>)]
+    limit: Option<String>,
 }
 
 impl KeyedQuery {
@@ -44,27 +45,21 @@ impl KeyedQuery {
             search: self.search.clone().filter(|text| !text.is_empty()),
             prefix: self.prefix.clone().filter(|text| !text.is_empty()),
             after: self.cursor.as_deref().map(read_cursor).transpose()?,
-            limit: limit(self.limit)?,
+            limit: limit(self.limit.as_deref())?,
         })
     }
 
     /// What the next page is asked with, besides its cursor.
     pub(super) fn said(&self) -> [(&'static str, Option<String>); 3] {
-        [
-            ("search", self.search.clone()),
-            ("prefix", self.prefix.clone()),
-            ("limit", self.limit.map(|limit| limit.to_string())),
-        ]
+        [("search", self.search.clone()), ("prefix", self.prefix.clone()), ("limit", self.limit.clone())]
     }
 }
 
 /// The number of items that a request asked for, if it may.
-pub(super) fn limit(asked: Option<u32>) -> Result<u32, Error> {
-    let limit = asked.unwrap_or(USUAL);
-    if (1..=MOST).contains(&limit) {
-        return Ok(limit);
-    }
-    Err(Error::invalid("query limit", format!("must be 1 to {MOST}")))
+pub(super) fn limit(asked: Option<&str>) -> Result<u32, Error> {
+    let limit = asked.map_or(Some(USUAL), |asked| asked.parse().ok());
+    let limit = limit.filter(|limit| (1..=MOST).contains(limit));
+    limit.ok_or_else(|| Error::invalid("query limit", format!("must be a whole number from 1 to {MOST}")))
 }
 
 /// A page of a list. `next` makes the cursor out of the last item; `query` is what else the request said.

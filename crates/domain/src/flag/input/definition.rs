@@ -83,37 +83,33 @@ impl Draft<'_> {
 
     /// An expected end makes a flag temporary; a permanent one has none.
     fn apply_lifetime(&mut self, object: &Object<'_>, violations: &mut Violations) {
-        let temporary = object.get("temporary").map(|at| at.boolean(violations));
-        let end = object.get("expected_end").map(|at| read_end(at, violations));
         let kept = self.flag.lifetime;
-        let expected_end = match end {
-            Some(end) => end.unwrap_or_default(),
+        let temporary = object.get("temporary").and_then(|at| at.boolean(violations));
+        let end = object.get("expected_end");
+        let expected_end = match &end {
+            Some(at) => read_end(*at, violations),
             None => kept.expected_end(),
         };
-        let is_temporary = match temporary {
-            Some(Some(is_temporary)) => is_temporary,
-            _ => kept.is_temporary() || expected_end.is_some(),
-        };
+        let is_temporary = temporary.unwrap_or(kept.is_temporary() || expected_end.is_some());
         if !is_temporary && expected_end.is_some() {
             let message = "a permanent flag has no expected end; say \"expected_end\": null as well";
-            let path = if end.is_some() { "expected_end" } else { "temporary" };
-            violations.add(path, message);
+            violations.add(if end.is_some() { "expected_end" } else { "temporary" }, message);
         }
         self.flag.lifetime =
             if is_temporary { Lifetime::Temporary { expected_end } } else { Lifetime::Permanent };
     }
 }
 
-/// A day or `null`; the outer `None` if it is neither.
-fn read_end(at: At<'_>, violations: &mut Violations) -> Option<Option<Day>> {
+/// `null` is no day.
+fn read_end(at: At<'_>, violations: &mut Violations) -> Option<Day> {
     if at.is_null() {
-        return Some(None);
+        return None;
     }
     let day = Day::parse(at.text(violations)?);
     if day.is_none() {
         at.fault(violations, Day::RULE);
     }
-    day.map(Some)
+    day
 }
 
 /// The key and the value of a variant, each if it reads.

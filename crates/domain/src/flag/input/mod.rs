@@ -6,7 +6,7 @@
 mod config;
 mod definition;
 
-use engine::json::{At, Object, Violations};
+use engine::json::{At, Object, Violation, Violations};
 use engine::model::{Kind, Variant};
 use serde_json::Value;
 
@@ -14,7 +14,7 @@ use super::{Config, Flag, FlagHere};
 use crate::condition::{ShortForms, check_numbers};
 use crate::id::Id;
 
-pub(super) use definition::{read_key, read_new_kind, sample};
+pub(super) use definition::{read_key, read_new_kind, read_variant, sample};
 
 pub(super) const MOST_VARIANTS: usize = 1_000;
 
@@ -31,6 +31,8 @@ pub(super) struct Draft<'a> {
     pub short_forms: ShortForms,
     /// Paths of what did not read, where what stands in its place would be found faulty.
     pub unread: Vec<String>,
+    /// Where the document's members stand in the flag's own, if it is about a part of it alone.
+    pub prefix: Option<String>,
     /// The key of a variant did not read: nobody can say which names are wrong.
     pub variants_unread: bool,
 }
@@ -39,7 +41,7 @@ impl<'a> Draft<'a> {
     pub(super) fn new(here: FlagHere, new_id: &'a (dyn Fn() -> Id + Sync)) -> Self {
         let FlagHere { flag, config } = here;
         let (short_forms, unread) = (ShortForms::default(), Vec::new());
-        Self { flag, config, new_id, short_forms, unread, variants_unread: false }
+        Self { flag, config, new_id, short_forms, unread, prefix: None, variants_unread: false }
     }
 
     /// Takes over the members that a document about an existing flag names, and keeps the others.
@@ -112,6 +114,15 @@ impl<'a> Draft<'a> {
 
     pub(super) fn variant_with(&self, value: &Value) -> Option<String> {
         self.flag.variants.iter().find(|variant| variant.value == *value).map(|variant| variant.key.clone())
+    }
+
+    /// A violation of the flag's document as one of the document that was sent.
+    pub(super) fn of_document(&self, mut violation: Violation) -> Violation {
+        let own = self.prefix.as_ref().and_then(|prefix| violation.path.strip_prefix(prefix.as_str()));
+        if let Some(own) = own {
+            violation.path = own.trim_start_matches('.').to_owned();
+        }
+        violation
     }
 
     /// The flag as it would be.

@@ -1,6 +1,7 @@
 //! Flags and their configs.
 
 use std::borrow::Cow;
+use std::collections::HashMap;
 
 use domain::environment::Environment;
 use domain::flag::{Config, Flag, FlagEverywhere, FlagHere, Lifecycle, Lifetime};
@@ -12,7 +13,7 @@ use engine::model::{Kind, Prerequisite, Rule, Serve, Target, Variant};
 use serde::{Deserialize, Serialize};
 use sqlx::{QueryBuilder, Row as _};
 
-use super::rows::{cut, document, id, key, revision, text, time, word};
+use super::rows::{cut, document, id, key, read_all, revision, text, time, word};
 use super::{Db, POSITION, Row, SqlStore};
 
 /// The columns that [`read_flag`] reads, of `flags f`.
@@ -154,12 +155,59 @@ pub(super) async fn flag(
     Ok(Some(FlagEverywhere { flag, configs }))
 }
 
+/// Two queries, however many flags.
+pub(super) async fn named(
+    store: &SqlStore,
+    project_id: Id,
+    keys: &[Key],
+) -> sqlx::Result<Vec<FlagEverywhere>> {
+    let mut transaction = store.reading().await?;
+    let push_keys = |query: &mut QueryBuilder<Db>| {
+        query.push(" AND f.key IN (");
+        let mut listed = query.separated(", ");
+        for key in keys {
+            listed.push_bind(key.to_string());
+        }
+        query.push(")");
+    };
+    if keys.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut flags =
+        QueryBuilder::<Db>::new(concat!("SELECT ", flag_columns!(), " FROM flags f WHERE f.project_id = "));
+    flags.push_bind(project_id.to_string());
+    push_keys(&mut flags);
+    flags.push(" ORDER BY f.key");
+    let flags = flags.build().fetch_all(&mut *transaction).await?;
+    let mut configs = QueryBuilder::<Db>::new(concat!(
+        "SELECT ",
+        config_columns!(),
+        " FROM flag_configs c
+         JOIN flags f ON f.project_id = c.project_id AND f.id = c.flag_id
+         JOIN environments e ON e.project_id = c.project_id AND e.id = c.environment_id
+         WHERE c.project_id = "
+    ));
+    configs.push_bind(project_id.to_string());
+    push_keys(&mut configs);
+    configs.push(" ORDER BY e.position, e.key");
+    let configs = configs.build().fetch_all(&mut *transaction).await?;
+    transaction.commit().await?;
+    let mut of_flag: HashMap<Id, Vec<Config>> = HashMap::new();
+    for config in read_all(configs, read_config).await? {
+        of_flag.entry(config.flag_id).or_default().push(config);
+    }
+    let flags = read_all(flags, read_flag).await?.into_iter();
+    Ok(flags
+        .map(|flag| FlagEverywhere { configs: of_flag.remove(&flag.id).unwrap_or_default(), flag })
+        .collect())
+}
+
 pub(super) async fn page(
     store: &SqlStore,
     environment: &Environment,
     filter: &FlagFilter,
 ) -> sqlx::Result<Page<FlagHere>> {
-    let given = [&filter.search, &filter.tag];
+    let given = [&filter.search, &filter.tag, &filter.owner];
     if given.into_iter().flatten().any(|text| !crate::fit::storable(text)) {
         return Ok(Page { items: Vec::new(), total: 0, more: false });
     }
@@ -198,6 +246,21 @@ fn push_conditions(query: &mut QueryBuilder<Db>, environment: &Environment, filt
             .push(" AND EXISTS (SELECT 1 FROM flag_tags t WHERE t.project_id = f.project_id AND t.flag_id = f.id AND t.tag = ")
             .push_bind(tag.clone())
             .push(")");
+    }
+    if let Some(owner) = &filter.owner {
+        query.push(" AND f.owner = ").push_bind(owner.clone());
+    }
+    if let Some(lifecycle) = filter.lifecycle {
+        query.push(" AND f.lifecycle = ").push_bind(lifecycle.name());
+    }
+    if let Some(archived) = filter.archived {
+        query.push(" AND f.archived = ").push_bind(archived);
+    }
+    if let Some(temporary) = filter.temporary {
+        query.push(" AND f.temporary = ").push_bind(temporary);
+    }
+    if let Some(day) = filter.ended_before {
+        query.push(" AND f.temporary AND f.expected_end < ").push_bind(day.to_string());
     }
     if let Some(search) = filter.search.as_ref().filter(|search| !search.is_empty()) {
         // Not LIKE: it gives `%` and `_` a meaning, and on SQLite a bound to the pattern's length.

@@ -129,6 +129,10 @@ impl Store for SqlStore {
         bounded(flags::flag(self, project_id, key)).await
     }
 
+    async fn flags_named(&self, project_id: Id, keys: &[Key]) -> StoreResult<Vec<FlagEverywhere>> {
+        bounded(flags::named(self, project_id, keys)).await
+    }
+
     async fn flags(&self, environment: &Environment, filter: &FlagFilter) -> StoreResult<Page<FlagHere>> {
         bounded(flags::page(self, environment, filter)).await
     }
