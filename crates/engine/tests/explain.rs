@@ -34,12 +34,15 @@ struct Puzzle {
     given_before: Option<&'static str>,
 }
 
+fn puzzle(name: &'static str, flag: &'static str, context: Value, why: &'static str) -> Puzzle {
+    Puzzle { name, why, flag, context, given_before: None }
+}
+
 fn puzzles() -> Vec<Puzzle> {
-    let puzzle = |name, flag, context, why| Puzzle { name, why, flag, context, given_before: None };
-    let sticky = |name, given, why| Puzzle {
-        given_before: Some(given),
-        ..puzzle(name, "onboarding", json!({"targetingKey": "ann"}), why)
-    };
+    [of_rules_and_flags(), of_values_and_keys(), of_assignments()].into_iter().flatten().collect()
+}
+
+fn of_rules_and_flags() -> Vec<Puzzle> {
     vec![
         puzzle(
             "prerequisite-disabled",
@@ -95,8 +98,11 @@ fn puzzles() -> Vec<Puzzle> {
             json!({"targetingKey": "user-42"}),
             "The gate lets buckets below 20000 in. Why has the split another bucket?",
         ),
-        sticky("sticky-kept", "short", "Only a tenth gets short. Why does ann?"),
-        sticky("sticky-lost", "none", "Ann was given none before. Why not any more?"),
+    ]
+}
+
+fn of_values_and_keys() -> Vec<Puzzle> {
+    vec![
         puzzle(
             "lost-rule",
             "search",
@@ -146,6 +152,17 @@ fn puzzles() -> Vec<Puzzle> {
             json!({"targetingKey": "cem", "tags": ["night"], "email": "cem@example.com"}),
             "Cem wants the night. Why is it off?",
         ),
+    ]
+}
+
+fn of_assignments() -> Vec<Puzzle> {
+    let sticky = |name, given, why| Puzzle {
+        given_before: Some(given),
+        ..puzzle(name, "onboarding", json!({"targetingKey": "ann"}), why)
+    };
+    vec![
+        sticky("sticky-kept", "short", "Only a tenth gets short. Why does ann?"),
+        sticky("sticky-lost", "none", "Ann was given none before. Why not any more?"),
     ]
 }
 

@@ -40,7 +40,7 @@ pub(crate) struct Explanation {
     error_details: Option<String>,
     /// Id of the rule that answered.
     rule: Option<String>,
-    steps: Vec<Step>,
+    steps: Vec<Tried>,
     /// All of it for people.
     text: String,
 }
@@ -53,7 +53,7 @@ pub(crate) struct Explanation {
 #[schema(example = json!({"step": "rule", "id": "r1", "place": 0, "priority": 0, "holds": true, "tests": [
     {"path": "rules[0].when", "holds": true, "attribute": "country", "operator": "in", "values": ["DE", "AT"], "ignore_case": false, "actual": "AT"},
 ]}))]
-pub(crate) struct Step {
+pub(crate) struct Tried {
     step: String,
     holds: Option<bool>,
     tests: Option<Value>,
