@@ -3,7 +3,10 @@
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 BURGEE := $(abspath $(TARGET))/debug/burgee
 
-.PHONY: run test check docs bench need-cargo need-node
+# Packages that are built in their own way, outside the workspace.
+APART := bench/engine bench/peers fuzz
+
+.PHONY: run test check docs bench peers memory instructions fuzz need-cargo need-node
 
 run: need-cargo ## Build Burgee and start it on http://127.0.0.1:8080
 	cargo run --release --bin burgee -- start
@@ -17,14 +20,27 @@ check: need-cargo need-node ## Formatting and lints, without warnings
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --quiet
+	for package in $(APART); do (cd $$package && cargo fmt --check && cargo clippy --all-targets -- -D warnings) || exit 1; done
 	cd e2e && npm ci --no-audit --no-fund --loglevel=error && npm run check
 
 docs: need-cargo ## Write the generated documents anew
-	UPDATE=1 cargo test --workspace --test documents --test openapi
+	UPDATE=1 cargo test --workspace --test documents --test openapi --test fold_table
 
 bench: need-cargo ## The figures of bench/README.md
 	cargo build --release --bins
 	cargo run --release --bin burgee-bench
+
+peers: need-cargo ## The engine beside Unleash's Yggdrasil; RUNS=3 for fewer runs than ten
+	cargo run --release --manifest-path bench/peers/Cargo.toml -- $(RUNS)
+
+memory: need-cargo ## The engine's memory, and that a question allocates nothing
+	cd bench/engine && cargo run --release --bin memory
+
+instructions: need-cargo ## Instructions of the engine's hot paths, compared; UPDATE=1 writes them anew
+	cd bench/engine && cargo run --release --bin instructions -- $(if $(UPDATE),--update)
+
+fuzz: need-cargo ## Every fuzz target for 20 s
+	fuzz/short.sh
 
 need-cargo:
 	@command -v cargo >/dev/null || { echo "Burgee is built with cargo, which is not installed: get Rust 1.95 or newer from https://rustup.rs"; exit 1; }

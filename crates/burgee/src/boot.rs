@@ -7,8 +7,8 @@ use delivery::{Delivery, Follower, Hub};
 use domain::control::{Control, Settings};
 use domain::founding::Founding;
 use domain::ports::{Bus, Store};
-use server::AppState;
 use server::feed::{Keyring, StoreSource};
+use server::{AppState, Uploads};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -78,7 +78,10 @@ pub(crate) async fn start(config: Config) -> anyhow::Result<()> {
         shutdown: shutdown.clone(),
         max_streams: config.max_streams,
     });
-    let mut router = server::router(AppState { control: Arc::new(control), hub, keyring }, delivery)?;
+    let mut router = server::router(
+        AppState { control: Arc::new(control), hub, keyring, uploads: Uploads::default() },
+        delivery,
+    )?;
     if config.profile == Profile::Local {
         router = router.layer(axum::middleware::from_fn(server::loopback::require_loopback));
     }

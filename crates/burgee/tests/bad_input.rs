@@ -18,7 +18,6 @@ fn nested(depth: usize) -> Value {
 
 /// What is wrong with a new flag, and the path that the answer must name.
 fn faulty_flags() -> Vec<(Value, &'static str)> {
-    let rule = |rule: Value| json!({ "key": "x", "rules": [rule] });
     let variants = json!([{ "key": "a", "value": "A" }, { "key": "b", "value": "B" }]);
     let string = |more: Value| {
         let mut flag =
@@ -55,7 +54,26 @@ fn faulty_flags() -> Vec<(Value, &'static str)> {
         (json!({ "key": "x", "default": { "variant": "on", "weight": 3 } }), "default.weight"),
         (json!({ "key": "x", "off_variant": "maybe" }), "off_variant"),
         (json!({ "key": "x", "tags": [""] }), "tags[0]"),
-        (json!({ "key": "x", "prerequisites": [{ "flag": "y", "variants": ["on"] }] }), "prerequisites"),
+        (
+            json!({ "key": "x", "prerequisites": [{ "flag": "y", "variants": ["on"] }] }),
+            "prerequisites[0].flag",
+        ),
+        (json!({ "key": "x", "prerequisites": [{ "flag": "x", "variants": ["on"] }] }), "prerequisites"),
+        (json!({ "key": "x", "prerequisites": [{ "flag": "y" }] }), "prerequisites[0].variants"),
+        (json!({ "key": "x", "prerequisites": ["y"] }), "prerequisites[0]"),
+        (json!({ "key": "x", "lifecycle": "asleep" }), "lifecycle"),
+        (json!({ "key": "x", "owner": ["me"] }), "owner"),
+        (json!({ "key": "x", "expected_end": "soon" }), "expected_end"),
+        (json!({ "key": "x", "expected_end": "2026-02-30" }), "expected_end"),
+        (json!({ "key": "x", "temporary": false, "expected_end": "2026-12-31" }), "expected_end"),
+        (
+            json!({ "key": "x", "kind": "object", "default_value": { "a": [9_007_199_254_740_993_i64] } }),
+            "default_value.a[0]",
+        ),
+        (
+            string(json!({ "variants": [{ "key": "a", "value": "A" }, { "key": 7, "value": "B" }] })),
+            "variants[1].key",
+        ),
         (string(split([1, 2])), "default.split"),
         (string(split([-1, 100_001])), "default.split[0].weight"),
         (string(json!({ "variants": [{ "key": "a", "value": 1 }] })), "variants[0].value"),
@@ -70,6 +88,13 @@ fn faulty_flags() -> Vec<(Value, &'static str)> {
             ),
             "targets[1].keys[0]",
         ),
+    ]
+}
+
+/// What is wrong with a rule of a new flag, and the path that the answer must name.
+fn faulty_rules() -> Vec<(Value, &'static str)> {
+    let rule = |rule: Value| json!({ "key": "x", "rules": [rule] });
+    vec![
         (rule(json!({ "serve": { "variant": "maybe" } })), "rules[0].serve.variant"),
         (rule(json!({ "when": { "all": [] } })), "rules[0].serve"),
         (
@@ -92,7 +117,26 @@ fn faulty_flags() -> Vec<(Value, &'static str)> {
             ),
             "rules[0].when.any[0].values[1]",
         ),
-        (rule(json!({ "when": { "segment": "beta" }, "serve": null })), "rules[0].when"),
+        (rule(json!({ "when": { "segment": "beta" }, "serve": null })), "rules[0].when.segment"),
+        (
+            rule(json!({ "attribute": "version", "operator": "semver", "value": "1.x.3", "variant": true })),
+            "rules[0].value",
+        ),
+        (
+            rule(json!({ "when": { "attribute": "a", "operator": "in", "list": "tiers" }, "serve": null })),
+            "rules[0].when.list",
+        ),
+        (
+            rule(json!({ "when": { "attribute": "a", "operator": "gt", "value": "many" }, "serve": null })),
+            "rules[0].when.value",
+        ),
+        (
+            rule(
+                json!({ "when": { "attribute": "a", "operator": "equals", "values": [-9_007_199_254_740_993_i64] }, "serve": null }),
+            ),
+            "rules[0].when.values[0]",
+        ),
+        (rule(json!({ "when": { "bucket": { "to": 100_001 } }, "serve": null })), "rules[0].when.bucket.to"),
     ]
 }
 
@@ -100,7 +144,7 @@ fn faulty_flags() -> Vec<(Value, &'static str)> {
 async fn a_faulty_flag_is_refused_with_the_path_of_its_fault() -> Result<()> {
     let house = house().await?;
     let head = house.head().await?;
-    for (flag, path) in faulty_flags() {
+    for (flag, path) in faulty_flags().into_iter().chain(faulty_rules()) {
         let (status, problem) = house.refused("POST", "/api/v1/flags", flag.to_string()).await?;
         assert_eq!(
             (status, &problem["code"], &problem["status"]),
@@ -172,6 +216,71 @@ async fn all_faults_of_a_document_are_told_at_once() -> Result<()> {
     for path in ["key", "enabled", "colour", "tags[0]"] {
         assert!(paths.contains(&json!(path)), "{path} is missing in {paths:?}");
     }
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_did_not_read_does_not_hide_what_makes_no_sense() -> Result<()> {
+    let house = house().await?;
+    let flag = json!({
+        "key": "a b", "kind": "string", "colour": "red",
+        "variants": [{ "key": "a", "value": "A" }, { "key": "b", "value": 2 }, { "value": "C" }],
+        "default": { "split": [{ "variant": "a", "weight": 1 }] },
+        "off_variant": 7,
+        "prerequisites": [{ "flag": "none", "variants": ["on"] }, { "flag": "other" }],
+        "rules": [
+            { "when": { "any": [
+                { "attribute": "v", "operator": "contains", "values": ["1.2.3", ""] },
+                { "attribute": "v", "operator": "resembles", "values": [1] },
+                { "attribute": "ip", "operator": "cidr", "value": "10.0.0.0/64" },
+            ] }, "serve": { "variant": "a" } },
+            { "attribute": "a", "operator": "matches", "value": "(", "variant": "a" },
+            { "when": { "segment": "nobody" }, "serve": { "variant": "b", "weight": 2 } },
+            { "id": "r", "serve": null }, { "id": "r", "serve": null },
+        ],
+    });
+    let (status, problem) = house.refused("POST", "/api/v1/flags", flag.to_string()).await?;
+    assert_eq!(status, 400);
+    let violations = problem["violations"].as_array().context("no violations")?;
+    let mut paths: Vec<_> = violations.iter().filter_map(|one| one["path"].as_str()).collect();
+    paths.sort_unstable();
+    let expected = [
+        "colour",
+        "default.split",
+        "key",
+        "off_variant",
+        "prerequisites[0].flag",
+        "prerequisites[1].variants",
+        "rules[0].when.any[0].values[1]",
+        "rules[0].when.any[1].operator",
+        "rules[0].when.any[2].value",
+        "rules[1].value",
+        "rules[2].serve.weight",
+        "rules[2].when.segment",
+        "rules[4].id",
+        "variants[1].value",
+        "variants[2].key",
+    ];
+    assert_eq!(paths, expected, "{problem:#}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_never_changes_is_not_changed() -> Result<()> {
+    let house = house().await?;
+    let made = house.create(json!({ "key": "x", "temporary": true, "expected_end": "2026-12-31" })).await?;
+    for (change, path) in [
+        (json!({ "key": "y" }), "key"),
+        (json!({ "kind": "string" }), "kind"),
+        (json!({ "temporary": false }), "temporary"),
+    ] {
+        let (status, problem) = house.patch(&house.developer, "x", change).await?;
+        assert_eq!((status, &problem["violations"][0]["path"]), (400, &json!(path)), "{problem}");
+    }
+    assert_eq!(house.get("/api/v1/flags/x").await?, made);
+    let (status, changed) =
+        house.patch(&house.developer, "x", json!({ "temporary": false, "expected_end": null })).await?;
+    assert_eq!((status, &changed["temporary"], &changed["expected_end"]), (200, &json!(false), &Value::Null));
     Ok(())
 }
 

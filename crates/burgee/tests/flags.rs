@@ -18,6 +18,7 @@ async fn a_new_boolean_flag_is_whole_and_disabled() -> Result<()> {
         "key": "dark-mode", "name": "dark-mode", "description": "", "kind": "boolean", "tags": [], "client_visible": true,
         "variants": [{ "key": "on", "value": true }, { "key": "off", "value": false }],
         "enabled": false, "off_variant": "off", "targets": [], "rules": [], "default": { "variant": "on" },
+        "prerequisites": [], "owner": null, "lifecycle": "active", "temporary": false, "expected_end": null,
     });
     let expected = expected.as_object().context("no object")?;
     for (member, value) in expected {

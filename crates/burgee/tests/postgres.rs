@@ -20,6 +20,12 @@ async fn it_founds_serves_restarts_and_verifies_on_postgresql() -> Result<()> {
         burgee.post("/api/v1/flags/switch/toggle", Some(&token), &Value::Null).await?;
     }
     assert_eq!(burgee.get("/api/v1/flags/switch/evaluate", &token).await?["value"], json!(false));
+    burgee.post("/api/v1/segments", Some(&token), &json!({ "key": "beta" })).await?;
+    let keys: Vec<_> = (0..20_000).map(|number| format!("user-{number:0>5}\n")).collect();
+    let keys = keys.concat();
+    let list = format!("{}/api/v1/segments/beta/included", burgee.url);
+    let upload = burgee.http.put(list).bearer_auth(&token).body(keys.clone()).send().await?;
+    assert_eq!(upload.status(), 200);
     let key = burgee.banner.server_key.clone();
     burgee.kill()?;
 
@@ -27,6 +33,9 @@ async fn it_founds_serves_restarts_and_verifies_on_postgresql() -> Result<()> {
     assert!(again.banner.admin_password.is_empty(), "it was founded before: {}", again.banner.text);
     let snapshot = again.get("/sdk/v1/snapshot", &key).await?;
     assert_eq!(snapshot["flags"]["switch"]["enabled"], json!(false));
+    assert_eq!(snapshot["segments"]["beta"]["included"]["count"], json!(20_000));
+    let list = format!("{}/api/v1/segments/beta/included", again.url);
+    assert!(again.http.get(list).bearer_auth(&token).send().await?.text().await? == keys);
     let log = again.get("/api/v1/audit?flag=switch", &token).await?;
     assert_eq!(log.as_array().map(Vec::len), Some(4));
     let verified = start.command().args(["audit", "verify"]).output()?;

@@ -41,6 +41,15 @@ impl Problem {
         self
     }
 
+    /// The document, where it is not the whole of an answer.
+    pub fn document(&self) -> wire::problem::Problem {
+        let Refusal { status, code, message, violations, .. } = &*self.0;
+        let title = status.canonical_reason().unwrap_or("Error");
+        let mut document = wire::problem::Problem::new(status.as_u16(), title, code, message.to_string());
+        document.violations = violations.iter().cloned().map(Into::into).collect();
+        document
+    }
+
     fn unauthenticated(code: &'static str, message: &'static str) -> Self {
         Self::new(StatusCode::UNAUTHORIZED, code, message).with(header::WWW_AUTHENTICATE, "Bearer")
     }
@@ -121,13 +130,9 @@ impl Problem {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let Refusal { status, code, message, violations, header } = *self.0;
-        let title = status.canonical_reason().unwrap_or("Error");
-        let mut document = wire::problem::Problem::new(status.as_u16(), title, code, message.into_owned());
-        document.violations = violations.into_iter().map(Into::into).collect();
         let content_type = [(header::CONTENT_TYPE, wire::problem::CONTENT_TYPE)];
-        let response = (status, content_type, document.to_json());
-        match header {
+        let response = (self.0.status, content_type, self.document().to_json());
+        match self.0.header {
             Some(header) => ([header], response).into_response(),
             None => response.into_response(),
         }

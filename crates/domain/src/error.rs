@@ -25,6 +25,17 @@ pub enum Error {
         /// What is in the way and what to do.
         message: String,
     },
+    /// Some of what was named is not there; nothing was written.
+    #[error("{}", summary(.0))]
+    NoneSuch(Vec<Violation>),
+    /// Some of what was named is in use; nothing was written.
+    #[error("{}", summary(.violations))]
+    InUse {
+        /// Stable word for programs, such as `flag_in_use`.
+        code: &'static str,
+        /// Which, and what uses it.
+        violations: Vec<Violation>,
+    },
     /// The caller named a version (`If-Match`) that is no longer the current one.
     #[error("it was changed by someone else since you read it; read it again and repeat your change")]
     Stale {

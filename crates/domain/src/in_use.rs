@@ -29,19 +29,29 @@ impl Control {
         let mut places = Vec::new();
         for environment in environments {
             let snapshot = self.load_snapshot(environment).await?;
-            places.extend(uses(&snapshot, named).iter().map(|one| describe(one, environment)));
+            places.extend(places_in(&snapshot, named, environment));
         }
-        if places.is_empty() {
-            return Ok(());
-        }
-        let beyond = places.len().saturating_sub(MOST_NAMED);
-        places.truncate(MOST_NAMED);
-        let mut message = format!("it is in use: {}", places.join("; "));
-        if beyond > 0 {
-            let _ = write!(message, "; and in {beyond} more places");
-        }
-        Err(Error::Conflict { code, message })
+        refuse(places, code)
     }
+}
+
+/// The places of an environment in which something is named, for people.
+pub(crate) fn places_in(snapshot: &Snapshot, named: Named<'_>, environment: &Environment) -> Vec<String> {
+    uses(snapshot, named).iter().map(|one| describe(one, environment)).collect()
+}
+
+/// A conflict with this code if there are any places.
+pub(crate) fn refuse(mut places: Vec<String>, code: &'static str) -> Result<()> {
+    if places.is_empty() {
+        return Ok(());
+    }
+    let beyond = places.len().saturating_sub(MOST_NAMED);
+    places.truncate(MOST_NAMED);
+    let mut message = format!("it is in use: {}", places.join("; "));
+    if beyond > 0 {
+        let _ = write!(message, "; and in {beyond} more places");
+    }
+    Err(Error::Conflict { code, message })
 }
 
 fn describe(one: &Use, environment: &Environment) -> String {

@@ -6,10 +6,13 @@
 pub mod access;
 pub mod account;
 pub mod audit;
+mod condition;
 pub mod context_field;
 pub mod control;
+pub mod difference;
 pub mod environment;
 pub mod error;
+pub mod evaluation;
 pub mod flag;
 pub mod founding;
 pub mod id;
@@ -21,3 +24,4 @@ pub mod ports;
 pub mod sdk_key;
 pub mod segment;
 pub mod time;
+mod turns;

@@ -9,13 +9,13 @@ use crate::account::{AccessToken, Account, SigningKey};
 use crate::context_field::ContextField;
 use crate::environment::Environment;
 use crate::error::{Cause, Error};
-use crate::flag::{FlagEverywhere, FlagHere};
+use crate::flag::{FlagEverywhere, FlagHere, Lifecycle};
 use crate::id::Id;
 use crate::key::Key;
 use crate::log::{Chain, Change, Hash, LogEntry};
 use crate::sdk_key::SdkKey;
 use crate::segment::{KeySet, SegmentEverywhere, SegmentSummary};
-use crate::time::Timestamp;
+use crate::time::{Day, Timestamp};
 
 /// Why a store did not answer.
 #[derive(Debug, thiserror::Error)]
@@ -76,6 +76,16 @@ pub struct FlagFilter {
     pub search: Option<String>,
     /// A tag it must carry.
     pub tag: Option<String>,
+    /// Who must look after it.
+    pub owner: Option<String>,
+    /// Where it must be in its life, archived or not.
+    pub lifecycle: Option<Lifecycle>,
+    /// Whether it must be archived.
+    pub archived: Option<bool>,
+    /// Whether it must be meant to go some day.
+    pub temporary: Option<bool>,
+    /// The day before which it must have been expected to be gone.
+    pub ended_before: Option<Day>,
     /// Only keys greater than this one, by bytes.
     pub after: Option<Key>,
     /// How many at most.
@@ -160,6 +170,8 @@ pub trait Store: Send + Sync {
 
     /// A flag with its configs.
     async fn flag(&self, project_id: Id, key: &Key) -> StoreResult<Option<FlagEverywhere>>;
+    /// Those flags of these keys that there are, with their configs, by key.
+    async fn flags_named(&self, project_id: Id, keys: &[Key]) -> StoreResult<Vec<FlagEverywhere>>;
     /// Flags of an environment, by key.
     async fn flags(&self, environment: &Environment, filter: &FlagFilter) -> StoreResult<Page<FlagHere>>;
 

@@ -41,9 +41,57 @@ impl Serialize for Timestamp {
     }
 }
 
+/// A day of the calendar, as in `2026-11-21`. Days begin at midnight UTC.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Day(jiff::civil::Date);
+
+impl Day {
+    /// What is wrong with a text that is no day.
+    pub const RULE: &str = "must be a day such as 2026-11-21, from 1970-01-01 to 9999-12-31";
+
+    /// Reads a day; `None` if it is none. Days are four digits, two and two, so that their texts sort as they do.
+    pub fn parse(text: &str) -> Option<Self> {
+        let day = text.parse::<jiff::civil::Date>().ok()?;
+        (day.year() >= 1970 && day.to_string() == text).then_some(Self(day))
+    }
+
+    /// The day of a point in time.
+    pub fn of(time: Timestamp) -> Self {
+        let time = jiff::Timestamp::from_millisecond(time.0).unwrap_or(jiff::Timestamp::MAX);
+        Self(time.to_zoned(jiff::tz::TimeZone::UTC).date())
+    }
+}
+
+impl fmt::Display for Day {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl Serialize for Day {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use super::Timestamp;
+    use super::{Day, Timestamp};
+
+    #[test]
+    fn a_day_is_written_in_one_way() {
+        for day in ["1970-01-01", "2024-02-29", "9999-12-31"] {
+            assert_eq!(Day::parse(day).unwrap().to_string(), day);
+        }
+        for none in
+            ["", "2026-2-1", "2026-02-30", "20260201", "1969-12-31", "2026-02-01T00:00:00Z", "tomorrow"]
+        {
+            assert_eq!(Day::parse(none), None, "{none}");
+        }
+        let last = Day::of(Timestamp::from_millis(1_795_219_199_999));
+        assert_eq!((Some(last), last.to_string()), (Day::parse("2026-11-20"), "2026-11-20".to_owned()));
+        assert!(last < Day::of(Timestamp::from_millis(1_795_219_200_000)));
+    }
 
     #[test]
     fn shows_milliseconds_and_z() {

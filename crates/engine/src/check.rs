@@ -11,8 +11,8 @@ use crate::compile::Compiled;
 use crate::json::{Violation, Violations};
 use crate::link::{compile_flags, compile_segments};
 use crate::model::{Condition, Flag, MOST_NAME, Operands, Operator, Read, Snapshot, is_key};
-use crate::pattern;
-use crate::surroundings::{KnownSegment, Mention, Segments, Surroundings};
+use crate::pattern::Pattern;
+use crate::surroundings::{Given, KnownSegment, Mention, Paths, Segments, Surroundings};
 
 /// No config and no segment tests more than this, segments gone into each time they are named.
 const MOST_WEIGHT: u64 = 10_000;
@@ -96,19 +96,18 @@ impl<'a> State<'a> {
     fn new(snapshot: &'a Snapshot) -> Self {
         let mut segments = Segments::new();
         let keys = snapshot.segments.keys().map(String::as_str);
-        compile_segments(&mut segments, keys, |key| snapshot.segments.get(key), &snapshot.lists, None);
+        let paths = Paths::default();
+        let given = Given { lists: &snapshot.lists, key_lists: None, paths: &paths };
+        compile_segments(&mut segments, keys, |key| snapshot.segments.get(key), given);
         Self { snapshot, segments }
     }
 
     /// These flags, and those that they require.
     fn compile(&self, keys: impl IntoIterator<Item = &'a str>) -> BTreeMap<&'a str, Arc<Compiled>> {
         let keys: Vec<_> = keys.into_iter().collect();
-        let surroundings = Surroundings {
-            lists: &self.snapshot.lists,
-            segments: &self.segments,
-            key_lists: None,
-            flags: &|_| None,
-        };
+        let paths = Paths::default();
+        let given = Given { lists: &self.snapshot.lists, key_lists: None, paths: &paths };
+        let surroundings = Surroundings { given, segments: &self.segments, flags: &|_| None };
         compile_flags(keys.into_iter(), |key| self.snapshot.flags.get(key), |_| None, surroundings)
     }
 
@@ -255,8 +254,12 @@ fn check_patterns(condition: &Condition, path: impl Display, violations: &mut Vi
             continue;
         }
         for (index, value) in values.iter().enumerate() {
-            let Some(Err(why)) = value.as_str().map(pattern::check_size) else { continue };
-            violations.add(format_args!("{path}{way}.values[{index}]"), why);
+            // One that does not read is told where it is compiled.
+            let pattern = value.as_str().map(|source| Pattern::new(source, leaf.ignore_case));
+            let Some(Ok(pattern)) = pattern else { continue };
+            if let Err(why) = pattern.check_size() {
+                violations.add(format_args!("{path}{way}.values[{index}]"), why);
+            }
         }
     }
 }

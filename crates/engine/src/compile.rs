@@ -10,13 +10,15 @@ use std::sync::Arc;
 use foldhash::fast::FixedState;
 use serde_json::Value;
 
+use crate::evaluate::{Answer, Place};
 use crate::graph::{Graph, spelled};
 use crate::json::{Violation, Violations, type_name};
 use crate::model::{self, Condition, Flag, Kind, Prerequisite, Read, Revision, Target, Variant, WHOLE};
-use crate::resolution::ErrorCode;
-use crate::steps::Steps;
+use crate::resolution::{ErrorCode, Reason};
+use crate::steps::{Steps, tests_of};
 use crate::surroundings::{MOST_SEGMENT_DEPTH, Mention, Surroundings, named_in};
 use crate::test::{Scope, Unit};
+use crate::trace::Divider;
 
 /// No flag compares more attributes than this in all its rules.
 const MOST_LEAVES: usize = 1_000;
@@ -55,41 +57,48 @@ pub(crate) struct Fault {
     pub(crate) details: Box<str>,
 }
 
-/// What a flag that compiled is made of. Variants are named by their place in the document.
+/// What a flag that compiled is made of, what is looked at first in front. Variants are named by their place in
+/// the document.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Body {
     /// Neither archived nor disabled.
     pub(crate) on: bool,
     /// It has nothing that could tell one context from another.
     pub(crate) is_static: bool,
-    pub(crate) off: Option<u32>,
+    pub(crate) off: Option<Place>,
     pub(crate) prerequisites: Box<[Required]>,
-    pub(crate) targets: HashMap<Box<str>, u32, FixedState>,
-    /// In the order in which they are tried. Those that never hold are not among them.
+    /// Most flags have none.
+    pub(crate) targets: Option<Box<Targets>>,
+    /// The conditions of all rules, in the order in which they are tried.
+    pub(crate) steps: Steps,
+    /// The rules of these conditions. Those that never hold are not among them.
     pub(crate) rules: Box<[Rule]>,
     pub(crate) default: Serve,
 }
+
+/// The variants of targeting keys that are given one by name.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Targets(pub(crate) HashMap<Box<str>, Place, FixedState>);
 
 /// Another flag that must have answered with one of some variants.
 #[derive(Debug)]
 pub(crate) struct Required {
     /// None if there is no such flag.
     pub(crate) flag: Option<Arc<Compiled>>,
-    pub(crate) variants: Box<[u32]>,
+    pub(crate) variants: Box<[Place]>,
 }
 
 #[derive(Debug, PartialEq)]
 pub(crate) struct Rule {
     /// Its place in the document.
-    pub(crate) place: u32,
-    pub(crate) when: Steps,
+    pub(crate) place: Place,
     pub(crate) serve: Serve,
 }
 
 #[derive(Debug, PartialEq)]
 pub(crate) enum Serve {
     Nothing,
-    Variant(u32),
+    Variant(Place),
     Split(Box<Split>),
 }
 
@@ -97,7 +106,7 @@ pub(crate) enum Serve {
 pub(crate) struct Split {
     pub(crate) shares: Box<[Share]>,
     /// The variant that has all the weight.
-    pub(crate) whole: Option<u32>,
+    pub(crate) whole: Option<Place>,
     pub(crate) unit: Unit,
     pub(crate) sticky: bool,
 }
@@ -106,7 +115,7 @@ pub(crate) struct Split {
 pub(crate) struct Share {
     /// The first bucket that is no longer its own.
     pub(crate) end: u32,
-    pub(crate) variant: u32,
+    pub(crate) variant: Place,
 }
 
 impl PartialEq for Required {
@@ -177,9 +186,28 @@ impl Compiled {
         }
     }
 
+    /// The answer, if no context can change it.
+    pub(crate) fn fixed(&self) -> Option<Answer> {
+        match &self.body {
+            Ok(body) => body.fixed(),
+            Err(fault) => Some(Answer::error(fault.code)),
+        }
+    }
+
     /// What it names.
     pub(crate) fn mentions(&self) -> Vec<Mention<'_>> {
         Mention::all_of_flag(&self.document)
+    }
+}
+
+impl Body {
+    /// The answer, if no context can change it.
+    fn fixed(&self) -> Option<Answer> {
+        match self.default {
+            _ if !self.on => Some(Answer::plain(self.off, Reason::Disabled)),
+            Serve::Variant(variant) if self.is_static => Some(Answer::plain(Some(variant), Reason::Static)),
+            _ => None,
+        }
     }
 }
 
@@ -206,7 +234,7 @@ pub(crate) struct Compiler<'a> {
     flag: &'a Flag,
     surroundings: &'a Surroundings<'a>,
     flags: &'a Graph<'a>,
-    places: HashMap<&'a str, u32, FixedState>,
+    places: HashMap<&'a str, Place, FixedState>,
 }
 
 impl<'a> Compiler<'a> {
@@ -217,8 +245,9 @@ impl<'a> Compiler<'a> {
         flags: &'a Graph<'a>,
     ) -> Self {
         // The first of two variants of one name: the second is a fault anyway.
-        let variants: Vec<_> = (0_u32..).zip(&flag.variants).collect();
-        let places = variants.iter().rev().map(|(place, variant)| (variant.key.as_str(), *place)).collect();
+        let places = flag.variants.iter().enumerate().rev();
+        let places =
+            places.filter_map(|(at, variant)| Some((variant.key.as_str(), Place::of(at)?))).collect();
         Self { key, flag, surroundings, flags, places }
     }
 
@@ -243,18 +272,19 @@ impl<'a> Compiler<'a> {
         };
         let prerequisites = self.prerequisites(findings);
         self.check_segments(&mut findings.exceeded);
-        let rules = self.rules(findings);
+        let (steps, rules) = self.rules(findings);
         let default = default.unwrap_or(Serve::Nothing);
         Body {
             on: flag.enabled && !flag.archived,
             // A rule that never holds is still a rule.
-            is_static: targets.is_empty()
+            is_static: targets.is_none()
                 && flag.rules.is_empty()
                 && prerequisites.is_empty()
                 && matches!(default, Serve::Variant(_)),
             off,
             prerequisites,
             targets,
+            steps,
             rules,
             default,
         }
@@ -300,8 +330,8 @@ impl<'a> Compiler<'a> {
         let flag = (self.surroundings.flags)(&required.flag);
         let variants = flag.as_ref().and_then(|flag| flag.document.known()).map(|other| &*other.variants);
         let named = |variant: &Variant| required.variants.contains(&variant.key);
-        let variants = (0_u32..).zip(variants.unwrap_or_default());
-        Required { variants: variants.filter(|(_, v)| named(v)).map(|(place, _)| place).collect(), flag }
+        let variants = variants.unwrap_or_default().iter().enumerate().filter(|(_, variant)| named(variant));
+        Required { variants: variants.filter_map(|(at, _)| Place::of(at)).collect(), flag }
     }
 
     fn check_segments(&self, exceeded: &mut Violations) {
@@ -334,7 +364,7 @@ impl<'a> Compiler<'a> {
 
     fn check_variants(&self, violations: &mut Violations) {
         for (index, Variant { key, value }) in self.flag.variants.iter().enumerate() {
-            if self.places.get(key.as_str()).copied() != u32::try_from(index).ok() {
+            if self.places.get(key.as_str()).copied() != Place::of(index) {
                 violations.add(
                     format_args!("variants[{index}].key"),
                     format_args!("{key:?} is taken by another variant"),
@@ -346,7 +376,7 @@ impl<'a> Compiler<'a> {
         }
     }
 
-    fn targets(&self, violations: &mut Violations) -> HashMap<Box<str>, u32, FixedState> {
+    fn targets(&self, violations: &mut Violations) -> Option<Box<Targets>> {
         let mut places = HashMap::default();
         let targets = self.flag.targets.as_result().unwrap_or_else(|why| {
             violations.add("targets", why);
@@ -365,15 +395,15 @@ impl<'a> Compiler<'a> {
                 }
             }
         }
-        places
+        (!places.is_empty()).then(|| Box::new(Targets(places)))
     }
 
-    fn rules(&self, findings: &mut Findings) -> Box<[Rule]> {
+    fn rules(&self, findings: &mut Findings) -> (Steps, Box<[Rule]>) {
         let gate_salt = format!("{}:gate", self.key);
         let scope = Scope { surroundings: self.surroundings, gate_salt: &gate_salt };
         let mut rules = Vec::with_capacity(self.flag.rules.len());
         let mut leaves = 0;
-        for (place, rule) in (0_u32..).zip(&self.flag.rules) {
+        for (place, rule) in self.flag.rules.iter().enumerate() {
             let rule = match rule.as_result() {
                 Ok(rule) => rule,
                 Err(why) => {
@@ -383,10 +413,10 @@ impl<'a> Compiler<'a> {
             };
             rule.when.each_part(&mut |part| leaves += usize::from(matches!(part, Condition::Leaf(_))));
             let lost = &mut findings.lost_rules;
-            let when = Steps::new(&rule.when, &scope, format_args!("rules[{place}].when"), lost);
+            let tests = tests_of(&rule.when, &scope, format_args!("rules[{place}].when"), lost);
             let serve = self.serve(&rule.serve, format_args!("rules[{place}].serve"), lost);
-            if let (Some(when), Some(serve)) = (when, serve) {
-                rules.push((rule.priority, Rule { place, when, serve }));
+            if let (Some(tests), Some(serve), Some(place)) = (tests, serve, Place::of(place)) {
+                rules.push((rule, tests, Rule { place, serve }));
             }
         }
         if leaves > MOST_LEAVES {
@@ -395,8 +425,10 @@ impl<'a> Compiler<'a> {
             findings.exceeded.add("rules", message);
         }
         // Stable: rules of one priority keep the order of the list.
-        rules.sort_by_key(|(priority, _)| *priority);
-        rules.into_iter().map(|(_, rule)| rule).collect()
+        rules.sort_by_key(|(rule, ..)| rule.priority);
+        let (conditions, rules): (Vec<_>, Vec<_>) =
+            rules.into_iter().map(|(rule, tests, compiled)| ((&rule.when, tests), compiled)).unzip();
+        (Steps::new(conditions.into_iter()), rules.into())
     }
 
     fn serve(&self, serve: &model::Serve, path: impl Display, violations: &mut Violations) -> Option<Serve> {
@@ -436,12 +468,12 @@ impl<'a> Compiler<'a> {
             violations.add(format_args!("{path}.split"), message);
             return None;
         }
-        let unit = Unit::new(&split.spread, self.key);
+        let unit = Unit::new(Divider::Split, &split.spread, self.key, self.surroundings);
         Some(Split { shares: shares?.into(), whole, unit, sticky: split.sticky })
     }
 
     /// Where the variant of this name stands.
-    fn place(&self, variant: &str, path: impl Display, violations: &mut Violations) -> Option<u32> {
+    fn place(&self, variant: &str, path: impl Display, violations: &mut Violations) -> Option<Place> {
         let place = self.places.get(variant).copied();
         if place.is_none() {
             violations.add(path, format_args!("{variant:?} is not a variant of this flag"));

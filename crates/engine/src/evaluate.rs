@@ -1,5 +1,7 @@
 //! The order in which a flag is asked: `docs/evaluation.md`, "Order".
 
+use std::num::NonZeroU32;
+
 use crate::compile::{Body, Compiled, MOST_ASKED, Required, Serve, Split};
 use crate::context::Context;
 use crate::resolution::{Assignments, ErrorCode, Reason};
@@ -13,11 +15,27 @@ pub(crate) struct Asked<'a> {
     pub(crate) assignments: Option<&'a dyn Assignments>,
 }
 
+/// A place in a list of a document. Takes no room for its absence, so that an [`Answer`] fits in two registers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Place(NonZeroU32);
+
+impl Place {
+    /// The place of what stands at `index`; none beyond what a list can hold.
+    pub(crate) fn of(index: usize) -> Option<Self> {
+        u32::try_from(index).ok()?.checked_add(1).and_then(NonZeroU32::new).map(Self)
+    }
+
+    #[inline]
+    pub(crate) fn index(self) -> usize {
+        self.0.get() as usize - 1
+    }
+}
+
 /// What a flag has to say, by places in its document.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Answer {
-    pub(crate) variant: Option<u32>,
-    pub(crate) rule: Option<u32>,
+    pub(crate) variant: Option<Place>,
+    pub(crate) rule: Option<Place>,
     pub(crate) reason: Reason,
     pub(crate) error: Option<ErrorCode>,
     /// Of a sticky split: whether an earlier assignment could have been taken.
@@ -25,7 +43,7 @@ pub(crate) struct Answer {
 }
 
 impl Answer {
-    pub(crate) fn plain(variant: Option<u32>, reason: Reason) -> Self {
+    pub(crate) fn plain(variant: Option<Place>, reason: Reason) -> Self {
         Self { variant, rule: None, reason, error: None, sticky: None }
     }
 
@@ -58,7 +76,6 @@ impl Compiled {
     pub(crate) fn answer<'r>(&'r self, asked: Asked<'_>, listener: &mut impl Listener<'r>) -> Answer {
         listener.hear(|| Event::Asked(self));
         let answer = match &self.body {
-            Ok(body) if body.is_static && body.on => body.default_answer(asked, self, listener),
             Ok(body) if body.prerequisites.is_empty() || !body.on => body.answer(asked, self, listener),
             Ok(_) => self.answer_after_others(asked, &mut Memo { known: [None; MOST_ASKED] }, listener),
             Err(fault) => Answer::error(fault.code),
@@ -125,34 +142,20 @@ impl Body {
         if !self.on {
             return Answer::plain(self.off, Reason::Disabled);
         }
-        if !self.targets.is_empty() {
-            let target = asked.context.targeting_key().and_then(|key| self.targets.get(key));
+        if let Some(targets) = &self.targets {
+            let target = asked.context.targeting_key().and_then(|key| targets.0.get(key));
             listener.hear(|| Event::Targets { hit: target.is_some() });
             if let Some(variant) = target {
                 return Answer::plain(Some(*variant), Reason::TargetingMatch);
             }
         }
-        for rule in &self.rules {
-            listener.hear(|| Event::Rule(rule.place));
-            let holds = rule.when.hold(asked, listener);
-            listener.hear(|| Event::RuleHolds(holds));
-            if holds {
-                let answer = rule.serve.answer(asked, flag, Reason::TargetingMatch, listener);
-                return Answer { rule: Some(rule.place), ..answer };
-            }
-        }
-        self.default_answer(asked, flag, listener)
-    }
-
-    #[inline]
-    fn default_answer<'r>(
-        &'r self,
-        asked: Asked<'_>,
-        flag: &Compiled,
-        listener: &mut impl Listener<'r>,
-    ) -> Answer {
-        let reason = if self.is_static { Reason::Static } else { Reason::Default };
-        self.default.answer(asked, flag, reason, listener)
+        let held = self.steps.first_that_holds(asked, listener);
+        let (serve, reason, rule) = match held.and_then(|nth| self.rules.get(nth as usize)) {
+            Some(rule) => (&rule.serve, Reason::TargetingMatch, Some(rule.place)),
+            None if self.is_static => (&self.default, Reason::Static, None),
+            None => (&self.default, Reason::Default, None),
+        };
+        Answer { rule, ..serve.answer(asked, flag, reason, listener) }
     }
 }
 
@@ -198,16 +201,16 @@ impl Split {
         asked: Asked<'_>,
         flag: &Compiled,
         listener: &mut impl Listener<'r>,
-    ) -> Option<u32> {
+    ) -> Option<Place> {
         if !self.sticky {
             return None;
         }
         let earlier = asked.assignments?.variant(&flag.key)?;
         let variants = &flag.document.known()?.variants;
-        let place = variants.iter().position(|variant| variant.key == earlier)?;
+        let place = Place::of(variants.iter().position(|variant| variant.key == earlier)?)?;
         let mut begin = 0;
         for share in &self.shares {
-            if share.variant as usize == place && share.end > begin {
+            if share.variant == place && share.end > begin {
                 listener.hear(|| Event::Assigned);
                 return Some(share.variant);
             }

@@ -5,9 +5,8 @@ use std::sync::Arc;
 
 use crate::compile::Compiled;
 use crate::graph::{Graph, spelled};
-use crate::key_list::KeyLists;
 use crate::model::{Flag, Read, Segment};
-use crate::surroundings::{KnownSegment, Lists, Mention, Segments, Surroundings};
+use crate::surroundings::{Given, KnownSegment, Mention, Segments, Surroundings};
 
 /// Compiles the segments of these keys, each after those that it names, and adds them to `segments`, which has
 /// all others that they may name.
@@ -15,8 +14,7 @@ pub(crate) fn compile_segments<'a>(
     segments: &mut Segments,
     keys: impl IntoIterator<Item = &'a str>,
     document: impl Fn(&str) -> Option<&'a Arc<Read<Segment>>>,
-    lists: &Lists,
-    key_lists: Option<&KeyLists>,
+    given: Given<'_>,
 ) {
     let names = |key: &str| -> Vec<&'a str> {
         let mentions = document(key).map(|segment| Mention::all_of_segment(segment));
@@ -25,7 +23,7 @@ pub(crate) fn compile_segments<'a>(
     let graph = Graph::new(keys, names);
     for key in graph.order() {
         let Some(document) = document(key).filter(|_| !segments.contains_key(key)) else { continue };
-        let surroundings = Surroundings { lists, segments, key_lists, flags: &|_| None };
+        let surroundings = Surroundings { given, segments, flags: &|_| None };
         let cycle = graph.cycle(key).map(spelled);
         let segment = KnownSegment::new(key, document, &surroundings, graph.depth(key), cycle);
         segments.insert(key.to_owned(), segment);

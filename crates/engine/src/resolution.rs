@@ -39,7 +39,7 @@ impl<'r> Resolution<'r> {
     }
 
     fn served(&self) -> Option<&'r crate::model::Variant> {
-        self.flag?.document.known()?.variants.get(self.answer.variant? as usize)
+        self.flag?.document.known()?.variants.get(self.answer.variant?.index())
     }
 
     /// Why it came out.
@@ -66,7 +66,7 @@ impl<'r> Resolution<'r> {
     /// Id of the rule that answered, if one did.
     pub fn rule(&self) -> Option<&'r str> {
         let rules = &self.flag?.document.known()?.rules;
-        Some(&rules.get(self.answer.rule? as usize)?.known()?.id)
+        Some(&rules.get(self.answer.rule?.index())?.known()?.id)
     }
 
     /// Of a sticky split, whether earlier assignments were given to it; none of anything else.

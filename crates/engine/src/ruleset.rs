@@ -7,13 +7,13 @@ use foldhash::fast::FixedState;
 
 use crate::compile::Compiled;
 use crate::context::Context;
-use crate::evaluate::Asked;
+use crate::evaluate::{Answer, Asked};
 use crate::json::Violation;
 use crate::key_list::KeyLists;
 use crate::link::{compile_flags, compile_segments};
 use crate::model::{Delta, Flag, Read, Revision, SCHEMA, Snapshot};
 use crate::resolution::{Assignments, Resolution};
-use crate::surroundings::{Lists, Mention, Segments, Surroundings};
+use crate::surroundings::{Given, Lists, Mention, Paths, Segments, Surroundings};
 use crate::trace::Nobody;
 
 /// A compiled snapshot: immutable, and cheap to clone and to derive the next one from, since what did not
@@ -25,11 +25,25 @@ pub struct Ruleset {
     project: Arc<str>,
     environment: Arc<str>,
     /// Ascending by the bytes of their keys.
-    flags: Arc<[Arc<Compiled>]>,
+    flags: Arc<[Slot]>,
     /// Where a flag stands among them; shared by rulesets of the same keys.
     places: Arc<HashMap<Arc<str>, u32, FixedState>>,
     segments: Arc<Segments>,
     lists: Arc<Lists>,
+}
+
+/// A flag's place in a ruleset.
+#[derive(Debug, Clone, PartialEq)]
+struct Slot {
+    flag: Arc<Compiled>,
+    /// The answer, if no context can change it: many flags of a large set are never looked at.
+    fixed: Option<Answer>,
+}
+
+impl From<Arc<Compiled>> for Slot {
+    fn from(flag: Arc<Compiled>) -> Self {
+        Self { fixed: flag.fixed(), flag }
+    }
 }
 
 impl Ruleset {
@@ -42,13 +56,14 @@ impl Ruleset {
         let mut segments = Segments::new();
         let document = |key: &str| snapshot.segments.get(key);
         let keys = snapshot.segments.keys().map(String::as_str);
-        compile_segments(&mut segments, keys, document, &lists, Some(key_lists));
-        let surroundings =
-            Surroundings { lists: &lists, segments: &segments, key_lists: Some(key_lists), flags: &|_| None };
+        let paths = Paths::default();
+        let given = Given { lists: &lists, key_lists: Some(key_lists), paths: &paths };
+        compile_segments(&mut segments, keys, document, given);
+        let surroundings = Surroundings { given, segments: &segments, flags: &|_| None };
         let document = |key: &str| snapshot.flags.get(key);
         let keys = snapshot.flags.keys().map(String::as_str);
         let flags = compile_flags(keys, document, |_| None, surroundings);
-        let flags: Arc<[_]> = flags.into_values().collect();
+        let flags: Arc<[Slot]> = flags.into_values().map(Slot::from).collect();
         Self {
             revision: snapshot.revision,
             epoch: snapshot.epoch.as_str().into(),
@@ -67,10 +82,12 @@ impl Ruleset {
     pub fn apply(&self, delta: &Delta, key_lists: &KeyLists) -> Self {
         let lists = self.lists_after(delta);
         let changed_segments = self.segments_to_compile(delta);
-        let segments = self.segments_after(delta, &changed_segments, &lists, key_lists);
-        let flags = self.flags_after(delta, &changed_segments, &segments, &lists, key_lists);
+        let paths = Paths::default();
+        let given = Given { lists: &lists, key_lists: Some(key_lists), paths: &paths };
+        let segments = self.segments_after(delta, &changed_segments, given);
+        let flags = self.flags_after(delta, &changed_segments, &segments, given);
         let same_keys = flags.len() == self.flags.len()
-            && flags.iter().zip(&*self.flags).all(|(one, other)| one.key == other.key);
+            && flags.iter().zip(&*self.flags).all(|(one, other)| one.flag.key == other.flag.key);
         let places = if same_keys { Arc::clone(&self.places) } else { Arc::new(places(&flags)) };
         Self { revision: delta.revision, flags, places, segments, lists, ..self.clone() }
     }
@@ -118,13 +135,7 @@ impl Ruleset {
         }
     }
 
-    fn segments_after(
-        &self,
-        delta: &Delta,
-        changed: &BTreeSet<&str>,
-        lists: &Lists,
-        key_lists: &KeyLists,
-    ) -> Arc<Segments> {
+    fn segments_after(&self, delta: &Delta, changed: &BTreeSet<&str>, given: Given<'_>) -> Arc<Segments> {
         if changed.is_empty() {
             return Arc::clone(&self.segments);
         }
@@ -134,7 +145,7 @@ impl Ruleset {
         };
         let mut segments = Segments::clone(&self.segments);
         segments.retain(|key, _| !changed.contains(key.as_str()));
-        compile_segments(&mut segments, changed.iter().copied(), document, lists, Some(key_lists));
+        compile_segments(&mut segments, changed.iter().copied(), document, given);
         Arc::new(segments)
     }
 
@@ -143,9 +154,8 @@ impl Ruleset {
         delta: &Delta,
         changed_segments: &BTreeSet<&str>,
         segments: &Segments,
-        lists: &Lists,
-        key_lists: &KeyLists,
-    ) -> Arc<[Arc<Compiled>]> {
+        given: Given<'_>,
+    ) -> Arc<[Slot]> {
         let changed = self.flags_to_compile(delta, changed_segments);
         if changed.is_empty() {
             return Arc::clone(&self.flags);
@@ -155,18 +165,18 @@ impl Ruleset {
             None => self.compiled(key).map(|flag| &flag.document),
         };
         let unchanged = |key: &str| self.compiled(key).filter(|_| !changed.contains(key)).cloned();
-        let surroundings = Surroundings { lists, segments, key_lists: Some(key_lists), flags: &|_| None };
+        let surroundings = Surroundings { given, segments, flags: &|_| None };
         let compiled = compile_flags(changed.iter().copied(), document, unchanged, surroundings);
         let mut compiled = compiled.into_iter().peekable();
 
         let mut flags = Vec::with_capacity(self.flags.len() + delta.flags.len());
-        for flag in self.flags.iter().filter(|flag| !changed.contains(&*flag.key)) {
-            while let Some((_, new)) = compiled.next_if(|(key, _)| *key < &*flag.key) {
-                flags.push(new);
+        for slot in self.flags.iter().filter(|slot| !changed.contains(&*slot.flag.key)) {
+            while let Some((_, new)) = compiled.next_if(|(key, _)| *key < &*slot.flag.key) {
+                flags.push(Slot::from(new));
             }
-            flags.push(Arc::clone(flag));
+            flags.push(slot.clone());
         }
-        flags.extend(compiled.map(|(_, new)| new));
+        flags.extend(compiled.map(|(_, new)| Slot::from(new)));
         flags.into()
     }
 
@@ -184,7 +194,8 @@ impl Ruleset {
                 Mention::List(key) => delta.lists.contains_key(*key),
             })
         };
-        let naming: Vec<_> = self.flags.iter().filter(|flag| flag.names_others).collect();
+        let flags = self.flags.iter().map(|slot| &slot.flag);
+        let naming: Vec<_> = flags.filter(|flag| flag.names_others).collect();
         loop {
             let known = changed.len();
             for flag in &naming {
@@ -199,13 +210,22 @@ impl Ruleset {
     }
 
     #[inline]
-    pub(crate) fn compiled(&self, key: &str) -> Option<&Arc<Compiled>> {
+    fn slot(&self, key: &str) -> Option<&Slot> {
         self.flags.get(*self.places.get(key)? as usize)
+    }
+
+    pub(crate) fn compiled(&self, key: &str) -> Option<&Arc<Compiled>> {
+        self.slot(key).map(|slot| &slot.flag)
+    }
+
+    pub(crate) fn lists(&self) -> &Lists {
+        &self.lists
     }
 
     /// The documents that all of this was compiled from.
     pub fn snapshot(&self) -> Snapshot {
-        let flags = self.flags.iter().map(|flag| (flag.key.to_string(), Arc::clone(&flag.document)));
+        let flags =
+            self.flags.iter().map(|Slot { flag, .. }| (flag.key.to_string(), Arc::clone(&flag.document)));
         let segments =
             self.segments.iter().map(|(key, segment)| (key.clone(), Arc::clone(&segment.document)));
         Snapshot {
@@ -259,7 +279,7 @@ impl Ruleset {
     /// A flag, to be looked at before it is evaluated.
     #[inline]
     pub fn flag(&self, key: &str) -> Option<Entry<'_>> {
-        self.compiled(key).map(|flag| Entry { flag, revision: self.revision })
+        self.slot(key).map(|slot| Entry { slot, revision: self.revision })
     }
 
     /// Answers for one flag. Neither fails nor panics: what can go wrong is in the answer.
@@ -286,14 +306,14 @@ impl Ruleset {
 
     /// All flags, ascending by the bytes of their keys, to be chosen from before they are evaluated.
     pub fn flags(&self) -> impl Iterator<Item = Entry<'_>> {
-        self.flags.iter().map(|flag| Entry { flag, revision: self.revision })
+        self.flags.iter().map(|slot| Entry { slot, revision: self.revision })
     }
 
     /// What is wrong with the flags that did not compile, with the rules that never hold and with segments
     /// that are not understood, for the log: what it is about, such as `flag new-cart`, and a sentence with a
     /// path.
     pub fn problems(&self) -> impl Iterator<Item = (String, &Violation)> {
-        let flags = self.flags.iter().map(|flag| ("flag", &*flag.key, &*flag.problems));
+        let flags = self.flags.iter().map(|Slot { flag, .. }| ("flag", &*flag.key, &*flag.problems));
         let segments =
             self.segments.iter().map(|(key, segment)| ("segment", key.as_str(), &*segment.problems));
         flags.chain(segments).flat_map(|(kind, key, problems)| {
@@ -302,31 +322,31 @@ impl Ruleset {
     }
 }
 
-fn places(flags: &[Arc<Compiled>]) -> HashMap<Arc<str>, u32, FixedState> {
-    flags.iter().map(|flag| Arc::clone(&flag.key)).zip(0_u32..).collect()
+fn places(flags: &[Slot]) -> HashMap<Arc<str>, u32, FixedState> {
+    flags.iter().map(|slot| Arc::clone(&slot.flag.key)).zip(0_u32..).collect()
 }
 
 /// One flag of a [`Ruleset`].
 #[derive(Debug, Clone, Copy)]
 pub struct Entry<'r> {
-    flag: &'r Compiled,
+    slot: &'r Slot,
     revision: Revision,
 }
 
 impl<'r> Entry<'r> {
     /// Its key.
     pub fn key(&self) -> &'r str {
-        &self.flag.key
+        &self.slot.flag.key
     }
 
     /// Whether client-kind keys may see its results.
     pub fn client_visible(&self) -> bool {
-        self.flag.client_visible
+        self.slot.flag.client_visible
     }
 
     /// What it was compiled from.
     pub fn document(&self) -> &'r Read<Flag> {
-        &self.flag.document
+        &self.slot.flag.document
     }
 
     /// Answers for it, as [`Ruleset::evaluate`] does.
@@ -337,7 +357,9 @@ impl<'r> Entry<'r> {
 
     #[inline]
     fn answer(&self, asked: Asked<'_>) -> Resolution<'r> {
-        Resolution::new(self.flag, self.flag.answer(asked, &mut Nobody), self.revision)
+        let flag = &*self.slot.flag;
+        let answer = self.slot.fixed.unwrap_or_else(|| flag.answer(asked, &mut Nobody));
+        Resolution::new(flag, answer, self.revision)
     }
 }
 
@@ -367,7 +389,7 @@ mod tests {
         let flags = BTreeMap::from([("b".to_owned(), Some(flag()))]);
         let after = before.apply(&Delta { revision: 8, flags, ..Delta::default() }, &KeyLists::default());
         let shared: Vec<_> =
-            before.flags.iter().zip(&*after.flags).map(|(one, other)| Arc::ptr_eq(one, other)).collect();
+            before.flags.iter().zip(&*after.flags).map(|(a, b)| Arc::ptr_eq(&a.flag, &b.flag)).collect();
         assert_eq!(shared, [true, false, true]);
         assert_eq!((before.revision(), after.revision()), (7, 8));
     }

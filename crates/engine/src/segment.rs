@@ -9,7 +9,7 @@ use crate::evaluate::Asked;
 use crate::json::Violations;
 use crate::key_list::KeyList;
 use crate::model::{self, Read};
-use crate::steps::Steps;
+use crate::steps::{Steps, tests_of};
 use crate::surroundings::Surroundings;
 use crate::test::Scope;
 use crate::trace::{Event, Listener, Membership};
@@ -84,7 +84,10 @@ impl Segment {
         let included = Keys::new(&segment.included, surroundings, "included", violations);
         let excluded = Keys::new(&segment.excluded, surroundings, "excluded", violations);
         let scope = Scope { surroundings, gate_salt: &format!("{key}:segment") };
-        let when = segment.when.as_ref().and_then(|when| Steps::new(when, &scope, "when", violations));
+        let when = segment.when.as_ref().and_then(|when| {
+            let tests = tests_of(when, &scope, "when", violations)?;
+            Some(Steps::new([(when, tests)].into_iter()))
+        });
         let weight = when.as_ref().map_or(0, Steps::weight).saturating_add(1);
         let document = Arc::clone(document);
         violations.is_empty().then(|| Self { key: key.into(), document, included, excluded, when, weight })
@@ -108,7 +111,7 @@ impl Segment {
             }
         }
         match &self.when {
-            Some(when) => Membership::Condition(when.hold(asked, listener)),
+            Some(when) => Membership::Condition(when.first_that_holds(asked, listener).is_some()),
             None => Membership::NoCondition,
         }
     }

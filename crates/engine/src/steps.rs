@@ -2,8 +2,8 @@
 //!
 //! `{"all": [a, {"any": [b, c]}, {"not": d}]}` becomes four steps. A step that holds and one that does not lead
 //! on to another step or to an end, so `all`, `any` and `not` cost nothing when asked: they only say where the
-//! jumps go. Steps are made back to front, so that every jump goes to a lower place: whatever was compiled
-//! ends after at most as many tests as it has steps.
+//! jumps go. The rules of a flag are one row too: where one fails, the next begins. Steps are made back to
+//! front, so that every jump goes to a lower place: a question ends after at most as many tests as there are.
 
 use std::fmt::Display;
 
@@ -13,10 +13,10 @@ use crate::model::{Condition, MOST_DEPTH};
 use crate::test::{Scope, Test};
 use crate::trace::{Event, Listener};
 
-/// A compiled condition.
+/// Conditions that are tried in order until one holds.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Steps {
-    /// The last is the condition's first part.
+    /// The last is the first condition's first part.
     steps: Box<[Step]>,
     first: Next,
 }
@@ -28,52 +28,94 @@ struct Step {
     otherwise: Next,
 }
 
-/// The place of the next step; places that no step has are the ends.
+/// Where to go on: the place of a step, or an end, which counts down from the top.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Next(u32);
 
 impl Next {
-    const HOLDS: Self = Self(u32::MAX);
-    const FAILS: Self = Self(u32::MAX - 1);
+    /// No condition holds.
+    const NONE: Self = Self(u32::MAX);
+
+    /// The `nth` condition holds.
+    fn holds(nth: u32) -> Self {
+        Self((u32::MAX - 1).saturating_sub(nth))
+    }
+
+    /// Which condition holds, at an end.
+    fn held(self) -> Option<u32> {
+        (u32::MAX - 1).checked_sub(self.0)
+    }
+}
+
+/// The tests of one condition, in the order in which its parts are written. Tells all that is wrong with them,
+/// below `path`, and gives nothing then.
+pub(crate) fn tests_of(
+    condition: &Condition,
+    scope: &Scope<'_>,
+    path: impl Display,
+    violations: &mut Violations,
+) -> Option<Vec<Test>> {
+    // What was read is never too deep; what was put together by hand may be.
+    if condition.is_deeper_than(MOST_DEPTH) {
+        violations.add(path, format_args!("is nested deeper than {MOST_DEPTH} levels"));
+        return None;
+    }
+    let mut tests = Some(Vec::new());
+    let mut faults = Vec::new();
+    let mut place = 0;
+    condition.each_part(&mut |part| {
+        match (Test::new(part, scope), &mut tests) {
+            (Ok(test), Some(tests)) => tests.push(test),
+            (Ok(_), None) => {}
+            (Err(why), _) => {
+                faults.extend(why.into_iter().map(|(way, message)| (place, way, message)));
+                tests = None;
+            }
+        }
+        place += 1;
+    });
+    if !faults.is_empty() {
+        let parts = condition.parts();
+        for (place, way, message) in faults {
+            let to_part = parts.get(place).map_or("", |(to_part, _)| to_part.as_str());
+            violations.add(format_args!("{path}{to_part}{way}"), message);
+        }
+    }
+    tests
 }
 
 impl Steps {
-    /// Compiles a condition. Tells all that is wrong with it, below `path`, and gives nothing then.
-    pub(crate) fn new(
-        condition: &Condition,
-        scope: &Scope<'_>,
-        path: impl Display,
-        violations: &mut Violations,
-    ) -> Option<Self> {
-        let mut builder = Builder { scope, steps: Some(Vec::new()), made: 0, faults: Vec::new() };
-        let first = builder.push(condition, Next::HOLDS, Next::FAILS, 1);
-        if !builder.faults.is_empty() {
-            let parts = condition.parts();
-            // Found back to front.
-            for (part, way, message) in builder.faults.into_iter().rev() {
-                let place = parts.len().checked_sub(1 + part).and_then(|place| parts.get(place));
-                let to_part = place.map_or("", |(path, _)| path.as_str());
-                violations.add(format_args!("{path}{to_part}{way}"), message);
-            }
-            return None;
+    /// Puts conditions in a row, each with its tests.
+    pub(crate) fn new<'c>(
+        conditions: impl DoubleEndedIterator<Item = (&'c Condition, Vec<Test>)> + ExactSizeIterator,
+    ) -> Self {
+        let mut steps = Vec::new();
+        let mut first = Next::NONE;
+        for (nth, (condition, mut tests)) in (0_u32..).zip(conditions).collect::<Vec<_>>().into_iter().rev() {
+            first = push(condition, &mut tests, &mut steps, Next::holds(nth), first);
         }
-        builder.steps.map(|steps| Self { steps: steps.into(), first })
+        Self { steps: steps.into(), first }
     }
 
-    /// Whether it holds.
+    /// Which of the conditions is the first that holds.
     #[inline]
-    pub(crate) fn hold<'r>(&'r self, asked: Asked<'_>, listener: &mut impl Listener<'r>) -> bool {
+    pub(crate) fn first_that_holds<'r>(
+        &'r self,
+        asked: Asked<'_>,
+        listener: &mut impl Listener<'r>,
+    ) -> Option<u32> {
         let mut next = self.first;
         while let Some(step) = self.steps.get(next.0 as usize) {
             let holds = step.test.holds(asked, listener);
             listener.hear(|| Event::Tested {
                 part: self.steps.len() - 1 - next.0 as usize,
                 seen: step.test.seen(asked),
+                readable: step.test.reads(asked),
                 holds,
             });
             next = if holds { step.then } else { step.otherwise };
         }
-        next == Next::HOLDS
+        next.held()
     }
 
     /// How much there is to test, segments gone into.
@@ -82,56 +124,28 @@ impl Steps {
     }
 }
 
-struct Builder<'a> {
-    scope: &'a Scope<'a>,
-    /// None once one of them could not be made.
-    steps: Option<Vec<Step>>,
-    /// How many parts were seen.
-    made: usize,
-    /// Part counted from the last, way within it, what is wrong.
-    faults: Vec<(usize, String, String)>,
-}
-
-impl Builder<'_> {
-    /// Adds what tests `condition` and then goes to one of two places; says where that begins.
-    fn push(&mut self, condition: &Condition, then: Next, otherwise: Next, depth: usize) -> Next {
-        if depth > MOST_DEPTH {
-            self.fault(String::new(), format!("is nested deeper than {MOST_DEPTH} levels"));
-            return Next::FAILS;
+/// Adds what tests `condition` and then goes to one of two places; says where that begins. Takes the tests from
+/// their end.
+fn push(
+    condition: &Condition,
+    tests: &mut Vec<Test>,
+    steps: &mut Vec<Step>,
+    then: Next,
+    otherwise: Next,
+) -> Next {
+    match condition {
+        Condition::All(all) => {
+            all.iter().rev().fold(then, |next, child| push(child, tests, steps, next, otherwise))
         }
-        match condition {
-            Condition::All(all) => {
-                all.iter().rev().fold(then, |next, child| self.push(child, next, otherwise, depth + 1))
-            }
-            Condition::Any(any) => {
-                any.iter().rev().fold(otherwise, |next, child| self.push(child, then, next, depth + 1))
-            }
-            Condition::Not(child) => self.push(child, otherwise, then, depth + 1),
-            part => self.push_step(part, then, otherwise),
+        Condition::Any(any) => {
+            any.iter().rev().fold(otherwise, |next, child| push(child, tests, steps, then, next))
         }
-    }
-
-    fn push_step(&mut self, part: &Condition, then: Next, otherwise: Next) -> Next {
-        let test = match Test::new(part, self.scope) {
-            Ok(test) => Some(test),
-            Err(faults) => {
-                for (way, message) in faults {
-                    self.fault(way, message);
-                }
-                None
-            }
-        };
-        self.made += 1;
-        let Some(steps) = &mut self.steps else { return Next::FAILS };
-        let at = Next(u32::try_from(steps.len()).unwrap_or_default());
-        match test {
-            Some(test) => steps.push(Step { test, then, otherwise }),
-            None => self.steps = None,
+        Condition::Not(child) => push(child, tests, steps, otherwise, then),
+        Condition::Segment(_) | Condition::Bucket(_) | Condition::Leaf(_) => {
+            let at = u32::try_from(steps.len()).map_or(Next::NONE, Next);
+            // There is one test for each part.
+            steps.extend(tests.pop().map(|test| Step { test, then, otherwise }));
+            at
         }
-        at
-    }
-
-    fn fault(&mut self, way: String, message: String) {
-        self.faults.push((self.made, way, message));
     }
 }

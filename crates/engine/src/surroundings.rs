@@ -1,9 +1,11 @@
 //! What a flag or a segment is compiled against: everything it may name.
 
-use std::collections::BTreeMap;
+use std::cell::RefCell;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use crate::compile::Compiled;
+use crate::context::Path;
 use crate::json::{Violation, Violations};
 use crate::key_list::{KeyList, KeyLists};
 use crate::model::{self, List, Read};
@@ -27,18 +29,41 @@ pub(crate) struct KnownSegment {
 pub(crate) type Segments = BTreeMap<String, KnownSegment>;
 pub(crate) type Lists = BTreeMap<String, Arc<Read<List>>>;
 
+/// What is not compiled itself.
+#[derive(Clone, Copy)]
+pub(crate) struct Given<'a> {
+    pub(crate) lists: &'a Lists,
+    /// None where only what was written is checked: a list that is named by its digest is taken for good.
+    pub(crate) key_lists: Option<&'a KeyLists>,
+    /// Paths that were met already.
+    pub(crate) paths: &'a Paths,
+}
+
 /// Everything that can be named.
 #[derive(Clone, Copy)]
 pub(crate) struct Surroundings<'a> {
-    pub(crate) lists: &'a Lists,
+    pub(crate) given: Given<'a>,
+    /// Segments that are compiled already.
     pub(crate) segments: &'a Segments,
-    /// None where only what was written is checked: a list that is named by its digest is taken for good.
-    pub(crate) key_lists: Option<&'a KeyLists>,
     /// Flags that are compiled already.
     pub(crate) flags: &'a dyn Fn(&str) -> Option<Arc<Compiled>>,
 }
 
+/// Each path once: flags of one environment look at the same few attributes.
+#[derive(Debug, Default)]
+pub(crate) struct Paths(RefCell<HashMap<Box<str>, Arc<Path>>>);
+
 impl<'a> Surroundings<'a> {
+    pub(crate) fn path(&self, name: &str) -> Arc<Path> {
+        let mut paths = self.given.paths.0.borrow_mut();
+        if let Some(path) = paths.get(name) {
+            return Arc::clone(path);
+        }
+        let path = Arc::new(Path::new(name));
+        paths.insert(name.into(), Arc::clone(&path));
+        path
+    }
+
     pub(crate) fn segment(&self, key: &str) -> Result<Arc<Segment>, String> {
         let known = self.segments.get(key).ok_or_else(|| {
             format!("there is no segment {key:?} in this environment; make it first, or mend the key")
@@ -50,7 +75,7 @@ impl<'a> Surroundings<'a> {
     }
 
     pub(crate) fn list(&self, key: &str) -> Result<&'a List, String> {
-        let list = self.lists.get(key).ok_or_else(|| {
+        let list = self.given.lists.get(key).ok_or_else(|| {
             format!(
                 "there is no context list {key:?}; make a context field of this key first, or give values"
             )
@@ -59,7 +84,7 @@ impl<'a> Surroundings<'a> {
     }
 
     pub(crate) fn key_list(&self, sha256: &str, count: u64) -> Result<Arc<KeyList>, String> {
-        let Some(key_lists) = self.key_lists else { return Ok(Arc::default()) };
+        let Some(key_lists) = self.given.key_lists else { return Ok(Arc::default()) };
         let list = key_lists.get(sha256).ok_or_else(|| format!("the list {sha256} was not fetched"))?;
         if list.len() as u64 != count {
             return Err(format!("the list {sha256} has {} keys; {count} are expected", list.len()));

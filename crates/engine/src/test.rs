@@ -8,14 +8,16 @@ use serde_json::Value;
 use crate::bucket::Salted;
 use crate::context::{Attribute, Path};
 use crate::evaluate::Asked;
+use crate::explain::cut;
+use crate::fold::Folded;
 use crate::instant;
 use crate::model::{Condition, Gate, Leaf, Operands, Operator, Spread};
 use crate::network::{Address, Network};
 use crate::pattern::Pattern;
 use crate::segment::Segment;
 use crate::surroundings::Surroundings;
-use crate::text::{self, NumberText, contains, ends_with, fold_text, starts_with};
-use crate::trace::{Event, Listener};
+use crate::text::{self, Needle, NumberText, contains_any, ends_with, start, starts_with_any};
+use crate::trace::{Divider, Event, Listener};
 use crate::values::Values;
 use crate::version::{Range, Version};
 
@@ -32,7 +34,8 @@ pub(crate) struct Scope<'a> {
 /// A test.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Test {
-    Compare(Path, Comparison),
+    /// Paths are shared: all flags of a ruleset look at the same few.
+    Compare(Arc<Path>, Comparison),
     Segment(Arc<Segment>),
     Gate(Box<CompiledGate>),
 }
@@ -40,11 +43,13 @@ pub(crate) enum Test {
 #[derive(Debug, PartialEq)]
 pub(crate) enum Comparison {
     Same(Box<Values>),
+    /// Most values are a few texts that are nothing but texts.
+    SameText(Box<[Needle]>),
     Different(Box<Values>),
     /// The parts are folded where case is ignored.
     Text {
         place: Place,
-        parts: Box<[Box<str>]>,
+        parts: Box<[Needle]>,
         ignore_case: bool,
     },
     Matches(Box<[Pattern]>),
@@ -82,15 +87,21 @@ pub(crate) struct CompiledGate {
 /// Whom a split or a gate puts into a bucket, and how.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Unit {
+    divider: Divider,
     /// Where to look for the key; the targeting key if there are none.
-    by: Box<[Path]>,
+    by: Box<[Arc<Path>]>,
     salted: Salted,
 }
 
 impl Unit {
-    pub(crate) fn new(spread: &Spread, salt: &str) -> Self {
-        let by = spread.by.iter().map(|path| Path::new(path)).collect();
-        Self { by, salted: Salted::new(spread.hash, spread.salt.as_deref().unwrap_or(salt)) }
+    pub(crate) fn new(
+        divider: Divider,
+        spread: &Spread,
+        salt: &str,
+        surroundings: &Surroundings<'_>,
+    ) -> Self {
+        let by = spread.by.iter().map(|path| surroundings.path(path)).collect();
+        Self { divider, by, salted: Salted::new(spread.hash, spread.salt.as_deref().unwrap_or(salt)) }
     }
 
     /// The bucket of whom the context speaks of; none if there is no key.
@@ -109,7 +120,7 @@ impl Unit {
     #[inline]
     fn place_of<'r>(&self, key: &str, listener: &mut impl Listener<'r>) -> u32 {
         let place = self.salted.place(key);
-        listener.hear(|| Event::Bucketed { key: key.to_owned(), place });
+        listener.hear(|| Event::Bucketed { by: self.divider, key: cut(key), place });
         place
     }
 }
@@ -118,7 +129,7 @@ impl Test {
     pub(crate) fn new(part: &Condition, scope: &Scope<'_>) -> Result<Self, Faults> {
         match part {
             Condition::Leaf(leaf) => {
-                Ok(Self::Compare(Path::new(&leaf.attribute), Comparison::new(leaf, scope)?))
+                Ok(Self::Compare(scope.surroundings.path(&leaf.attribute), Comparison::new(leaf, scope)?))
             }
             Condition::Segment(key) => scope
                 .surroundings
@@ -126,7 +137,7 @@ impl Test {
                 .map(Self::Segment)
                 .map_err(|why| vec![(".segment".to_owned(), why)]),
             Condition::Bucket(Gate { from, to, spread }) => {
-                let unit = Unit::new(spread, scope.gate_salt);
+                let unit = Unit::new(Divider::Gate, spread, scope.gate_salt, scope.surroundings);
                 Ok(Self::Gate(Box::new(CompiledGate { from: *from, to: *to, unit })))
             }
             // Trees are taken apart before.
@@ -148,8 +159,18 @@ impl Test {
     /// What stands where a comparison looks, for who wants to know why; segments and gates tell for themselves.
     pub(crate) fn seen(&self, asked: Asked<'_>) -> Option<Value> {
         match self {
-            Self::Compare(path, _) => asked.context.attribute(path).to_value(),
+            Self::Compare(path, _) => asked.context.seen(path),
             Self::Segment(_) | Self::Gate(_) => None,
+        }
+    }
+
+    /// Whether a comparison can read anything of what stands there, for who wants to know why.
+    pub(crate) fn reads(&self, asked: Asked<'_>) -> bool {
+        match self {
+            Self::Compare(path, comparison) => {
+                asked.context.attribute(path).any(|element| comparison.reads(element))
+            }
+            Self::Segment(_) | Self::Gate(_) => false,
         }
     }
 
@@ -182,14 +203,21 @@ impl Comparison {
             return Err(fault(".values", &message));
         }
         match operator {
-            Operator::Equals | Operator::In => same(values, leaf.ignore_case).map(Self::Same),
+            Operator::Equals | Operator::In => {
+                same(values, leaf.ignore_case).map(|values| match values.few_texts() {
+                    Some(texts) => Self::SameText(texts.into()),
+                    None => Self::Same(values),
+                })
+            }
             Operator::NotEquals | Operator::NotIn => same(values, leaf.ignore_case).map(Self::Different),
             Operator::Contains => Self::text(Place::Inside, leaf, values),
             Operator::StartsWith => Self::text(Place::Front, leaf, values),
             Operator::EndsWith => Self::text(Place::End, leaf, values),
-            Operator::Matches => {
-                each(values, |value| Pattern::new(text_of(value)?, leaf.ignore_case)).map(Self::Matches)
-            }
+            Operator::Matches => each(values, |value| match text_of(value)? {
+                "" => Err("matches looks for patterns that are not empty".to_owned()),
+                source => Pattern::new(source, leaf.ignore_case),
+            })
+            .map(Self::Matches),
             Operator::Gt => one(values, number).map(|bound| Self::Number(Order::Above, bound)),
             Operator::Gte => one(values, number).map(|bound| Self::Number(Order::NotBelow, bound)),
             Operator::Lt => one(values, number).map(|bound| Self::Number(Order::Below, bound)),
@@ -209,7 +237,7 @@ impl Comparison {
             if text.is_empty() {
                 return Err(format!("{} looks for texts that are not empty", leaf.operator.name()));
             }
-            Ok(if leaf.ignore_case { fold_text(text).into() } else { text.into() })
+            Ok(if leaf.ignore_case { Needle::new(Folded::default().of(text)) } else { Needle::new(text) })
         })?;
         Ok(Self::Text { place, parts, ignore_case: leaf.ignore_case })
     }
@@ -217,6 +245,13 @@ impl Comparison {
     #[inline]
     fn holds(&self, attribute: Attribute<'_>) -> bool {
         match self {
+            Self::SameText(texts) => attribute.any(|element| match element {
+                Attribute::Text(text) => {
+                    let start = start(text);
+                    texts.iter().any(|one| one.is(text, start))
+                }
+                _ => false,
+            }),
             Self::Same(values) => attribute.any(|element| values.have(element) == Some(true)),
             Self::Different(values) => {
                 let mut readable = false;
@@ -232,47 +267,46 @@ impl Comparison {
         }
     }
 
+    /// Whether it can read an element of a list, or what is no list.
+    fn reads(&self, element: Attribute<'_>) -> bool {
+        match self {
+            Self::SameText(_) => {
+                matches!(element, Attribute::Text(_) | Attribute::Number(_) | Attribute::Boolean(_))
+            }
+            Self::Same(values) | Self::Different(values) => values.have(element).is_some(),
+            Self::Text { .. } | Self::Matches(_) => with_text(element, |_| true),
+            Self::Number(..) => number_in(element).is_some(),
+            Self::Instant(..) => instant_in(element).is_some(),
+            Self::Version(_) => text_in(element).is_some_and(|text| Version::parse(text).is_some()),
+            Self::Network(_) => text_in(element).is_some_and(|text| Address::parse(text).is_some()),
+            Self::Exists => element != Attribute::Missing,
+        }
+    }
+
     /// Of one element of a list, or of what is no list.
     fn holds_for(&self, element: Attribute<'_>) -> bool {
         match self {
-            Self::Text { place, parts, ignore_case } => with_text(element, |text| {
-                let found = match place {
-                    Place::Inside => contains,
-                    Place::Front => starts_with,
-                    Place::End => ends_with,
-                };
-                parts.iter().any(|part| found(text, part, *ignore_case))
+            Self::Text { place, parts, ignore_case } => with_text(element, |text| match place {
+                Place::Front => starts_with_any(text, parts, *ignore_case),
+                Place::Inside => contains_any(text, parts, *ignore_case),
+                Place::End => parts.iter().any(|part| ends_with(text, part.text(), *ignore_case)),
             }),
             Self::Matches(patterns) => {
                 with_text(element, |text| patterns.iter().any(|pattern| pattern.is_in(text)))
             }
-            Self::Number(order, bound) => {
-                let number = match element {
-                    Attribute::Number(number) => Some(number),
-                    Attribute::Text(text) => text::number(text).filter(|number| number.is_finite()),
-                    _ => None,
-                };
-                number.and_then(|number| number.partial_cmp(bound)).is_some_and(|stands| order.allows(stands))
-            }
+            Self::Number(order, bound) => number_in(element)
+                .and_then(|number| number.partial_cmp(bound))
+                .is_some_and(|stands| order.allows(stands)),
             Self::Instant(order, bound) => {
-                let instant = match element {
-                    Attribute::Number(number) => instant::of_number(number),
-                    Attribute::Text(text) => instant::parse(text),
-                    _ => None,
-                };
-                instant.is_some_and(|instant| order.allows(instant.cmp(bound)))
+                instant_in(element).is_some_and(|instant| order.allows(instant.cmp(bound)))
             }
-            Self::Version(ranges) => match element {
-                Attribute::Text(text) => Version::parse(text)
-                    .is_some_and(|version| ranges.iter().any(|range| range.holds(&version))),
-                _ => false,
-            },
-            Self::Network(networks) => match element {
-                Attribute::Text(text) => Address::parse(text)
-                    .is_some_and(|address| networks.iter().any(|network| network.holds(address))),
-                _ => false,
-            },
-            Self::Same(_) | Self::Different(_) | Self::Exists => false,
+            Self::Version(ranges) => text_in(element)
+                .and_then(Version::parse)
+                .is_some_and(|version| ranges.iter().any(|range| range.holds(&version))),
+            Self::Network(networks) => text_in(element)
+                .and_then(Address::parse)
+                .is_some_and(|address| networks.iter().any(|network| network.holds(address))),
+            Self::Same(_) | Self::SameText(_) | Self::Different(_) | Self::Exists => false,
         }
     }
 }
@@ -294,6 +328,32 @@ fn with_text(element: Attribute<'_>, test: impl FnOnce(&str) -> bool) -> bool {
         Attribute::Text(text) => test(text),
         Attribute::Number(number) => test(NumberText::default().of(number)),
         Attribute::Missing | Attribute::Boolean(_) | Attribute::List(_) | Attribute::Object => false,
+    }
+}
+
+#[inline]
+fn text_in(element: Attribute<'_>) -> Option<&str> {
+    match element {
+        Attribute::Text(text) => Some(text),
+        _ => None,
+    }
+}
+
+#[inline]
+fn number_in(element: Attribute<'_>) -> Option<f64> {
+    match element {
+        Attribute::Number(number) => Some(number),
+        Attribute::Text(text) => text::number(text).filter(|number| number.is_finite()),
+        _ => None,
+    }
+}
+
+#[inline]
+fn instant_in(element: Attribute<'_>) -> Option<i64> {
+    match element {
+        Attribute::Number(number) => instant::of_number(number),
+        Attribute::Text(text) => instant::parse(text),
+        _ => None,
     }
 }
 

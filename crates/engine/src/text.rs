@@ -1,6 +1,6 @@
 //! Text as the contract compares it, and the ways between texts and the other types.
 
-use std::borrow::Cow;
+use crate::fold::{Folded, fold};
 
 /// How a text begins: its first eight bytes, filled up with zeros. Most texts differ there already, and many
 /// names are no longer.
@@ -18,26 +18,6 @@ pub(crate) fn same(start: u64, text: &str, other_start: u64, other: &str) -> boo
     start == other_start && text.len() == other.len() && (text.len() <= 8 || text == other)
 }
 
-/// A code point without its case: alone, by no locale, to the first code point of its lower case, as Unicode
-/// 16.0 has it. The standard library knows Unicode 17.0; what that added is left as it is. (A table that all
-/// SDKs share takes this place with the rest of the text operators.)
-pub(crate) fn fold(point: char) -> char {
-    match point {
-        point if point.is_ascii() => point.to_ascii_lowercase(),
-        '\u{A7CE}' | '\u{A7D2}' | '\u{A7D4}' | '\u{16EA0}'..='\u{16EB8}' => point,
-        point => point.to_lowercase().next().unwrap_or(point),
-    }
-}
-
-/// A text, each code point folded. Borrows where there is nothing to fold.
-pub(crate) fn fold_text(text: &str) -> Cow<'_, str> {
-    if text.chars().all(|point| fold(point) == point) {
-        Cow::Borrowed(text)
-    } else {
-        Cow::Owned(text.chars().map(fold).collect())
-    }
-}
-
 /// Whether a text, folded, is `folded`.
 pub(crate) fn folds_to(text: &str, folded: &str) -> bool {
     if text.is_ascii() {
@@ -45,6 +25,64 @@ pub(crate) fn folds_to(text: &str, folded: &str) -> bool {
         return text.eq_ignore_ascii_case(folded);
     }
     text.chars().map(fold).eq(folded.chars())
+}
+
+/// A text that others are searched for: how it begins, and all of it.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Needle {
+    start: u64,
+    text: Box<str>,
+}
+
+impl Needle {
+    pub(crate) fn new(text: &str) -> Self {
+        Self { start: start(text), text: text.into() }
+    }
+
+    /// Whether it is the same as `text`, which begins with `text_start`.
+    #[inline]
+    pub(crate) fn is(&self, text: &str, text_start: u64) -> bool {
+        same(self.start, &self.text, text_start, text)
+    }
+
+    pub(crate) fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// Whether it may stand in front of a text that begins with `text_start`, as far as that tells.
+    #[inline]
+    fn may_begin(&self, text_start: u64) -> bool {
+        let unseen =
+            64_u32.saturating_sub(u32::try_from(self.text.len()).map_or(64, |bytes| bytes.saturating_mul(8)));
+        // What was shifted out of sight altogether says nothing against it.
+        (self.start ^ text_start).checked_shl(unseen).is_none_or(|differs| differs == 0)
+    }
+}
+
+/// Whether a text has one of `parts` in front. With `ignore_case` the text is folded, and the parts were folded
+/// before.
+pub(crate) fn starts_with_any(text: &str, parts: &[Needle], ignore_case: bool) -> bool {
+    let mut begins = start(text);
+    if ignore_case {
+        begins = if begins & NOT_ASCII == 0 {
+            lower(begins)
+        } else {
+            return parts.iter().any(|part| starts_with(text, &part.text, true));
+        };
+    }
+    let mut likely = parts.iter().filter(|part| part.may_begin(begins));
+    likely.any(|part| {
+        text.len() >= part.text.len() && (part.text.len() <= 8 || starts_with(text, &part.text, ignore_case))
+    })
+}
+
+/// The upper bit of each byte.
+const NOT_ASCII: u64 = 0x8080_8080_8080_8080;
+
+/// Eight ASCII bytes without their case.
+#[inline]
+fn lower(bytes: u64) -> u64 {
+    u64::from_le_bytes(bytes.to_le_bytes().map(|byte| byte.to_ascii_lowercase()))
 }
 
 /// Whether a text has `part` in front. With `ignore_case` the text is folded, and `part` was folded before.
@@ -67,13 +105,12 @@ pub(crate) fn ends_with(text: &str, part: &str, ignore_case: bool) -> bool {
     begins(text.chars().rev().map(fold), part.chars().rev())
 }
 
-/// Whether a text has `part` inside. With `ignore_case` the text is folded, and `part` was folded before.
-pub(crate) fn contains(text: &str, part: &str, ignore_case: bool) -> bool {
-    if !ignore_case {
-        return text.contains(part);
-    }
-    // In place, at each code point: parts are short, and nothing is allocated.
-    text.char_indices().any(|(at, _)| text.get(at..).is_some_and(|rest| starts_with(rest, part, true)))
+/// Whether a text has one of `parts` inside. With `ignore_case` the text is folded, and the parts were folded
+/// before.
+pub(crate) fn contains_any(text: &str, parts: &[Needle], ignore_case: bool) -> bool {
+    let mut folded = Folded::default();
+    let text = if ignore_case { folded.of(text) } else { text };
+    parts.iter().any(|part| text.contains(&*part.text))
 }
 
 fn begins(mut text: impl Iterator<Item = char>, mut part: impl Iterator<Item = char>) -> bool {
@@ -133,19 +170,6 @@ mod tests {
     use super::*;
 
     #[test]
-    fn folds_as_unicode_16_does() {
-        assert_eq!(
-            char::UNICODE_VERSION,
-            (17, 0, 0),
-            "what a newer library adds must be left out of `fold` too"
-        );
-        assert_eq!(fold('\u{A7DC}'), '\u{19B}', "16.0 added it");
-        for point in ['\u{A7CE}', '\u{A7D2}', '\u{A7D4}', '\u{16EA0}', '\u{16EB8}'] {
-            assert_eq!(fold(point), point, "17.0 added it");
-        }
-    }
-
-    #[test]
     fn numbers_are_json_numbers_to_the_letter() {
         for (text, value) in [
             ("0", 0.0),
@@ -190,16 +214,34 @@ mod tests {
     }
 
     #[test]
-    fn folding_looks_at_one_code_point() {
-        assert_eq!(fold_text("ΟΔΟΣ"), "οδοσ", "no final sigma");
-        assert_eq!(fold_text("İ"), "i");
-        assert_eq!(fold_text("ẞ"), "ß");
-        assert_eq!(fold_text("STRASSE"), "strasse");
-        assert!(matches!(fold_text("straße"), Cow::Borrowed("straße")));
+    fn texts_are_compared_with_what_is_folded() {
         assert!(folds_to("ÄB", "äb") && !folds_to("ÄB", "ä") && !folds_to("Ä", "äb"));
         assert_eq!(
             (boolean("TrUe"), boolean("FALSE"), boolean("yes"), boolean("")),
             (Some(true), Some(false), None, None)
         );
+    }
+
+    /// Texts and parts around eight bytes, where another way is taken.
+    #[test]
+    fn parts_are_found_in_front_whatever_their_length() {
+        let texts =
+            ["", "a", "ADMIN", "Admin-1", "admin-12", "ADMIN-123", "Ädmin-12", "admi\u{212A}", "İstanbul-x"];
+        for text in texts {
+            for part in texts.iter().flat_map(|text| text.char_indices().map(|(end, _)| &text[..end])) {
+                for ignore_case in [false, true] {
+                    let fold = |text: &str| -> String {
+                        if ignore_case { text.chars().map(fold).collect() } else { text.to_owned() }
+                    };
+                    let needles = [Needle::new("never in front"), Needle::new(&fold(part))];
+                    let found = starts_with_any(text, &needles, ignore_case);
+                    assert_eq!(found, fold(text).starts_with(&fold(part)), "{text:?} {part:?} {ignore_case}");
+                    let inside = contains_any(text, &needles, ignore_case);
+                    assert_eq!(inside, fold(text).contains(&fold(part)), "{text:?} {part:?} {ignore_case}");
+                    let end = ends_with(text, &fold(part), ignore_case);
+                    assert_eq!(end, fold(text).ends_with(&fold(part)), "{text:?} {part:?} {ignore_case}");
+                }
+            }
+        }
     }
 }

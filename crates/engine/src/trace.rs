@@ -36,25 +36,33 @@ pub(crate) enum Event<'r> {
     Required { answer: Option<Answer>, holds: bool },
     /// The targets were looked through.
     Targets { hit: bool },
-    /// A rule is tried, by its place in the document.
-    Rule(u32),
-    /// What its condition came to.
-    RuleHolds(bool),
-    /// A condition's part was tested, by its place among them; see `Condition::parts`.
+    /// The rules, or a segment's condition, were tested in one part: by its place among all parts of all rules
+    /// that are tried, in the order in which they are; see `Condition::parts`.
     Tested {
         part: usize,
-        /// What stands in the context where a comparison looks; none if it is missing.
+        /// What stands in the context where a comparison looks; none if nothing does.
         seen: Option<Value>,
+        /// Whether the comparison can read any of that.
+        readable: bool,
         holds: bool,
     },
     /// A segment is asked; the events of its condition follow.
     Segment { key: &'r str, document: &'r Read<model::Segment> },
     /// What it came to, and by what.
     SegmentHolds(Membership),
-    /// A key found its bucket.
-    Bucketed { key: String, place: u32 },
+    /// So many tests were made after those that were told.
+    LeftOut(usize),
+    /// A key found its bucket, for a gate or a split.
+    Bucketed { by: Divider, key: String, place: u32 },
     /// An earlier assignment came before the bucket.
     Assigned,
+}
+
+/// What divides callers by their buckets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Divider {
+    Gate,
+    Split,
 }
 
 /// Why a segment holds, or does not.

@@ -6,7 +6,8 @@ use foldhash::fast::FixedState;
 use serde_json::Value;
 
 use crate::context::Attribute;
-use crate::text::{self, fold_text, folds_to, same, start};
+use crate::fold::Folded;
+use crate::text::{self, Needle, folds_to, start};
 
 /// Up to this many texts are compared one after the other; more are hashed.
 const FEW: usize = 8;
@@ -32,8 +33,8 @@ impl Values {
         for value in values {
             match Attribute::of(value) {
                 Attribute::Text(text) => {
-                    let folded = if ignore_case { fold_text(text) } else { text.into() };
-                    texts.push(folded.into_owned().into_boxed_str());
+                    let mut folded = Folded::default();
+                    texts.push(if ignore_case { folded.of(text).into() } else { text.into() });
                     spelled_numbers.extend(text::number(text));
                     spelled_booleans.extend(text::boolean(text));
                 }
@@ -55,6 +56,16 @@ impl Values {
             spelled_numbers: Numbers::new(spelled_numbers),
             booleans,
             spelled_booleans,
+        }
+    }
+
+    /// The texts, if there is nothing else to compare with: no case to ignore, and no text that spells a number
+    /// or a boolean.
+    pub(crate) fn few_texts(&self) -> Option<&[Needle]> {
+        let plain = !self.ignore_case && self.spelled_numbers.0.is_empty() && !self.spelled_booleans.any();
+        match &self.texts {
+            Texts::Few(texts) if plain => Some(texts),
+            Texts::Few(_) | Texts::Many(_) => None,
         }
     }
 
@@ -92,22 +103,15 @@ impl Values {
 /// Texts, folded where case is ignored.
 #[derive(Debug, Clone, PartialEq)]
 enum Texts {
-    Few(Box<[Few]>),
+    Few(Box<[Needle]>),
     // The hasher is fixed: the values are an author's, and what is compiled must not depend on chance.
     Many(HashSet<Box<str>, FixedState>),
-}
-
-/// A text, and how it begins: most texts differ there already.
-#[derive(Debug, Clone, PartialEq)]
-struct Few {
-    start: u64,
-    text: Box<str>,
 }
 
 impl Texts {
     fn new(texts: Vec<Box<str>>) -> Self {
         if texts.len() <= FEW {
-            Self::Few(texts.into_iter().map(|text| Few { start: start(&text), text }).collect())
+            Self::Few(texts.iter().map(|text| Needle::new(text)).collect())
         } else {
             Self::Many(texts.into_iter().collect())
         }
@@ -116,12 +120,12 @@ impl Texts {
     #[inline]
     fn have(&self, text: &str, ignore_case: bool) -> bool {
         match self {
-            Self::Few(texts) if ignore_case => texts.iter().any(|one| folds_to(text, &one.text)),
+            Self::Few(texts) if ignore_case => texts.iter().any(|one| folds_to(text, one.text())),
             Self::Few(texts) => {
                 let start = start(text);
-                texts.iter().any(|one| same(one.start, &one.text, start, text))
+                texts.iter().any(|one| one.is(text, start))
             }
-            Self::Many(texts) if ignore_case => texts.contains(&*fold_text(text)),
+            Self::Many(texts) if ignore_case => texts.contains(Folded::default().of(text)),
             Self::Many(texts) => texts.contains(text),
         }
     }

@@ -2,7 +2,7 @@
 
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
-use domain::access::{Admin, Caller, Reader, Writer};
+use domain::access::{Admin, Caller, Editor, Reader, Writer};
 use domain::environment::Environment;
 use domain::error::Error;
 use http::{HeaderMap, header};
@@ -20,6 +20,9 @@ pub struct ReaderOf(pub Reader, pub Environment);
 
 /// May change the environment that the request speaks of.
 pub struct WriterOf(pub Writer);
+
+/// May change what belongs to the project as a whole.
+pub struct EditorOf(pub Editor);
 
 /// May do everything; with the environment that the request speaks of.
 pub struct AdminOf(pub Admin, pub Environment);
@@ -56,6 +59,15 @@ impl FromRequestParts<AppState> for WriterOf {
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Problem> {
         let (caller, environment) = caller_and_environment(parts, state).await?;
         Ok(Self(caller.writer(environment)?))
+    }
+}
+
+impl FromRequestParts<AppState> for EditorOf {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Problem> {
+        let Signed(caller) = Signed::from_request_parts(parts, state).await?;
+        Ok(Self(caller.editor()?))
     }
 }
 

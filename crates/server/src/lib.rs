@@ -12,6 +12,7 @@ pub mod openapi;
 pub mod problem;
 pub mod rest;
 mod settle;
+mod upload;
 
 use std::sync::Arc;
 
@@ -24,6 +25,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::feed::Keyring;
 use crate::problem::Problem;
+pub use crate::upload::Uploads;
 
 /// What every handler may ask.
 #[derive(Clone)]
@@ -34,6 +36,8 @@ pub struct AppState {
     pub hub: Arc<Hub>,
     /// Whom this node lets in.
     pub keyring: Arc<Keyring>,
+    /// Who uploads just now.
+    pub uploads: Uploads,
 }
 
 /// All doors of a server: REST and its documents, health, and the doors for applications given as `delivery`.

@@ -39,6 +39,17 @@ impl Problem {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "something went wrong inside; it was logged")
     }
 
+    /// The environment is there, but this node has not loaded it yet.
+    pub fn not_loaded() -> Self {
+        let message = "this environment is not loaded here yet; try again in a moment";
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "not_ready", message).with(header::RETRY_AFTER, "1")
+    }
+
+    /// The document, where it is not the whole of an answer.
+    pub fn document(&self) -> wire::problem::Problem {
+        self.0.document()
+    }
+
     fn with(self, name: HeaderName, value: impl TryInto<HeaderValue>) -> Self {
         Self(self.0.with(name, value))
     }
@@ -63,6 +74,13 @@ impl From<Error> for Problem {
                 delivery::Problem::new(StatusCode::BAD_REQUEST, "invalid", message)
                     .with_violations(violations),
             ),
+            Error::NoneSuch(violations) => Self(
+                delivery::Problem::new(StatusCode::NOT_FOUND, "not_found", message)
+                    .with_violations(violations),
+            ),
+            Error::InUse { code, violations } => {
+                Self(delivery::Problem::new(StatusCode::CONFLICT, code, message).with_violations(violations))
+            }
             Error::TooLarge { code, .. } => Self::new(StatusCode::PAYLOAD_TOO_LARGE, code, message),
             Error::Forbidden { code, .. } => Self::new(StatusCode::FORBIDDEN, code, message),
             Error::Unauthenticated { code, .. } => {

@@ -1,15 +1,21 @@
 //! Changing a flag: load, apply, compile the result, commit what changed; again if someone was faster.
 
+use std::sync::Arc;
+
+use engine::Named;
 use engine::json::{At, Violations};
-use engine::model::{Kind, Revision};
+use engine::model::{Read, Revision};
 use serde_json::{Map, Value};
 
-use super::input::{Draft, read_kind};
-use super::{Config, FlagEverywhere, FlagHere, config_for_log, definition_for_log, violations as faults_of};
+use super::check::{Checked, means_the_same};
+use super::input::Draft;
+use super::references::references;
+use super::{Config, FlagEverywhere, FlagHere, config_for_log, definition_for_log};
 use crate::access::{Admin, Writer};
 use crate::control::{Control, MOST_ATTEMPTS, Request, unexpected};
 use crate::environment::Environment;
 use crate::error::{Error, Result};
+use crate::in_use::{places_in, refuse};
 use crate::key::Key;
 use crate::log::{Chain, Change, Entity, ReadVersion, Write};
 use crate::ports::CommitError;
@@ -25,20 +31,7 @@ impl Control {
         document: &Value,
         request: &Request,
     ) -> Result<FlagHere> {
-        let apply = |draft: &mut Draft<'_>| {
-            let mut violations = Violations::default();
-            let read = At::root(document).object(&mut violations).map(|object| {
-                let kind: Option<Option<Kind>> = object.optional(&mut violations, "kind", read_kind);
-                if let (Some(Some(kind)), Some(at)) = (kind, object.get("kind"))
-                    && kind != draft.flag.kind
-                {
-                    at.fault(&mut violations, "a flag's kind never changes; make another flag");
-                }
-                draft.apply(&object, &mut violations);
-            });
-            violations.into_result(read).map_err(Error::Invalid)
-        };
-        self.change_flag(writer, key, "update_flag", request, apply).await
+        self.change_flag(writer, key, "update_flag", request, taking_over(document)).await
     }
 
     /// Raises a lowered flag and lowers a raised one, or sets it to what the document's `enabled` says.
@@ -50,15 +43,15 @@ impl Control {
         request: &Request,
     ) -> Result<FlagHere> {
         let enabled = document.map(read_enabled).transpose()?.flatten();
-        let flip = |draft: &mut Draft<'_>| {
+        let flip = |draft: &mut Draft<'_>, _: &mut Violations| {
             draft.config.enabled = enabled.unwrap_or(!draft.config.enabled);
             Ok(())
         };
         self.change_flag(writer, key, "toggle_flag", request, flip).await
     }
 
-    /// Removes a flag everywhere. Its key is free again; its versions never come back.
-    /// `If-Match` speaks of the view in `environment`. Gives the revision that it took.
+    /// Removes a flag everywhere, unless a prerequisite names it. Its key is free again; its versions never come
+    /// back. `If-Match` speaks of the view in `environment`. Gives the revision that it took.
     pub async fn delete_flag(
         &self,
         admin: &Admin,
@@ -68,11 +61,14 @@ impl Control {
     ) -> Result<Revision> {
         let mut attempt = 0;
         loop {
+            let dependencies = self.store.dependencies_version(self.project_id).await?;
             let everywhere = self.load_flag(key).await?;
             let here = everywhere.clone().here(environment.id).ok_or(Error::NO_FLAG)?;
             request.check(&here.etag())?;
             let environments = self.all_environments().await?;
-            let change = deletion(&everywhere, admin, &environments, request, self.clock.now());
+            self.refuse_if_used(Named::Flag(key), "flag_in_use", &environments).await?;
+            let mut change = deletion(&everywhere, admin, &environments, request, self.clock.now());
+            change.reads.push(ReadVersion::Dependencies { version: dependencies });
             match self.commit(change).await {
                 Ok(revision) => return Ok(revision),
                 Err(CommitError::Stale) if attempt < MOST_ATTEMPTS => self.pause(&mut attempt).await,
@@ -81,13 +77,14 @@ impl Control {
         }
     }
 
-    async fn change_flag(
+    /// Applies an edit to a flag in the writer's environment, checks what comes of it, and commits it.
+    pub(super) async fn change_flag(
         &self,
         writer: &Writer,
         key: &str,
         action: &'static str,
         request: &Request,
-        apply: impl Fn(&mut Draft<'_>) -> Result<()>,
+        apply: impl Fn(&mut Draft<'_>, &mut Violations) -> Result<()> + Sync,
     ) -> Result<FlagHere> {
         let mut attempt = 0;
         loop {
@@ -95,15 +92,15 @@ impl Control {
             let before = everywhere.clone().here(writer.environment().id).ok_or(Error::NO_FLAG)?;
             request.check(&before.etag())?;
             let now = self.clock.now();
-            let after = self.apply(&before, now, &apply)?;
+            let Checked { here: after, dependencies } =
+                self.try_edit(&before, writer.environment(), now, &apply).await?;
             if after == before {
                 return Ok(before);
             }
             let mut change = edit(&before, &after, writer, action, request, now);
+            change.reads.extend(dependencies.map(|version| ReadVersion::Dependencies { version }));
             if before.flag != after.flag {
-                self.check_everywhere(writer, &everywhere, &before, &after).await?;
-                // What was just checked must still be so when this is committed.
-                change.reads = reads_of(&everywhere);
+                self.guard_definition(writer, &everywhere, &before, &after, &mut change).await?;
             }
             match self.commit(change).await {
                 Ok(revision) => return Ok(after.stamped(&before, revision, now)),
@@ -114,53 +111,120 @@ impl Control {
         }
     }
 
-    /// The flag with the edit, if it still compiles.
-    fn apply(
+    /// What an edit makes of a flag in an environment, if it may be so there.
+    pub(super) async fn try_edit(
         &self,
         before: &FlagHere,
+        environment: &Environment,
         now: Timestamp,
-        apply: impl Fn(&mut Draft<'_>) -> Result<()>,
-    ) -> Result<FlagHere> {
+        apply: impl Fn(&mut Draft<'_>, &mut Violations) -> Result<()> + Sync,
+    ) -> Result<Checked> {
         let new_id = || self.ids.id(now);
-        let FlagHere { flag, config } = before.clone();
-        let mut draft = Draft { flag, config, new_id: &new_id };
-        apply(&mut draft)?;
-        let after = FlagHere::from(draft);
-        let faults = faults_of(&after.flag, &after.config);
-        if faults.is_empty() { Ok(after) } else { Err(Error::Invalid(faults)) }
+        let mut draft = Draft::new(before.clone(), &new_id);
+        let mut violations = Violations::default();
+        apply(&mut draft, &mut violations)?;
+        let after = draft.here();
+        if violations.is_empty() && means_the_same(before, &after) {
+            return Ok(Checked { here: after, dependencies: None });
+        }
+        self.check_draft(draft, violations, environment).await
     }
 
     /// A definition serves every environment: who changes what an enabled flag answers must be allowed to in
-    /// each of them, and must leave each of them whole.
-    async fn check_everywhere(
+    /// each of them, and must leave each of them whole. What was looked at must still be so when `change` is
+    /// committed.
+    async fn guard_definition(
         &self,
         writer: &Writer,
         everywhere: &FlagEverywhere,
         before: &FlagHere,
         after: &FlagHere,
+        change: &mut Change,
     ) -> Result<()> {
-        let changes_answers = changes_answers(before, after);
-        for environment in self.all_environments().await? {
-            let here = |config: &&Config| config.environment_id == environment.id;
-            let Some(config) = everywhere.configs.iter().find(here) else { continue };
-            if changes_answers && config.enabled {
-                writer.may_write(&environment)?;
-            }
-            if environment.id == writer.environment().id {
-                continue;
-            }
-            if let Some(fault) = faults_of(&after.flag, config).first() {
-                let message = format!("it is still in use in the environment {}: {fault}", environment.key);
-                return Err(Error::Conflict { code: "variant_in_use", message });
-            }
+        change.reads.extend(reads_of(everywhere));
+        let environments = self.all_environments().await?;
+        if changes_answers(before, after) {
+            require_right(everywhere, &environments, |environment| writer.may_write(environment))?;
+        }
+        if let Some(version) = self.refuse_if_left_out(writer.environment(), before, after).await? {
+            change.reads.push(ReadVersion::Dependencies { version });
+            touch(change);
         }
         Ok(())
+    }
+
+    /// A conflict if an edit takes away what others name: a variant, or the whole flag. Gives the version of what
+    /// refers to what, if that was looked at.
+    pub(super) async fn refuse_if_left_out(
+        &self,
+        addressed: &Environment,
+        before: &FlagHere,
+        after: &FlagHere,
+    ) -> Result<Option<Revision>> {
+        let gone: Vec<_> = before.flag.variants.iter().filter(|variant| !has(after, &variant.key)).collect();
+        let archived = after.flag.archived && !before.flag.archived;
+        if gone.is_empty() && !archived {
+            return Ok(None);
+        }
+        // Before everything that it is the version of.
+        let version = self.store.dependencies_version(self.project_id).await?;
+        let key = after.flag.key.as_str();
+        let mut places = Vec::new();
+        for environment in &self.all_environments().await? {
+            let mut snapshot = self.load_snapshot(environment).await?;
+            if environment.id == addressed.id {
+                let document = Arc::new(Read::Known(after.document()));
+                snapshot.flags.insert(key.to_owned(), document);
+            }
+            for variant in &gone {
+                let named = Named::Variant { flag: key, variant: &variant.key };
+                places.extend(places_in(&snapshot, named, environment));
+            }
+            if archived {
+                places.extend(places_in(&snapshot, Named::Flag(key), environment));
+            }
+        }
+        refuse(places, if archived { "flag_in_use" } else { "variant_in_use" })?;
+        Ok(Some(version))
     }
 
     pub(super) async fn load_flag(&self, key: &str) -> Result<FlagEverywhere> {
         let key = Key::parse(key).ok_or(Error::NO_FLAG)?;
         self.store.flag(self.project_id, &key).await?.ok_or(Error::NO_FLAG)
     }
+}
+
+/// Takes over the members that a document names.
+pub(super) fn taking_over(document: &Value) -> impl Fn(&mut Draft<'_>, &mut Violations) -> Result<()> + Sync {
+    |draft, violations| {
+        if let Some(object) = At::root(document).object(violations) {
+            draft.apply_change(&object, violations);
+        }
+        Ok(())
+    }
+}
+
+/// Says that the change touches what refers to what.
+pub(super) fn touch(change: &mut Change) {
+    if !change.writes.iter().any(|write| matches!(write, Write::TouchDependencies)) {
+        change.writes.push(Write::TouchDependencies);
+    }
+}
+
+fn has(here: &FlagHere, variant: &str) -> bool {
+    here.flag.variants.iter().any(|own| own.key == variant)
+}
+
+/// The right for every environment in which the flag is enabled.
+pub(super) fn require_right(
+    everywhere: &FlagEverywhere,
+    environments: &[Environment],
+    may_write: impl Fn(&Environment) -> Result<()>,
+) -> Result<()> {
+    let enabled = everywhere.configs.iter().filter(|config| config.enabled);
+    let mut places = enabled
+        .filter_map(|config| environments.iter().find(|environment| environment.id == config.environment_id));
+    places.try_for_each(may_write)
 }
 
 fn read_enabled(document: &Value) -> Result<Option<bool>> {
@@ -173,15 +237,17 @@ fn read_enabled(document: &Value) -> Result<Option<bool>> {
     violations.into_result(enabled).map_err(Error::Invalid)
 }
 
-/// Whether an edit of the definition changes what enabled flags answer: a variant's value changed or gone, or
-/// results shown to browsers or hidden from them.
+/// Whether an edit of the definition changes what enabled flags answer: a variant's value changed or gone, results
+/// shown to browsers or hidden from them, or the flag put out of use or back into it.
 fn changes_answers(before: &FlagHere, after: &FlagHere) -> bool {
     let kept = before.flag.variants.iter().all(|variant| after.flag.variants.contains(variant));
-    !kept || before.flag.client_visible != after.flag.client_visible
+    !kept
+        || before.flag.client_visible != after.flag.client_visible
+        || before.flag.archived != after.flag.archived
 }
 
 /// The versions of both halves, the config's in every environment.
-fn reads_of(everywhere: &FlagEverywhere) -> Vec<ReadVersion> {
+pub(super) fn reads_of(everywhere: &FlagEverywhere) -> Vec<ReadVersion> {
     let of_config = |config: &Config| ReadVersion::Config {
         flag_id: config.flag_id,
         environment_id: config.environment_id,
@@ -191,7 +257,7 @@ fn reads_of(everywhere: &FlagEverywhere) -> Vec<ReadVersion> {
     std::iter::once(flag).chain(everywhere.configs.iter().map(of_config)).collect()
 }
 
-fn edit(
+pub(super) fn edit(
     before: &FlagHere,
     after: &FlagHere,
     writer: &Writer,
@@ -218,6 +284,9 @@ fn edit(
         let mut config = after.config.clone();
         config.updated_at = now;
         rows.push(Write::UpdateConfig(config));
+        if references(&before.config) != references(&after.config) {
+            rows.push(Write::TouchDependencies);
+        }
     }
     Change {
         chain: Chain::Project(environment.project_id),
@@ -260,6 +329,6 @@ fn deletion(
         after: None,
         comment: request.comment.clone(),
         reads: reads_of(everywhere),
-        writes: vec![Write::DeleteFlag { id: flag.id, key: flag.key.clone() }],
+        writes: vec![Write::DeleteFlag { id: flag.id, key: flag.key.clone() }, Write::TouchDependencies],
     }
 }

@@ -4,15 +4,16 @@ use engine::json::{At, Object, Violations};
 use engine::model::{Kind, Serve, Variant};
 use serde_json::{Value, json};
 
-use super::input::{Draft, kind_name, read_kind};
-use super::{Config, Flag, FlagHere, configs_for_log, definition_for_log, violations as faults_of};
+use super::input::{Draft, kind_name, read_key, read_new_kind};
+use super::references::references;
+use super::{Config, Flag, FlagHere, Lifecycle, Lifetime, configs_for_log, definition_for_log, resting};
 use crate::access::Writer;
-use crate::control::{Control, Request, unexpected};
+use crate::control::{Control, MOST_ATTEMPTS, Request, unexpected};
 use crate::environment::Environment;
 use crate::error::{Error, Result};
 use crate::id::Id;
 use crate::key::Key;
-use crate::log::{Chain, Change, Entity, Write};
+use crate::log::{Chain, Change, Entity, ReadVersion, Write};
 use crate::ports::CommitError;
 use crate::time::Timestamp;
 
@@ -25,29 +26,42 @@ impl Control {
         document: &Value,
         request: &Request,
     ) -> Result<FlagHere> {
-        let now = self.clock.now();
-        let here = self.read_new_flag(writer, document, now)?;
-        let environments = self.all_environments().await?;
-        let change = creation(&here, writer, &environments, request, now);
-        match self.commit(change).await {
-            Ok(revision) => Ok(here.at_revision(revision)),
-            Err(CommitError::Taken { .. }) => Err(Error::Conflict {
-                code: "key_taken",
-                message: format!("a flag with the key {} already exists", here.flag.key),
-            }),
-            Err(error) => Err(unexpected(error)),
+        let mut attempt = 0;
+        loop {
+            // An environment that is made meanwhile would be without a config of this flag.
+            let version = self.store.dependencies_version(self.project_id).await?;
+            let now = self.clock.now();
+            let here = self.read_new_flag(writer, document, now).await?;
+            let environments = self.all_environments().await?;
+            let addressed = writer.environment();
+            if !environments.iter().any(|environment| environment.id == addressed.id) {
+                return Err(Error::NoEnvironment { key: addressed.key.to_string() });
+            }
+            let mut change = creation(&here, writer, &environments, request, now);
+            change.reads.push(ReadVersion::Dependencies { version });
+            match self.commit(change).await {
+                Ok(revision) => return Ok(here.at_revision(revision)),
+                Err(CommitError::Taken { .. }) => {
+                    return Err(Error::Conflict {
+                        code: "key_taken",
+                        message: format!("a flag with the key {} already exists", here.flag.key),
+                    });
+                }
+                Err(CommitError::Stale) if attempt < MOST_ATTEMPTS => self.pause(&mut attempt).await,
+                Err(error) => return Err(unexpected(error)),
+            }
         }
     }
 
     /// The flag that a document describes, if it compiles.
-    fn read_new_flag(&self, writer: &Writer, document: &Value, now: Timestamp) -> Result<FlagHere> {
+    async fn read_new_flag(&self, writer: &Writer, document: &Value, now: Timestamp) -> Result<FlagHere> {
         let new_id = || self.ids.id(now);
         let seed = Seed { writer, client_visible: self.settings.client_visible, now, new_id: &new_id };
         let mut violations = Violations::default();
-        let here = seed.read(At::root(document), &mut violations);
-        let here = violations.into_result(here).map_err(Error::Invalid)?;
-        let faults = faults_of(&here.flag, &here.config);
-        if faults.is_empty() { Ok(here) } else { Err(Error::Invalid(faults)) }
+        let Some(draft) = seed.read(At::root(document), &mut violations) else {
+            return violations.into_result(None).map_err(Error::Invalid);
+        };
+        Ok(self.check_draft(draft, violations, writer.environment()).await?.here)
     }
 }
 
@@ -56,26 +70,18 @@ struct Seed<'a> {
     writer: &'a Writer,
     client_visible: bool,
     now: Timestamp,
-    new_id: &'a dyn Fn() -> Id,
+    new_id: &'a (dyn Fn() -> Id + Sync),
 }
 
 impl Seed<'_> {
-    fn read(&self, at: At<'_>, violations: &mut Violations) -> Option<FlagHere> {
+    fn read(&self, at: At<'_>, violations: &mut Violations) -> Option<Draft<'_>> {
         let object = at.object(violations)?;
-        let key = object.require(violations, "key").and_then(|at| {
-            let key = Key::parse(at.text(violations)?);
-            if key.is_none() {
-                at.fault(violations, Key::RULE);
-            }
-            key
-        });
-        let kind = object.optional(violations, "kind", read_kind);
         // Under a faulty key the rest is read all the same, so that its faults are told at once.
-        let named = key.clone().or_else(|| Key::parse("unnamed"))?;
-        let mut draft = self.draft(named, kind?.unwrap_or(Kind::Boolean));
+        let key = read_key(&object, violations).or_else(|| Key::parse("unnamed"))?;
+        let mut draft = self.draft(key, read_new_kind(&object, violations));
         draft.apply(&object, violations);
         complete(&mut draft, &object, violations);
-        key.map(|_| draft.into())
+        Some(draft)
     }
 
     /// A flag of which nothing is known but its key and kind.
@@ -93,7 +99,10 @@ impl Seed<'_> {
             variants: if boolean { vec![on_off("on", true), on_off("off", false)] } else { Vec::new() },
             tags: Vec::new(),
             client_visible: self.client_visible,
+            lifecycle: Lifecycle::Active,
             archived: false,
+            owner: None,
+            lifetime: Lifetime::Permanent,
             version: 0,
             created_at: self.now,
             updated_at: self.now,
@@ -103,13 +112,14 @@ impl Seed<'_> {
             environment_id: environment.id,
             enabled: false,
             off_variant: None,
+            prerequisites: Vec::new(),
             targets: Vec::new(),
             rules: Vec::new(),
             default: Serve::Nothing,
             version: 0,
             updated_at: self.now,
         };
-        Draft { flag, config, new_id: self.new_id }
+        Draft::new(FlagHere { flag, config }, self.new_id)
     }
 }
 
@@ -141,26 +151,6 @@ fn complete(draft: &mut Draft<'_>, object: &Object<'_>, violations: &mut Violati
     }
 }
 
-/// The config with which an environment starts that was not the one addressed.
-fn resting(here: &FlagHere, environment: &Environment) -> Config {
-    let on = here.flag.variants.iter().find(|variant| variant.value == Value::Bool(true));
-    let default = match (&here.config.default, on) {
-        (_, Some(on)) if here.flag.kind == Kind::Boolean => Serve::variant(&on.key),
-        (Serve::Split(_), _) => {
-            here.flag.variants.first().map_or(Serve::Nothing, |first| Serve::variant(&first.key))
-        }
-        (plain, _) => plain.clone(),
-    };
-    Config {
-        environment_id: environment.id,
-        enabled: false,
-        targets: Vec::new(),
-        rules: Vec::new(),
-        default,
-        ..here.config.clone()
-    }
-}
-
 fn creation(
     here: &FlagHere,
     writer: &Writer,
@@ -170,7 +160,11 @@ fn creation(
 ) -> Change {
     let addressed = writer.environment();
     let config_in = |environment: &Environment| {
-        if environment.id == addressed.id { here.config.clone() } else { resting(here, environment) }
+        if environment.id == addressed.id {
+            here.config.clone()
+        } else {
+            resting(&here.flag, &here.config, environment.id)
+        }
     };
     let configs: Vec<_> = environments.iter().map(config_in).collect();
     let after = json!({
@@ -179,6 +173,9 @@ fn creation(
     });
     let mut rows = vec![Write::CreateFlag(here.flag.clone())];
     rows.extend(configs.into_iter().map(Write::CreateConfig));
+    if !references(&here.config).is_empty() {
+        rows.push(Write::TouchDependencies);
+    }
     Change {
         chain: Chain::Project(addressed.project_id),
         at: now,

@@ -1,24 +1,36 @@
 //! A flag: one definition for its project, one config for each environment.
 
+mod archive;
+mod bulk;
 mod change;
+mod check;
+mod copy;
 mod create;
 mod input;
+mod life;
+mod preview;
 mod read;
+mod references;
+mod rest;
+mod variants;
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
-use engine::json::Violation;
-use engine::model::{self, Kind, Read, Revision, Rule, Serve, Snapshot, Target, Variant};
+use engine::model::{self, Kind, Prerequisite, Read, Revision, Rule, Serve, Target, Variant};
 use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::environment::Environment;
 use crate::id::Id;
 use crate::key::Key;
-use crate::time::Timestamp;
+use crate::time::{Day, Timestamp};
 
+pub use bulk::BulkDone;
+pub use copy::CopiedFlag;
+pub use life::{Lifecycle, Lifetime};
 pub use read::Answer;
+pub(crate) use rest::differs_from_new;
+pub use rest::resting;
 
 /// What a flag is, everywhere in its project.
 #[derive(Debug, Clone, PartialEq)]
@@ -41,8 +53,14 @@ pub struct Flag {
     pub tags: Vec<String>,
     /// Whether client-kind keys may see its results.
     pub client_visible: bool,
-    /// Out of use.
+    /// Where it is in its life, for people to know.
+    pub lifecycle: Lifecycle,
+    /// Out of use: it gives its off variant everywhere.
     pub archived: bool,
+    /// Who looks after it: a person or a team.
+    pub owner: Option<String>,
+    /// How long it is meant to live.
+    pub lifetime: Lifetime,
     /// Revision of the last change to this half.
     pub version: Revision,
     /// When it was made.
@@ -62,6 +80,8 @@ pub struct Config {
     pub enabled: bool,
     /// Served when it is not; `None` serves nothing.
     pub off_variant: Option<String>,
+    /// Flags that must have given certain variants first.
+    pub prerequisites: Vec<Prerequisite>,
     /// Targeting keys that are given a variant by name.
     pub targets: Vec<Target>,
     /// In the order in which they were written.
@@ -90,6 +110,13 @@ pub struct FlagHere {
     pub flag: Flag,
     /// The config in the environment that was asked for.
     pub config: Config,
+}
+
+impl Flag {
+    /// Where it is in its life, in one word.
+    pub fn stage(&self) -> &'static str {
+        if self.archived { Lifecycle::ARCHIVED } else { self.lifecycle.name() }
+    }
 }
 
 impl FlagEverywhere {
@@ -140,7 +167,7 @@ pub fn document(flag: &Flag, config: &Config) -> model::Flag {
         client_visible: flag.client_visible,
         variants: flag.variants.clone(),
         off_variant: config.off_variant.clone(),
-        prerequisites: Read::default(),
+        prerequisites: Read::Known(config.prerequisites.clone()),
         targets: Read::Known(config.targets.clone()),
         rules: config.rules.iter().cloned().map(Read::Known).collect(),
         default: Read::Known(config.default.clone()),
@@ -148,27 +175,22 @@ pub fn document(flag: &Flag, config: &Config) -> model::Flag {
     }
 }
 
-/// What would keep the flag from compiling with this config. What cannot compile cannot be saved.
-pub fn violations(flag: &Flag, config: &Config) -> Vec<Violation> {
-    let mut snapshot = Snapshot::empty("", 0, "", "");
-    snapshot.flags.insert(flag.key.to_string(), Arc::new(document(flag, config).into()));
-    engine::check_flag(&snapshot, flag.key.as_str()).err().unwrap_or_default()
-}
-
 /// The definition as the log keeps it: without what the log entry itself says (version and times).
 pub(crate) fn definition_for_log(flag: &Flag) -> Value {
     json!({
         "key": flag.key, "kind": flag.kind, "name": flag.name, "description": flag.description,
         "variants": flag.variants, "tags": flag.tags, "client_visible": flag.client_visible,
-        "archived": flag.archived,
+        "lifecycle": flag.stage(), "owner": flag.owner, "temporary": flag.lifetime.is_temporary(),
+        "expected_end": flag.lifetime.expected_end(),
     })
 }
 
 /// A config as the log keeps it.
 pub(crate) fn config_for_log(config: &Config) -> Value {
     json!({
-        "enabled": config.enabled, "off_variant": config.off_variant, "targets": config.targets,
-        "rules": config.rules, "default": config.default,
+        "enabled": config.enabled, "off_variant": config.off_variant,
+        "prerequisites": config.prerequisites, "targets": config.targets, "rules": config.rules,
+        "default": config.default,
     })
 }
 
@@ -196,9 +218,14 @@ impl Serialize for FlagHere {
             kind: flag.kind,
             variants: &flag.variants,
             tags: &flag.tags,
+            owner: flag.owner.as_deref(),
+            lifecycle: flag.stage(),
+            temporary: flag.lifetime.is_temporary(),
+            expected_end: flag.lifetime.expected_end(),
             client_visible: flag.client_visible,
             enabled: config.enabled,
             off_variant: config.off_variant.as_deref(),
+            prerequisites: &config.prerequisites,
             targets: &config.targets,
             rules: &config.rules,
             default: &config.default,
@@ -221,9 +248,14 @@ struct FlagView<'a> {
     kind: Kind,
     variants: &'a [Variant],
     tags: &'a [String],
+    owner: Option<&'a str>,
+    lifecycle: &'static str,
+    temporary: bool,
+    expected_end: Option<Day>,
     client_visible: bool,
     enabled: bool,
     off_variant: Option<&'a str>,
+    prerequisites: &'a [Prerequisite],
     targets: &'a [Target],
     rules: &'a [Rule],
     default: &'a Serve,

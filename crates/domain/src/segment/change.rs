@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use engine::json::{At, Violations};
+use engine::json::{At, Violation};
 use engine::model::{Keys, Revision, Snapshot};
 use serde_json::{Map, Value, json};
 
 use super::history::{config_for_log, definition_for_log, off_reactor};
-use super::input::{apply, check_key};
+use super::input::{Reading, apply, check_key};
 use super::{KeyList, KeySet, KeysChange, References, SegmentConfig, SegmentEverywhere, SegmentHere};
 use crate::access::{Admin, Writer};
 use crate::control::{Control, MOST_ATTEMPTS, Request, unexpected};
@@ -45,10 +45,11 @@ impl Edited {
     }
 }
 
-/// What was decided, and the key sets that were made on the way.
+/// What was decided, the key sets that were made on the way, and what of a document did not read.
 pub(super) struct Decision {
     pub(super) after: SegmentHere,
     pub(super) known: Vec<Arc<KeySet>>,
+    pub(super) reading: Reading,
 }
 
 impl Control {
@@ -114,14 +115,13 @@ impl Control {
             let everywhere = self.load_segment(key).await?;
             let before = everywhere.clone().here(environment.id).ok_or(Error::NO_SEGMENT)?;
             request.check(&before.etag())?;
-            let Decision { after, known } = self.decide(&everywhere, &before, edit).await?;
-            if after == before {
-                return Ok(Edited { after: before.clone(), before });
-            }
+            let Decision { after, known, reading } = self.decide(&everywhere, &before, edit).await?;
             // Keys break nothing, whoever names the segment.
             let reconditioned = before.config.when != after.config.when;
-            if reconditioned {
-                self.check_segment(&after, environment).await?;
+            let meaning = if reconditioned { self.faults_of(&after, environment).await? } else { Vec::new() };
+            reading.finish(meaning)?;
+            if after == before {
+                return Ok(Edited { after: before.clone(), before });
             }
             self.put_lists(&before.config, &after.config, &known).await?;
             let now = self.clock.now();
@@ -153,15 +153,13 @@ impl Control {
         edit: Edit<'_>,
     ) -> Result<Decision> {
         let mut after = before.clone();
-        let mut known = Vec::new();
+        let (mut known, mut reading) = (Vec::new(), Reading::default());
         match edit {
             Edit::Document(document) => {
-                let mut violations = Violations::default();
-                let read = At::root(document).object(&mut violations).map(|object| {
-                    check_key(before, &object, &mut violations);
-                    apply(&mut after, &object, &mut violations);
-                });
-                violations.into_result(read).map_err(Error::Invalid)?;
+                if let Some(object) = At::root(document).object(&mut reading.violations) {
+                    check_key(before, &object, &mut reading.violations);
+                    apply(&mut after, &object, &mut reading);
+                }
             }
             Edit::Keys(change) => {
                 let held = self.key_set(before.config.keys(change.list), &[]).await?;
@@ -176,12 +174,16 @@ impl Control {
                 after.config.excluded = source.excluded;
             }
         }
-        Ok(Decision { after, known })
+        Ok(Decision { after, known, reading })
     }
 
-    /// Whether everything that the segment names in the environment is there, and all that reaches it stays whole.
-    pub(super) async fn check_segment(&self, here: &SegmentHere, environment: &Environment) -> Result<()> {
-        check_within(self.load_snapshot(environment).await?, here).await
+    /// What is wrong with the segment in an environment, or would be with what reaches it.
+    pub(super) async fn faults_of(
+        &self,
+        here: &SegmentHere,
+        environment: &Environment,
+    ) -> Result<Vec<Violation>> {
+        faults_within(self.load_snapshot(environment).await?, here).await
     }
 
     /// Keeps the large lists that the change will name.
@@ -260,11 +262,11 @@ impl Control {
     }
 }
 
-/// Whether the segment may be what it is in a snapshot that has all that it names and is named by.
-pub(super) async fn check_within(mut snapshot: Snapshot, here: &SegmentHere) -> Result<()> {
+/// What is wrong with the segment in a snapshot that has all that it names and is named by.
+pub(super) async fn faults_within(mut snapshot: Snapshot, here: &SegmentHere) -> Result<Vec<Violation>> {
     let key = here.segment.key.to_string();
     snapshot.segments.insert(key.clone(), Arc::new(here.config.document().into()));
-    off_reactor(move || engine::check_segment(&snapshot, &key)).await?.map_err(Error::Invalid)
+    off_reactor(move || engine::check_segment(&snapshot, &key).err().unwrap_or_default()).await
 }
 
 fn names_lists(config: &SegmentConfig) -> bool {

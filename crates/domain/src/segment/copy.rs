@@ -1,15 +1,16 @@
 //! Making a segment in one environment what it is in another.
 
-use engine::json::{At, Object, Violations};
+use engine::json::{At, Violations};
 use serde::Serialize;
 use serde_json::Value;
 
 use super::SegmentHere;
-use super::change::{Edit, Edited};
+use super::change::{Decision, Edit, Edited};
 use super::history::Differences;
 use crate::access::Caller;
 use crate::control::{Control, Request};
-use crate::environment::Environment;
+use crate::difference::MemberChange;
+use crate::environment::{Environment, read_place};
 use crate::error::{Error, Result};
 
 /// What a copy did, or would do.
@@ -21,17 +22,6 @@ pub struct CopiedSegment {
     pub changes: Vec<MemberChange>,
     /// The segment as that environment sees it, afterwards.
     pub segment: SegmentHere,
-}
-
-/// One member that a copy changes.
-#[derive(Debug, Serialize)]
-pub struct MemberChange {
-    /// Which.
-    pub path: String,
-    /// What was there; of a list its count and SHA-256.
-    pub before: Value,
-    /// What is there now; of a list also which keys came in and went, or how many if they are more than 1,000.
-    pub after: Value,
 }
 
 impl Control {
@@ -68,8 +58,8 @@ impl Control {
         let everywhere = self.load_segment(key).await?;
         let before = everywhere.clone().here(environment.id).ok_or(Error::NO_SEGMENT)?;
         request.check(&before.etag())?;
-        let after = self.decide(&everywhere, &before, edit).await?.after;
-        self.check_segment(&after, environment).await?;
+        let Decision { after, reading, .. } = self.decide(&everywhere, &before, edit).await?;
+        reading.finish(self.faults_of(&after, environment).await?)?;
         Ok(Edited { before, after })
     }
 }
@@ -77,8 +67,11 @@ impl Control {
 fn read_places(document: &Value, environments: &[Environment]) -> Result<(Environment, Environment)> {
     let mut violations = Violations::default();
     let places = At::root(document).object(&mut violations).and_then(|object| {
-        let from = read_place(&object, "from", environments, &mut violations);
-        let to = read_place(&object, "to", environments, &mut violations);
+        let mut place = |member: &'static str| {
+            let at = object.require(&mut violations, member)?;
+            read_place(at, environments, &mut violations)
+        };
+        let (from, to) = (place("from"), place("to"));
         object.deny_unknown(&mut violations);
         let (from, to) = (from?, to?);
         if from == to {
@@ -87,21 +80,6 @@ fn read_places(document: &Value, environments: &[Environment]) -> Result<(Enviro
         Some((from, to))
     });
     violations.into_result(places).map_err(Error::Invalid)
-}
-
-fn read_place(
-    object: &Object<'_>,
-    member: &'static str,
-    environments: &[Environment],
-    violations: &mut Violations,
-) -> Option<Environment> {
-    let at = object.require(violations, member)?;
-    let key = at.text(violations)?;
-    let found = environments.iter().find(|environment| environment.key.as_str() == key);
-    if found.is_none() {
-        at.fault(violations, "is no environment; GET /api/v1/environments lists them");
-    }
-    found.cloned()
 }
 
 fn changes(differences: Differences) -> Vec<MemberChange> {

@@ -1,12 +1,12 @@
 //! Making a segment: one definition, and the same config in every environment.
 
-use engine::json::{At, Violations};
+use engine::json::{At, Violation};
 use engine::model::{Keys, Snapshot};
 use serde_json::{Map, Value, json};
 
-use super::change::check_within;
+use super::change::faults_within;
 use super::history::{config_for_log, definition_for_log};
-use super::input::{apply, read_key};
+use super::input::{Reading, apply, read_key};
 use super::{References, Segment, SegmentConfig, SegmentHere};
 use crate::access::Writer;
 use crate::control::{Control, MOST_ATTEMPTS, Request, unexpected};
@@ -30,9 +30,12 @@ impl Control {
         loop {
             let dependencies = self.store.dependencies_version(self.project_id).await?;
             let now = self.clock.now();
-            let here = self.read_new_segment(writer, document, now)?;
+            let mut reading = Reading::default();
+            let here = self.read_new_segment(writer, document, now, &mut reading);
+            let Some(here) = here else { return Err(reading.into_error()) };
             let environments = self.all_environments().await?;
-            self.check_new(&here, writer.environment(), &environments).await?;
+            let meaning = self.faults_of_new(&here, writer.environment(), &environments).await?;
+            reading.finish(meaning)?;
             let mut change = creation(&here, writer, &environments, request, now);
             change.reads = vec![ReadVersion::Dependencies { version: dependencies }];
             match self.commit(change).await {
@@ -49,20 +52,23 @@ impl Control {
         }
     }
 
-    fn read_new_segment(&self, writer: &Writer, document: &Value, now: Timestamp) -> Result<SegmentHere> {
-        let mut violations = Violations::default();
-        let here = At::root(document).object(&mut violations).and_then(|object| {
-            let key = read_key(&object, &mut violations);
-            // Under a faulty key the rest is read all the same, so that its faults are told at once.
-            let named = key.clone().or_else(|| Key::parse("unnamed"))?;
-            let mut here = self.new_segment(writer.environment(), named, now);
-            apply(&mut here, &object, &mut violations);
-            if here.segment.name.is_empty() {
-                here.segment.name = here.segment.key.to_string();
-            }
-            key.map(|_| here)
-        });
-        violations.into_result(here).map_err(Error::Invalid)
+    /// What a document says of a new segment, as far as it reads: under a faulty key the rest is read all the same,
+    /// so that its faults are told at once.
+    fn read_new_segment(
+        &self,
+        writer: &Writer,
+        document: &Value,
+        now: Timestamp,
+        reading: &mut Reading,
+    ) -> Option<SegmentHere> {
+        let object = At::root(document).object(&mut reading.violations)?;
+        let key = read_key(&object, &mut reading.violations).or_else(|| Key::parse("unnamed"))?;
+        let mut here = self.new_segment(writer.environment(), key, now);
+        apply(&mut here, &object, reading);
+        if here.segment.name.is_empty() {
+            here.segment.name = here.segment.key.to_string();
+        }
+        Some(here)
     }
 
     fn new_segment(&self, environment: &Environment, key: Key, now: Timestamp) -> SegmentHere {
@@ -88,33 +94,29 @@ impl Control {
         SegmentHere { segment, config }
     }
 
-    /// It must compile in every environment; the addressed one speaks first.
-    async fn check_new(
+    /// What is wrong with a new segment: first in the addressed environment, else in the others.
+    async fn faults_of_new(
         &self,
         here: &SegmentHere,
         addressed: &Environment,
         environments: &[Environment],
-    ) -> Result<()> {
+    ) -> Result<Vec<Violation>> {
         if References::of(here.config.when.as_ref()).is_empty() {
             // It names nothing and nothing names it: it can only be wrong by itself, and so everywhere.
-            return check_within(Snapshot::empty("", 0, "", addressed.key.as_str()), here).await;
+            return faults_within(Snapshot::empty("", 0, "", addressed.key.as_str()), here).await;
         }
-        self.check_segment(here, addressed).await?;
+        let mut faults = self.faults_of(here, addressed).await?;
         for environment in environments.iter().filter(|environment| environment.id != addressed.id) {
-            let elsewhere = self.check_segment(here, environment).await;
-            elsewhere.map_err(|error| in_environment(error, environment))?;
+            if !faults.is_empty() {
+                break;
+            }
+            faults = self.faults_of(here, environment).await?;
+            for fault in &mut faults {
+                fault.message = format!("in the environment {}: {}", environment.key, fault.message);
+            }
         }
-        Ok(())
+        Ok(faults)
     }
-}
-
-/// The same faults, said of an environment that was not the one addressed.
-fn in_environment(error: Error, environment: &Environment) -> Error {
-    let Error::Invalid(mut violations) = error else { return error };
-    for violation in &mut violations {
-        violation.message = format!("in the environment {}: {}", environment.key, violation.message);
-    }
-    Error::Invalid(violations)
 }
 
 fn creation(

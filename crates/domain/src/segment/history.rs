@@ -97,7 +97,7 @@ impl Control {
     }
 
     /// The keys of a list, from those that are at hand or from the store.
-    pub(super) async fn key_set(&self, keys: &Keys, known: &[Arc<KeySet>]) -> Result<Arc<KeySet>> {
+    pub(crate) async fn key_set(&self, keys: &Keys, known: &[Arc<KeySet>]) -> Result<Arc<KeySet>> {
         let (sha256, count) = match keys {
             Keys::Inline(keys) => return Ok(Arc::new(keys.iter().collect())),
             Keys::Blob { sha256, count } => (sha256.clone(), *count),

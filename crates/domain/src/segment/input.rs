@@ -1,10 +1,12 @@
 //! Reading what people write about a segment.
 
-use engine::json::{At, Object, Violations};
-use engine::model::{Condition, Keys};
+use engine::json::{At, Object, Violation, Violations};
+use engine::model::Keys;
 
 use super::{KeyList, KeySet, SegmentHere};
-use crate::input::bounded_text;
+use crate::condition::{ShortForms, read_condition};
+use crate::error::{Error, Result};
+use crate::input::{all_faults, bounded_text};
 use crate::key::Key;
 
 const MOST_NAME: usize = 256;
@@ -14,8 +16,33 @@ const MOST_DESCRIPTION: usize = 4_096;
 const READ_ONLY: [&str; 7] =
     ["id", "version", "segment_version", "included_count", "excluded_count", "created_at", "updated_at"];
 
+/// What reading a document found besides its content.
+#[derive(Default)]
+pub(super) struct Reading {
+    pub(super) violations: Violations,
+    short_forms: ShortForms,
+}
+
+impl Reading {
+    /// Fails with everything that did not read, and everything that is wrong with what did.
+    pub(super) fn finish(self, meaning: Vec<Violation>) -> Result<()> {
+        let faults = all_faults(faults_in(self.violations), meaning, &self.short_forms, &[]);
+        if faults.is_empty() { Ok(()) } else { Err(Error::Invalid(faults)) }
+    }
+
+    /// When nothing read.
+    pub(super) fn into_error(self) -> Error {
+        Error::Invalid(faults_in(self.violations))
+    }
+}
+
+fn faults_in(violations: Violations) -> Vec<Violation> {
+    violations.into_result(None::<()>).err().unwrap_or_default()
+}
+
 /// Takes over the members that the document names, and keeps the others. The key is the caller's to read.
-pub(super) fn apply(here: &mut SegmentHere, object: &Object<'_>, violations: &mut Violations) {
+pub(super) fn apply(here: &mut SegmentHere, object: &Object<'_>, reading: &mut Reading) {
+    let Reading { violations, short_forms } = reading;
     object.ignore(&READ_ONLY);
     object.ignore(&["key"]);
     if let Some(name) = object.get("name") {
@@ -25,7 +52,8 @@ pub(super) fn apply(here: &mut SegmentHere, object: &Object<'_>, violations: &mu
         here.segment.description = bounded_text(description, MOST_DESCRIPTION, violations);
     }
     if let Some(when) = object.get("when") {
-        here.config.when = if when.is_null() { None } else { Condition::read(when, violations) };
+        let read = |when| read_condition(when, short_forms, violations);
+        here.config.when = (!when.is_null()).then_some(when).map(read);
     }
     for list in KeyList::BOTH {
         if let Some(keys) = object.get(list.name()) {

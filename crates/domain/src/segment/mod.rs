@@ -20,7 +20,7 @@ use crate::id::Id;
 use crate::key::Key;
 use crate::time::Timestamp;
 
-pub use copy::{CopiedSegment, MemberChange};
+pub use copy::CopiedSegment;
 pub use key_set::{Difference, KeySet};
 pub use keys::{KeyStream, KeysChange, UploadMode};
 pub use upload::{Upload, UploadFormat};

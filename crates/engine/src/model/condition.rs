@@ -92,6 +92,18 @@ impl Condition {
         parts
     }
 
+    /// Whether it nests in more levels than `most`, itself included. Looks no further than that.
+    pub(crate) fn is_deeper_than(&self, most: usize) -> bool {
+        let Some(below) = most.checked_sub(1) else { return true };
+        match self {
+            Self::All(children) | Self::Any(children) => {
+                children.iter().any(|child| child.is_deeper_than(below))
+            }
+            Self::Not(child) => child.is_deeper_than(below),
+            Self::Segment(_) | Self::Bucket(_) | Self::Leaf(_) => false,
+        }
+    }
+
     /// Calls `see` with each of its [`Condition::parts`], without the ways to them.
     pub(crate) fn each_part<'c>(&'c self, see: &mut impl FnMut(&'c Self)) {
         match self {

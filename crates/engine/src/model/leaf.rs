@@ -186,13 +186,13 @@ impl Leaf {
             return Some(Operands::List(key.to_owned()));
         }
         if operator.is_some_and(|operator| !operator.takes_values()) {
-            return match object.get("values") {
-                Some(values) => {
-                    values.fault(violations, "exists takes no values; leave them out");
-                    None
-                }
-                None => Some(Operands::Values(Vec::new())),
-            };
+            let values = object.get("values");
+            let some = values.filter(|values| values.value().as_array().is_none_or(|list| !list.is_empty()));
+            if let Some(some) = some {
+                some.fault(violations, "exists takes no values; leave them out");
+                return None;
+            }
+            return Some(Operands::Values(Vec::new()));
         }
         let values = object.require(violations, "values")?;
         match operator {

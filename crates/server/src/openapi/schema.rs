@@ -2,9 +2,20 @@
 #![expect(dead_code, reason = "these types describe; `domain` reads and writes")]
 #![expect(clippy::struct_field_names, reason = "the names are those of the documents")]
 
+mod environments;
+mod flag_changes;
+mod segments;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
+
+pub(crate) use environments::{Environment, EnvironmentInput, EnvironmentOrder, NewEnvironment};
+pub(crate) use flag_changes::{BulkDone, BulkInput, CopiedFlag, CopyFlagInput, VariantInput};
+pub(crate) use segments::{
+    ContextField, ContextFieldInput, ContextFieldValues, CopiedSegment, CopyInput, KeyList, MemberChange,
+    Segment, SegmentInput, SegmentSummary, UploadProgress,
+};
 
 /// A problem document (RFC 9457).
 #[derive(ToSchema)]
@@ -87,21 +98,6 @@ pub(crate) struct Session {
     user: Account,
 }
 
-/// An environment.
-#[derive(ToSchema)]
-pub(crate) struct Environment {
-    id: String,
-    key: String,
-    name: String,
-    /// Only admins may change it.
-    protected: bool,
-    position: i32,
-    #[schema(format = DateTime)]
-    created_at: String,
-    #[schema(format = DateTime)]
-    updated_at: String,
-}
-
 /// The type of a flag's values.
 #[derive(ToSchema)]
 #[schema(rename_all = "lowercase")]
@@ -126,6 +122,13 @@ pub(crate) struct Target {
     keys: Vec<String>,
 }
 
+/// Another flag, and the variants of which it must have given one.
+#[derive(ToSchema)]
+pub(crate) struct Prerequisite {
+    flag: String,
+    variants: Vec<String>,
+}
+
 /// A condition and what to serve where it holds.
 #[derive(ToSchema)]
 pub(crate) struct Rule {
@@ -136,8 +139,11 @@ pub(crate) struct Rule {
     serve: Serve,
 }
 
-/// `{"all": […]}`, `{"any": […]}`, `{"not": …}` or `{"attribute", "operator", "values", "ignore_case"?}`.
-/// Operators: `equals`, `not_equals`, `contains`, `in`.
+/// `{"all": […]}`, `{"any": […]}`, `{"not": …}`, `{"segment": "key"}`,
+/// `{"bucket": {"from"?, "to", "by"?, "hash"?, "salt"?}}` or
+/// `{"attribute", "operator", "values" or "list", "ignore_case"?}`, in which `value` may stand for one of `values`, or
+/// with `in` and `not_in` for a comma-separated text. Operators: `equals`, `not_equals`, `in`, `not_in`, `contains`,
+/// `starts_with`, `ends_with`, `matches`, `gt`, `gte`, `lt`, `lte`, `before`, `after`, `semver`, `cidr`, `exists`.
 #[derive(ToSchema, Serialize, Deserialize)]
 #[schema(value_type = Object, example = json!({"attribute": "country", "operator": "in", "values": ["DE", "AT"]}))]
 pub(crate) struct Condition(Value);
@@ -158,11 +164,22 @@ pub(crate) struct Flag {
     kind: Kind,
     variants: Vec<Variant>,
     tags: Vec<String>,
+    /// Who looks after it.
+    owner: Option<String>,
+    /// `draft`, `active`, `deprecated` or `archived`. Only the last changes an answer.
+    #[schema(example = "active")]
+    lifecycle: String,
+    /// Whether it is meant to go some day.
+    temporary: bool,
+    /// The last day on which anybody should need it.
+    #[schema(format = Date)]
+    expected_end: Option<String>,
     /// Whether client-kind keys may see its results.
     client_visible: bool,
     enabled: bool,
     /// Served when it is not enabled.
     off_variant: Option<String>,
+    prerequisites: Vec<Prerequisite>,
     targets: Vec<Target>,
     rules: Vec<Rule>,
     default: Serve,
@@ -186,9 +203,11 @@ pub(crate) struct RuleInput {
     serve: Option<Serve>,
     attribute: Option<String>,
     operator: Option<String>,
-    /// One value; for `in` a comma-separated text.
+    /// One value; for `in` and `not_in` a comma-separated text.
     value: Option<Value>,
     values: Option<Vec<Value>>,
+    /// Key of a context list.
+    list: Option<String>,
     ignore_case: Option<bool>,
     /// A variant's key, or its value.
     variant: Option<Value>,
@@ -206,11 +225,21 @@ pub(crate) struct FlagInput {
     description: Option<String>,
     variants: Option<Vec<Variant>>,
     tags: Option<Vec<String>>,
+    owner: Option<String>,
+    /// `draft`, `active`, `deprecated` or `archived`.
+    #[schema(nullable = false)]
+    lifecycle: Option<String>,
+    #[schema(nullable = false)]
+    temporary: Option<bool>,
+    /// Makes it temporary.
+    #[schema(format = Date)]
+    expected_end: Option<String>,
     #[schema(nullable = false)]
     client_visible: Option<bool>,
     #[schema(nullable = false)]
     enabled: Option<bool>,
     off_variant: Option<String>,
+    prerequisites: Option<Vec<Prerequisite>>,
     targets: Option<Vec<Target>>,
     /// Short for targets of a boolean flag's `true`.
     targeted_users: Option<Vec<String>>,

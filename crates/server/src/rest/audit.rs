@@ -29,7 +29,8 @@ struct AuditQuery {
     /// Where to go on, from the `Link` of the page before.
     cursor: Option<String>,
     /// How many, 1 to 1000; 100 unless given.
-    limit: Option<u32>,
+    #[param(value_type = Option<u32>)]
+    limit: Option<String>,
 }
 
 /// List changes
@@ -46,8 +47,8 @@ async fn list_audit(
     let before = query.cursor.as_deref().map(str::parse::<Revision>).transpose();
     let before =
         before.map_err(|_| Error::invalid("query cursor", "is not one of ours; start without one"))?;
-    let filter = LogFilter { entity: None, before, limit: page::limit(query.limit)? };
+    let filter = LogFilter { entity: None, before, limit: page::limit(query.limit.as_deref())? };
     let entries = state.control.audit(&caller.reader(), query.flag.as_deref(), filter).await?;
-    let said = [("flag", query.flag), ("limit", query.limit.map(|limit| limit.to_string()))];
+    let said = [("flag", query.flag), ("limit", query.limit)];
     Ok(page::respond("/api/v1/audit", &said, &entries, |entry| entry.revision.to_string()))
 }

@@ -3,10 +3,12 @@
 use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
+use axum::routing::get;
 use domain::error::Error;
-use domain::flag::{Answer, FlagHere};
+use domain::flag::{Answer, FlagHere, Lifecycle};
 use domain::key::Key;
 use domain::ports::FlagFilter;
+use domain::time::Day;
 use http::{StatusCode, header};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -26,6 +28,8 @@ pub(super) fn router() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()
         .routes(routes!(list_flags, create_flag))
         .routes(routes!(get_flag, update_flag, delete_flag))
+        // A flag may be called `bulk`.
+        .route("/api/v1/flags/bulk", get(get_flag).put(update_flag).patch(update_flag).delete(delete_flag))
         .routes(routes!(toggle_flag))
         .routes(routes!(evaluate_flag))
 }
@@ -39,15 +43,60 @@ struct ListQuery {
     search: Option<String>,
     /// Only flags with this tag.
     tag: Option<String>,
+    /// Only flags that this person or team looks after.
+    owner: Option<String>,
+    /// Only flags at this place of their life: `draft`, `active`, `deprecated` or `archived`.
+    lifecycle: Option<String>,
+    /// `true` lists archived flags in the place of all others.
+    #[param(value_type = Option<bool>)]
+    archived: Option<String>,
+    /// Only flags that are meant to go some day, or only those that are not.
+    #[param(value_type = Option<bool>)]
+    temporary: Option<String>,
+    /// `true` lists only flags that were expected to be gone before today (UTC).
+    #[param(value_type = Option<bool>)]
+    overdue: Option<String>,
     /// Where to go on, from the `Link` of the page before.
     cursor: Option<String>,
     /// How many, 1 to 1000; 100 unless given.
-    limit: Option<u32>,
+    #[param(value_type = Option<u32>)]
+    limit: Option<String>,
+}
+
+impl ListQuery {
+    /// Archived flags are on a list of their own.
+    fn filter(&self, today: Day) -> Result<FlagFilter, Error> {
+        let read_cursor = |cursor: &str| {
+            Key::parse(cursor)
+                .ok_or_else(|| Error::invalid("query cursor", "is not one of ours; start without one"))
+        };
+        let (mut lifecycle, mut archived) = (None, body::truth("archived", self.archived.as_deref())?);
+        if let Some(word) = self.lifecycle.as_deref() {
+            lifecycle = Lifecycle::parse(word);
+            if lifecycle.is_none() && word != Lifecycle::ARCHIVED {
+                let message = "must be draft, active, deprecated or archived";
+                return Err(Error::invalid("query lifecycle", message));
+            }
+            archived = archived.or(Some(lifecycle.is_none()));
+        }
+        let overdue = body::truth("overdue", self.overdue.as_deref())?.unwrap_or_default();
+        Ok(FlagFilter {
+            search: self.search.clone().filter(|text| !text.is_empty()),
+            tag: self.tag.clone(),
+            owner: self.owner.clone(),
+            lifecycle,
+            archived: Some(archived.unwrap_or_default()),
+            temporary: body::truth("temporary", self.temporary.as_deref())?,
+            ended_before: overdue.then_some(today),
+            after: self.cursor.as_deref().map(read_cursor).transpose()?,
+            limit: page::limit(self.limit.as_deref())?,
+        })
+    }
 }
 
 /// List flags
 ///
-/// By key. `Link: <…>; rel="next"` says where the next page is, `X-Total-Count` how many flags there are.
+/// By key, without those that are archived. `Link: <…>; rel="next"` says where the next page is, `X-Total-Count` how many flags there are.
 #[utoipa::path(get, path = "/api/v1/flags", tag = "flags", params(ListQuery), responses(
     (status = 200, description = "Flags, by key", body = [schema::Flag]),
 ))]
@@ -56,22 +105,18 @@ async fn list_flags(
     ReaderOf(reader, environment): ReaderOf,
     Params(query): Params<ListQuery>,
 ) -> Result<Response, Problem> {
-    let read_cursor = |cursor: &str| {
-        Key::parse(cursor)
-            .ok_or_else(|| Error::invalid("query cursor", "is not one of ours; start without one"))
-    };
-    let filter = FlagFilter {
-        search: query.search.clone().filter(|text| !text.is_empty()),
-        tag: query.tag.clone(),
-        after: query.cursor.as_deref().map(read_cursor).transpose()?,
-        limit: page::limit(query.limit)?,
-    };
+    let filter = query.filter(state.control.today())?;
     let flags = state.control.flags(&reader, &environment, &filter).await?;
     let said = [
         ("environment", query.environment),
         ("search", query.search),
         ("tag", query.tag),
-        ("limit", query.limit.map(|limit| limit.to_string())),
+        ("owner", query.owner),
+        ("lifecycle", query.lifecycle),
+        ("archived", query.archived),
+        ("temporary", query.temporary),
+        ("overdue", query.overdue),
+        ("limit", query.limit),
     ];
     Ok(page::respond("/api/v1/flags", &said, &flags, |here| here.flag.key.to_string()))
 }
@@ -115,7 +160,7 @@ async fn get_flag(
 #[utoipa::path(method(put, patch), path = "/api/v1/flags/{key}", tag = "flags",
     params(("key" = String, Path), EnvironmentQuery, ChangeHeaders), request_body = schema::FlagInput, responses(
     (status = 200, description = "The flag as it is now", body = schema::Flag),
-    (status = 409, description = "`variant_in_use` in another environment, or `busy`"),
+    (status = 409, description = "`variant_in_use` or `flag_in_use`: the message says where; or `busy`"),
     (status = 412, description = "`stale`: `If-Match` named an older version"),
 ))]
 async fn update_flag(
@@ -156,6 +201,7 @@ async fn toggle_flag(
 #[utoipa::path(delete, path = "/api/v1/flags/{key}", tag = "flags",
     params(("key" = String, Path), EnvironmentQuery, ChangeHeaders), responses(
     (status = 204, description = "It is gone"),
+    (status = 409, description = "`flag_in_use`: prerequisites name it; the message says where"),
     (status = 412, description = "`stale`: `If-Match` named an older version"),
 ))]
 async fn delete_flag(
@@ -186,13 +232,13 @@ async fn evaluate_flag(
 }
 
 /// Until this node serves applications the flag as it now is.
-async fn settled(state: &AppState, here: &FlagHere) {
+pub(super) async fn settled(state: &AppState, here: &FlagHere) {
     let revision = here.config.version.max(here.flag.version);
     settle::flags(&state.hub, here.config.environment_id, revision).await;
 }
 
 /// A flag with its tag.
-fn answer(here: &FlagHere) -> ([(header::HeaderName, String); 1], Json<&FlagHere>) {
+pub(super) fn answer(here: &FlagHere) -> ([(header::HeaderName, String); 1], Json<&FlagHere>) {
     ([(header::ETAG, here.etag())], Json(here))
 }
 

@@ -2,10 +2,16 @@
 
 mod accounts;
 mod audit;
+mod context_fields;
 mod environments;
+mod evaluate;
+mod flag_changes;
 mod flags;
 mod page;
 mod sdk_keys;
+mod segment_keys;
+mod segments;
+mod variants;
 
 use utoipa_axum::router::OpenApiRouter;
 
@@ -17,7 +23,13 @@ pub fn router() -> OpenApiRouter<AppState> {
     OpenApiRouter::with_openapi(openapi::document())
         .merge(accounts::router())
         .merge(flags::router())
+        .merge(flag_changes::router())
+        .merge(variants::router())
         .merge(environments::router())
+        .merge(segments::router())
+        .merge(segment_keys::router())
+        .merge(context_fields::router())
         .merge(sdk_keys::router())
+        .merge(evaluate::router())
         .merge(audit::router())
 }

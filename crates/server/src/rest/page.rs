@@ -5,10 +5,12 @@ use std::fmt::Write as _;
 use axum::Json;
 use axum::response::{IntoResponse, Response};
 use domain::error::Error;
-use domain::ports::Page;
+use domain::key::Key;
+use domain::ports::{KeyedFilter, Page};
 use http::header;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
+use utoipa::IntoParams;
 
 /// How many are listed unless the request says otherwise.
 const USUAL: u32 = 100;
@@ -17,13 +19,47 @@ const MOST: u32 = 1_000;
 /// What need not be written otherwise in a query.
 const QUERY: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
-/// The number of items that a request asked for, if it may.
-pub(super) fn limit(asked: Option<u32>) -> Result<u32, Error> {
-    let limit = asked.unwrap_or(USUAL);
-    if (1..=MOST).contains(&limit) {
-        return Ok(limit);
+/// Which of the things that have a key are wanted.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(super) struct KeyedQuery {
+    /// Only those with this text in their key, name or description.
+    search: Option<String>,
+    /// Only those whose key begins with this.
+    prefix: Option<String>,
+    /// Where to go on, from the `Link` of the page before.
+    cursor: Option<String>,
+    /// How many, 1 to 1000; 100 unless given.
+    #[param(value_type = Option<u32>)]
+    limit: Option<String>,
+}
+
+impl KeyedQuery {
+    /// What it means.
+    pub(super) fn filter(&self) -> Result<KeyedFilter, Error> {
+        let read_cursor = |cursor: &str| {
+            Key::parse(cursor)
+                .ok_or_else(|| Error::invalid("query cursor", "is not one of ours; start without one"))
+        };
+        Ok(KeyedFilter {
+            search: self.search.clone().filter(|text| !text.is_empty()),
+            prefix: self.prefix.clone().filter(|text| !text.is_empty()),
+            after: self.cursor.as_deref().map(read_cursor).transpose()?,
+            limit: limit(self.limit.as_deref())?,
+        })
     }
-    Err(Error::invalid("query limit", format!("must be 1 to {MOST}")))
+
+    /// What the next page is asked with, besides its cursor.
+    pub(super) fn said(&self) -> [(&'static str, Option<String>); 3] {
+        [("search", self.search.clone()), ("prefix", self.prefix.clone()), ("limit", self.limit.clone())]
+    }
+}
+
+/// The number of items that a request asked for, if it may.
+pub(super) fn limit(asked: Option<&str>) -> Result<u32, Error> {
+    let limit = asked.map_or(Some(USUAL), |asked| asked.parse().ok());
+    let limit = limit.filter(|limit| (1..=MOST).contains(limit));
+    limit.ok_or_else(|| Error::invalid("query limit", format!("must be a whole number from 1 to {MOST}")))
 }
 
 /// A page of a list. `next` makes the cursor out of the last item; `query` is what else the request said.

@@ -1,9 +1,10 @@
 //! The store in memory: for tests, and for trying things out. Nothing of it outlives the process.
 
+mod environments;
 mod segments;
 mod tables;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
@@ -261,6 +262,12 @@ impl Store for MemoryStore {
         Ok(self.state().tables.flag(project_id, key))
     }
 
+    async fn flags_named(&self, project_id: Id, keys: &[Key]) -> StoreResult<Vec<FlagEverywhere>> {
+        let state = self.state();
+        let keys: BTreeSet<_> = keys.iter().collect();
+        Ok(keys.into_iter().filter_map(|key| state.tables.flag(project_id, key)).collect())
+    }
+
     async fn flags(&self, environment: &Environment, filter: &FlagFilter) -> StoreResult<Page<FlagHere>> {
         let state = self.state();
         let all: Vec<_> = state.tables.flags_in(environment).filter(|here| matches(here, filter)).collect();
@@ -370,5 +377,12 @@ fn matches(here: &FlagHere, filter: &FlagFilter) -> bool {
         let texts = [flag.key.as_str(), &flag.name, &flag.description];
         texts.iter().any(|text| text.to_ascii_lowercase().contains(&part))
     });
-    tagged && found
+    let ended = |day| flag.lifetime.expected_end().is_some_and(|end| end < day);
+    tagged
+        && found
+        && filter.owner.as_ref().is_none_or(|owner| flag.owner.as_ref() == Some(owner))
+        && filter.lifecycle.is_none_or(|lifecycle| flag.lifecycle == lifecycle)
+        && filter.archived.is_none_or(|archived| flag.archived == archived)
+        && filter.temporary.is_none_or(|temporary| flag.lifetime.is_temporary() == temporary)
+        && filter.ended_before.is_none_or(ended)
 }

@@ -1,11 +1,12 @@
 //! Lists of flags.
 
 use anyhow::{Context, Result, ensure};
-use domain::flag::{Flag, FlagHere};
+use domain::flag::{Flag, FlagHere, Lifecycle, Lifetime};
 use domain::log::Write;
 use domain::ports::{FlagFilter, Page};
+use domain::time::Day;
 
-use super::world::World;
+use super::world::{World, key};
 
 async fn list(world: &World, filter: FlagFilter) -> Result<Page<FlagHere>> {
     Ok(world.store.flags(&world.environments[0], &filter).await?)
@@ -97,7 +98,7 @@ pub(super) async fn tags_filter(world: World) -> Result<()> {
     world.create(tagged("third", &["Blue", "blue%"])?).await?;
     let with = async |tag: &str, search: Option<&str>| -> Result<Vec<String>> {
         let (tag, search) = (Some(tag.to_owned()), search.map(str::to_owned));
-        let page = list(&world, FlagFilter { tag, search, after: None, limit: 10 }).await?;
+        let page = list(&world, FlagFilter { tag, search, limit: 10, ..FlagFilter::default() }).await?;
         ensure!(page.total == page.items.len() as u64);
         Ok(keys(&page).into_iter().map(str::to_owned).collect())
     };
@@ -113,6 +114,59 @@ pub(super) async fn tags_filter(world: World) -> Result<()> {
     ensure!(with("green", None).await? == ["first"]);
     world.delete(&retagged).await?;
     ensure!(with("green", None).await?.is_empty());
+    Ok(())
+}
+
+pub(super) async fn what_people_note_filters(world: World) -> Result<()> {
+    let day = |text: &str| Day::parse(text).context("no day");
+    let temporary = |expected_end| Lifetime::Temporary { expected_end };
+    for flag in [
+        Flag { owner: Some("Team-A".to_owned()), lifecycle: Lifecycle::Draft, ..world.flag("a")? },
+        Flag { lifetime: temporary(Some(day("2026-11-20")?)), archived: true, ..world.flag("b")? },
+        Flag { lifetime: temporary(Some(day("2026-11-21")?)), ..world.flag("c")? },
+        Flag { lifetime: temporary(None), owner: Some("Ö %".to_owned()), ..world.flag("d")? },
+    ] {
+        world.create(flag).await?;
+    }
+    let all = || FlagFilter { limit: 10, ..FlagFilter::default() };
+    let cases: [(FlagFilter, &[&str]); 9] = [
+        (all(), &["a", "b", "c", "d"]),
+        (FlagFilter { owner: Some("Team-A".to_owned()), ..all() }, &["a"]),
+        (FlagFilter { owner: Some("team-a".to_owned()), ..all() }, &[]),
+        (FlagFilter { owner: Some("Ö %".to_owned()), ..all() }, &["d"]),
+        (FlagFilter { owner: Some("a\0b".to_owned()), ..all() }, &[]),
+        (FlagFilter { lifecycle: Some(Lifecycle::Active), archived: Some(false), ..all() }, &["c", "d"]),
+        (FlagFilter { archived: Some(true), ..all() }, &["b"]),
+        (FlagFilter { temporary: Some(false), ..all() }, &["a"]),
+        (FlagFilter { ended_before: Some(day("2026-11-21")?), ..all() }, &["b"]),
+    ];
+    for (filter, expected) in cases {
+        let page = list(&world, filter.clone()).await?;
+        ensure!(keys(&page) == expected, "{filter:?} finds {:?}", keys(&page));
+        ensure!(page.total == expected.len() as u64, "{filter:?} counts {}", page.total);
+    }
+    Ok(())
+}
+
+pub(super) async fn flags_are_found_by_their_names(world: World) -> Result<()> {
+    let mut made = Vec::new();
+    for name in ["b", "a", "c"] {
+        made.push(world.create(world.flag(name)?).await?);
+    }
+    let wanted = [key("c")?, key("none")?, key("b")?];
+    let found = world.store.flags_named(world.project_id, &wanted).await?;
+    for (everywhere, flag) in found.iter().zip([&made[0], &made[2]]) {
+        let one = world.store.flag(world.project_id, &flag.key).await?;
+        ensure!(Some(everywhere) == one.as_ref(), "{everywhere:?}");
+    }
+    ensure!(found.len() == 2);
+    ensure!(world.store.flags_named(world.project_id, &[]).await?.is_empty());
+    ensure!(
+        world.store.flags_named(world.id(), &wanted).await?.is_empty(),
+        "they are not in another project"
+    );
+    let many = (0..1_000).map(|number| key(&format!("none-{number}"))).collect::<Result<Vec<_>>>()?;
+    ensure!(world.store.flags_named(world.project_id, &many).await?.is_empty());
     Ok(())
 }
 

@@ -1,8 +1,10 @@
 //! What readers of an environment are given.
 
 use anyhow::{Context, Result, ensure};
-use domain::flag::{Config, Flag, document};
+use domain::environment::Environment;
+use domain::flag::{Config, Flag, Lifecycle, Lifetime, document};
 use domain::log::{Chain, Write};
+use domain::time::Day;
 use engine::model::{Kind, SCHEMA, Variant};
 use serde_json::{from_value, json};
 
@@ -47,12 +49,16 @@ pub(super) async fn documents_come_back_whole(world: World) -> Result<()> {
         ],
         tags: vec!["a".to_owned(), "Ünicode".to_owned()],
         client_visible: true,
+        lifecycle: Lifecycle::Deprecated,
         archived: true,
+        owner: Some("Ünit \u{1F6A9}".to_owned()),
+        lifetime: Lifetime::Temporary { expected_end: Day::parse("2026-12-31") },
         ..world.flag("rich")?
     };
     let config = Config {
         enabled: true,
         off_variant: None,
+        prerequisites: from_value(json!([{"flag": "other", "variants": ["on", "\u{0}"]}]))?,
         targets: from_value(json!([{"variant": "small", "keys": ["u1", "U1", "ü \u{0}"]}]))?,
         rules: from_value(json!([
             {"id": "r2", "priority": -5, "when": {"all": [
@@ -161,6 +167,7 @@ pub(super) async fn a_new_environment_starts_at_its_revision(world: World) -> Re
     ensure!(snapshot.revision == revision);
     ensure!(snapshot.flags.is_empty(), "the older flag has no config there");
     let environments = world.store.environments(world.project_id).await?;
+    let environment = Environment { version: revision, ..environment };
     ensure!(environments.last() == Some(&environment), "{environments:?}");
     let config = World::config(&flag, &environment);
     let revision = world.about(&flag, vec![Write::CreateConfig(config)]).await?;

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use anyhow::{Context, Result, ensure};
-use domain::environment::Environment;
-use domain::flag::{Config, Flag};
+use domain::environment::{Color, Environment};
+use domain::flag::{Config, Flag, Lifecycle, Lifetime};
 use domain::id::Id;
 use domain::key::Key;
 use domain::log::{Chain, Change, Entity, ReadVersion, Write};
@@ -67,8 +67,11 @@ impl World {
             project_id,
             key: key(name)?,
             name: name.to_uppercase(),
+            description: format!("for {name}"),
+            color: Color::PLAIN,
             protected: name == "production",
             position,
+            version: 0,
             created_at: NOW,
             updated_at: NOW,
         })
@@ -87,7 +90,10 @@ impl World {
             variants: vec![variant("on", true), variant("off", false)],
             tags: Vec::new(),
             client_visible: false,
+            lifecycle: Lifecycle::Active,
             archived: false,
+            owner: None,
+            lifetime: Lifetime::Permanent,
             version: 0,
             created_at: NOW,
             updated_at: NOW,
@@ -101,6 +107,7 @@ impl World {
             environment_id: environment.id,
             enabled: false,
             off_variant: Some("off".to_owned()),
+            prerequisites: Vec::new(),
             targets: Vec::new(),
             rules: Vec::new(),
             default: Serve::variant("on"),

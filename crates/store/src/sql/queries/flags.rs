@@ -1,24 +1,26 @@
 //! Flags and their configs.
 
 use std::borrow::Cow;
+use std::collections::HashMap;
 
 use domain::environment::Environment;
-use domain::flag::{Config, Flag, FlagEverywhere, FlagHere};
+use domain::flag::{Config, Flag, FlagEverywhere, FlagHere, Lifecycle, Lifetime};
 use domain::id::Id;
 use domain::key::Key;
 use domain::ports::{FlagFilter, Page};
-use engine::model::{Kind, Rule, Serve, Target, Variant};
+use domain::time::Day;
+use engine::model::{Kind, Prerequisite, Rule, Serve, Target, Variant};
 use serde::{Deserialize, Serialize};
 use sqlx::{QueryBuilder, Row as _};
 
-use super::rows::{cut, document, id, key, revision, text, time};
+use super::rows::{cut, document, id, key, read_all, revision, text, time, word};
 use super::{Db, POSITION, Row, SqlStore};
 
 /// The columns that [`read_flag`] reads, of `flags f`.
 macro_rules! flag_columns {
     () => {
-        "f.project_id, f.id, f.key, f.name, f.description, f.client_visible, f.archived, f.document, \
-         f.version, f.created_at, f.updated_at"
+        "f.project_id, f.id, f.key, f.name, f.description, f.client_visible, f.lifecycle, f.archived, \
+         f.owner, f.temporary, f.expected_end, f.document, f.version, f.created_at, f.updated_at"
     };
 }
 /// The columns that [`read_config`] reads, of `flag_configs c`.
@@ -42,6 +44,8 @@ pub(super) struct FlagDocument<'a> {
 #[derive(Serialize, Deserialize)]
 pub(super) struct ConfigDocument<'a> {
     off_variant: Option<Cow<'a, str>>,
+    #[serde(default, skip_serializing_if = "<[_]>::is_empty")]
+    prerequisites: Cow<'a, [Prerequisite]>,
     targets: Cow<'a, [Target]>,
     rules: Cow<'a, [Rule]>,
     default: Cow<'a, Serve>,
@@ -58,6 +62,7 @@ impl<'a> ConfigDocument<'a> {
     pub(super) fn of(config: &'a Config) -> Self {
         Self {
             off_variant: config.off_variant.as_deref().map(Cow::Borrowed),
+            prerequisites: Cow::Borrowed(&config.prerequisites),
             targets: Cow::Borrowed(&config.targets),
             rules: Cow::Borrowed(&config.rules),
             default: Cow::Borrowed(&config.default),
@@ -77,20 +82,34 @@ pub(super) fn read_flag(row: &Row) -> sqlx::Result<Flag> {
         variants: variants.into_owned(),
         tags: tags.into_owned(),
         client_visible: row.try_get("client_visible")?,
+        lifecycle: word(row, "lifecycle", Lifecycle::parse)?,
         archived: row.try_get("archived")?,
+        owner: row.try_get("owner")?,
+        lifetime: read_lifetime(row)?,
         version: revision(row, "version")?,
         created_at: time(row, "created_at")?,
         updated_at: time(row, "updated_at")?,
     })
 }
 
+fn read_lifetime(row: &Row) -> sqlx::Result<Lifetime> {
+    if !row.try_get::<bool, _>("temporary")? {
+        return Ok(Lifetime::Permanent);
+    }
+    let has_end = row.try_get::<Option<String>, _>("expected_end")?.is_some();
+    let expected_end = if has_end { Some(word(row, "expected_end", Day::parse)?) } else { None };
+    Ok(Lifetime::Temporary { expected_end })
+}
+
 pub(super) fn read_config(row: &Row) -> sqlx::Result<Config> {
-    let ConfigDocument { off_variant, targets, rules, default } = document(row, "config_document")?;
+    let ConfigDocument { off_variant, prerequisites, targets, rules, default } =
+        document(row, "config_document")?;
     Ok(Config {
         flag_id: id(row, "flag_id")?,
         environment_id: id(row, "environment_id")?,
         enabled: row.try_get("enabled")?,
         off_variant: off_variant.map(Cow::into_owned),
+        prerequisites: prerequisites.into_owned(),
         targets: targets.into_owned(),
         rules: rules.into_owned(),
         default: default.into_owned(),
@@ -136,12 +155,59 @@ pub(super) async fn flag(
     Ok(Some(FlagEverywhere { flag, configs }))
 }
 
+/// Two queries, however many flags.
+pub(super) async fn named(
+    store: &SqlStore,
+    project_id: Id,
+    keys: &[Key],
+) -> sqlx::Result<Vec<FlagEverywhere>> {
+    let mut transaction = store.reading().await?;
+    let push_keys = |query: &mut QueryBuilder<Db>| {
+        query.push(" AND f.key IN (");
+        let mut listed = query.separated(", ");
+        for key in keys {
+            listed.push_bind(key.to_string());
+        }
+        query.push(")");
+    };
+    if keys.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut flags =
+        QueryBuilder::<Db>::new(concat!("SELECT ", flag_columns!(), " FROM flags f WHERE f.project_id = "));
+    flags.push_bind(project_id.to_string());
+    push_keys(&mut flags);
+    flags.push(" ORDER BY f.key");
+    let flags = flags.build().fetch_all(&mut *transaction).await?;
+    let mut configs = QueryBuilder::<Db>::new(concat!(
+        "SELECT ",
+        config_columns!(),
+        " FROM flag_configs c
+         JOIN flags f ON f.project_id = c.project_id AND f.id = c.flag_id
+         JOIN environments e ON e.project_id = c.project_id AND e.id = c.environment_id
+         WHERE c.project_id = "
+    ));
+    configs.push_bind(project_id.to_string());
+    push_keys(&mut configs);
+    configs.push(" ORDER BY e.position, e.key");
+    let configs = configs.build().fetch_all(&mut *transaction).await?;
+    transaction.commit().await?;
+    let mut of_flag: HashMap<Id, Vec<Config>> = HashMap::new();
+    for config in read_all(configs, read_config).await? {
+        of_flag.entry(config.flag_id).or_default().push(config);
+    }
+    let flags = read_all(flags, read_flag).await?.into_iter();
+    Ok(flags
+        .map(|flag| FlagEverywhere { configs: of_flag.remove(&flag.id).unwrap_or_default(), flag })
+        .collect())
+}
+
 pub(super) async fn page(
     store: &SqlStore,
     environment: &Environment,
     filter: &FlagFilter,
 ) -> sqlx::Result<Page<FlagHere>> {
-    let given = [&filter.search, &filter.tag];
+    let given = [&filter.search, &filter.tag, &filter.owner];
     if given.into_iter().flatten().any(|text| !crate::fit::storable(text)) {
         return Ok(Page { items: Vec::new(), total: 0, more: false });
     }
@@ -180,6 +246,21 @@ fn push_conditions(query: &mut QueryBuilder<Db>, environment: &Environment, filt
             .push(" AND EXISTS (SELECT 1 FROM flag_tags t WHERE t.project_id = f.project_id AND t.flag_id = f.id AND t.tag = ")
             .push_bind(tag.clone())
             .push(")");
+    }
+    if let Some(owner) = &filter.owner {
+        query.push(" AND f.owner = ").push_bind(owner.clone());
+    }
+    if let Some(lifecycle) = filter.lifecycle {
+        query.push(" AND f.lifecycle = ").push_bind(lifecycle.name());
+    }
+    if let Some(archived) = filter.archived {
+        query.push(" AND f.archived = ").push_bind(archived);
+    }
+    if let Some(temporary) = filter.temporary {
+        query.push(" AND f.temporary = ").push_bind(temporary);
+    }
+    if let Some(day) = filter.ended_before {
+        query.push(" AND f.temporary AND f.expected_end < ").push_bind(day.to_string());
     }
     if let Some(search) = filter.search.as_ref().filter(|search| !search.is_empty()) {
         // Not LIKE: it gives `%` and `_` a meaning, and on SQLite a bound to the pattern's length.

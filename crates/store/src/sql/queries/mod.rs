@@ -7,6 +7,7 @@ mod accounts;
 mod append;
 mod commit;
 mod context_fields;
+mod environment_writes;
 mod environments;
 mod flags;
 mod key_lists;
@@ -126,6 +127,10 @@ impl Store for SqlStore {
 
     async fn flag(&self, project_id: Id, key: &Key) -> StoreResult<Option<FlagEverywhere>> {
         bounded(flags::flag(self, project_id, key)).await
+    }
+
+    async fn flags_named(&self, project_id: Id, keys: &[Key]) -> StoreResult<Vec<FlagEverywhere>> {
+        bounded(flags::named(self, project_id, keys)).await
     }
 
     async fn flags(&self, environment: &Environment, filter: &FlagFilter) -> StoreResult<Page<FlagHere>> {

@@ -1,7 +1,6 @@
 //! The rows that a change writes, and which snapshots they touch.
 
 use domain::account::{AccessToken, Account, SigningKey};
-use domain::environment::Environment;
 use domain::flag::{Config, Flag};
 use domain::id::Id;
 use domain::key::Key;
@@ -37,6 +36,11 @@ impl<'a> Writes<'a> {
         match write {
             Write::CreateProject { id, key, name } => self.create_project(*id, key, name).await,
             Write::CreateEnvironment(environment) => self.create_environment(environment).await,
+            Write::UpdateEnvironment(environment) => self.update_environment(environment).await,
+            Write::DeleteEnvironment { id } => self.delete_environment(*id).await,
+            Write::FillFlags { environment_id, from, resting, at } => {
+                self.fill_flags(*environment_id, *from, *resting, *at).await
+            }
             Write::CreateFlag(flag) => self.create_flag(flag).await,
             Write::UpdateFlag(flag) => self.update_flag(flag).await,
             Write::DeleteFlag { id, key } => self.delete_flag(*id, key).await,
@@ -72,41 +76,14 @@ impl<'a> Writes<'a> {
         Ok(())
     }
 
-    async fn create_environment(&mut self, environment: &Environment) -> Result<(), Fault> {
-        let query = sqlx::query(
-            "INSERT INTO environments (project_id, id, key, name, protected, position, created_at,
-                                       updated_at, snapshot_revision)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT DO NOTHING",
-        )
-        .bind(self.project_id.clone())
-        .bind(environment.id.to_string())
-        .bind(environment.key.to_string())
-        .bind(environment.name.clone())
-        .bind(environment.protected)
-        .bind(environment.position)
-        .bind(environment.created_at.as_millis())
-        .bind(environment.updated_at.as_millis())
-        .bind(self.revision);
-        self.insert(query, "environment").await
-    }
-
     async fn create_flag(&mut self, flag: &Flag) -> Result<(), Fault> {
         let query = sqlx::query(
-            "INSERT INTO flags (project_id, id, key, name, description, client_visible, archived, document,
-                                version, created_at, updated_at)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) ON CONFLICT DO NOTHING",
-        )
-        .bind(self.project_id.clone())
-        .bind(flag.id.to_string())
-        .bind(flag.key.to_string())
-        .bind(flag.name.clone())
-        .bind(flag.description.clone())
-        .bind(flag.client_visible)
-        .bind(flag.archived)
-        .bind(to_document(&FlagDocument::of(flag))?)
-        .bind(self.revision)
-        .bind(flag.created_at.as_millis())
-        .bind(flag.updated_at.as_millis());
+            "INSERT INTO flags (project_id, id, key, name, description, client_visible, lifecycle, archived,
+                                owner, temporary, expected_end, document, version, updated_at, created_at)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
+             ON CONFLICT DO NOTHING",
+        );
+        let query = self.definition(query, flag)?.bind(flag.created_at.as_millis());
         self.insert(query, "flag").await?;
         self.tag(flag).await?;
         self.affect_everywhere("flag", &flag.key).await
@@ -115,21 +92,12 @@ impl<'a> Writes<'a> {
     /// Key and kind never change; one that comes with another key is not the flag that is meant.
     async fn update_flag(&mut self, flag: &Flag) -> Result<(), Fault> {
         let query = sqlx::query(
-            "UPDATE flags SET name = $4, description = $5, client_visible = $6, archived = $7,
-                              document = $8, version = $9, updated_at = $10
+            "UPDATE flags SET name = $4, description = $5, client_visible = $6, lifecycle = $7, archived = $8,
+                              owner = $9, temporary = $10, expected_end = $11, document = $12,
+                              version = $13, updated_at = $14
              WHERE project_id = $1 AND id = $2 AND key = $3",
-        )
-        .bind(self.project_id.clone())
-        .bind(flag.id.to_string())
-        .bind(flag.key.to_string())
-        .bind(flag.name.clone())
-        .bind(flag.description.clone())
-        .bind(flag.client_visible)
-        .bind(flag.archived)
-        .bind(to_document(&FlagDocument::of(flag))?)
-        .bind(self.revision)
-        .bind(flag.updated_at.as_millis());
-        self.change(query).await?;
+        );
+        self.change(self.definition(query, flag)?).await?;
         sqlx::query("DELETE FROM flag_tags WHERE project_id = $1 AND flag_id = $2")
             .bind(self.project_id.clone())
             .bind(flag.id.to_string())
@@ -137,6 +105,24 @@ impl<'a> Writes<'a> {
             .await?;
         self.tag(flag).await?;
         self.affect_everywhere("flag", &flag.key).await
+    }
+
+    fn definition(&self, query: Query, flag: &Flag) -> sqlx::Result<Query> {
+        Ok(query
+            .bind(self.project_id.clone())
+            .bind(flag.id.to_string())
+            .bind(flag.key.to_string())
+            .bind(flag.name.clone())
+            .bind(flag.description.clone())
+            .bind(flag.client_visible)
+            .bind(flag.lifecycle.name())
+            .bind(flag.archived)
+            .bind(flag.owner.clone())
+            .bind(flag.lifetime.is_temporary())
+            .bind(flag.lifetime.expected_end().map(|day| day.to_string()))
+            .bind(to_document(&FlagDocument::of(flag))?)
+            .bind(self.revision)
+            .bind(flag.updated_at.as_millis()))
     }
 
     /// Its configs and tags go with it.

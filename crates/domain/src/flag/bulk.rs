@@ -1,0 +1,260 @@
+//! One change of many flags in an environment: all of them, or none.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use engine::json::{At, Violation, Violations};
+use engine::model::{Revision, Snapshot};
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+
+use super::change::{reads_of, require_right, touch};
+use super::{Config, Flag, FlagEverywhere, Lifecycle};
+use crate::access::Writer;
+use crate::control::{Control, MOST_ATTEMPTS, Request, unexpected};
+use crate::environment::Environment;
+use crate::error::{Error, Result};
+use crate::key::Key;
+use crate::log::{Chain, Change, Entity, ReadVersion, Write};
+use crate::ports::CommitError;
+use crate::time::Timestamp;
+
+/// No request names more flags.
+const MOST_FLAGS: usize = 1_000;
+/// Of a flag that is in use, no more places are named.
+const MOST_PLACES: usize = 3;
+
+/// What is done to each of the flags.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Action {
+    Enable,
+    Disable,
+    Archive,
+}
+
+/// What a bulk change did, or would do.
+#[derive(Debug, Serialize)]
+pub struct BulkDone {
+    /// Whether it was only tried.
+    pub dry_run: bool,
+    /// Keys of the flags that it changes, in order.
+    pub changed: Vec<String>,
+    /// Keys of those that were so already.
+    pub unchanged: Vec<String>,
+    /// The revision that it took; nothing if nothing changed.
+    pub revision: Option<Revision>,
+}
+
+/// What a document asks for.
+struct Bulk {
+    action: Action,
+    keys: Vec<Key>,
+}
+
+impl Control {
+    /// Enables, disables or archives up to 1,000 flags: `{"action", "keys"}`. One change, which is made as a whole or
+    /// not at all; what stands in the way is told of each flag. A dry run says what would change, and that it would
+    /// be taken.
+    pub async fn bulk_change_flags(
+        &self,
+        writer: &Writer,
+        document: &Value,
+        dry_run: bool,
+        request: &Request,
+    ) -> Result<BulkDone> {
+        let bulk = Bulk::read(document)?;
+        let mut attempt = 0;
+        loop {
+            // Before everything that it is the version of.
+            let version = self.store.dependencies_version(self.project_id).await?;
+            let found = self.store.flags_named(self.project_id, &bulk.keys).await?;
+            bulk.expect_all(&found)?;
+            let environment = writer.environment();
+            let (changed, unchanged): (Vec<_>, Vec<_>) =
+                found.iter().partition(|flag| bulk.action.changes(flag, environment));
+            if bulk.action == Action::Archive {
+                self.guard_archiving(writer, &bulk, &changed).await?;
+            }
+            let keys = |flags: &[&FlagEverywhere]| flags.iter().map(|one| one.flag.key.to_string()).collect();
+            let mut done =
+                BulkDone { dry_run, changed: keys(&changed), unchanged: keys(&unchanged), revision: None };
+            if dry_run || changed.is_empty() {
+                return Ok(done);
+            }
+            let mut change = bulk.action.change(&changed, writer, request, self.clock.now());
+            if bulk.action == Action::Archive {
+                change.reads.push(ReadVersion::Dependencies { version });
+                touch(&mut change);
+            }
+            match self.commit(change).await {
+                Ok(revision) => {
+                    done.revision = Some(revision);
+                    return Ok(done);
+                }
+                Err(CommitError::Stale) if attempt < MOST_ATTEMPTS => self.pause(&mut attempt).await,
+                Err(error) => return Err(unexpected(error)),
+            }
+        }
+    }
+
+    /// The right for every environment in which one of the flags is enabled, and nothing that requires them.
+    async fn guard_archiving(&self, writer: &Writer, bulk: &Bulk, flags: &[&FlagEverywhere]) -> Result<()> {
+        let environments = self.all_environments().await?;
+        for everywhere in flags {
+            require_right(everywhere, &environments, |environment| writer.may_write(environment))?;
+        }
+        let archived: BTreeSet<_> = flags.iter().map(|everywhere| everywhere.flag.key.as_str()).collect();
+        let mut places: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        for environment in &environments {
+            let snapshot = self.load_snapshot(environment).await?;
+            for (required, by) in required_by(&snapshot) {
+                if archived.contains(required) {
+                    let place = format!("flag {by} in {}", environment.key);
+                    places.entry(required.to_owned()).or_default().push(place);
+                }
+            }
+        }
+        if places.is_empty() {
+            return Ok(());
+        }
+        let blocked = places.iter().map(|(key, places)| {
+            let named: Vec<_> = places.iter().take(MOST_PLACES).map(String::as_str).collect();
+            let beyond = places.len() - named.len();
+            let more = if beyond > 0 { format!(" and {beyond} more") } else { String::new() };
+            bulk.violation(key, format!("{key:?} is required by {}{more}", named.join(", ")))
+        });
+        Err(Error::InUse { code: "flag_in_use", violations: blocked.collect() })
+    }
+}
+
+/// Flags that are required, each with one that requires it.
+fn required_by(snapshot: &Snapshot) -> impl Iterator<Item = (&str, &str)> {
+    let known = snapshot.flags.iter().filter_map(|(by, flag)| Some((by, flag.known()?)));
+    known.flat_map(|(by, flag)| {
+        let required = flag.prerequisites.known().map(Vec::as_slice).unwrap_or_default();
+        required.iter().map(|required| (required.flag.as_str(), by.as_str()))
+    })
+}
+
+impl Bulk {
+    fn read(document: &Value) -> Result<Self> {
+        let mut violations = Violations::default();
+        let bulk = At::root(document).object(&mut violations).and_then(|object| {
+            let action = object.require(&mut violations, "action").and_then(|at| {
+                let action = match at.text(&mut violations)? {
+                    "enable" => Some(Action::Enable),
+                    "disable" => Some(Action::Disable),
+                    "archive" => Some(Action::Archive),
+                    _ => None,
+                };
+                if action.is_none() {
+                    at.fault(&mut violations, "must be enable, disable or archive");
+                }
+                action
+            });
+            let mut seen = BTreeSet::new();
+            let keys = object.require(&mut violations, "keys").and_then(|at| {
+                let keys = at.each(&mut violations, MOST_FLAGS, |at, violations| {
+                    let key = Key::parse(at.text(violations)?);
+                    match &key {
+                        None => at.fault(violations, Key::RULE),
+                        Some(key) if !seen.insert(key.clone()) => {
+                            at.fault(violations, "was named before; name each flag once");
+                        }
+                        Some(_) => {}
+                    }
+                    key
+                });
+                if keys.as_ref().is_some_and(Vec::is_empty) {
+                    at.fault(&mut violations, "must name at least one flag");
+                }
+                keys
+            });
+            object.deny_unknown(&mut violations);
+            Some(Self { action: action?, keys: keys? })
+        });
+        violations.into_result(bulk).map_err(Error::Invalid)
+    }
+
+    /// Each of the flags must be there.
+    fn expect_all(&self, found: &[FlagEverywhere]) -> Result<()> {
+        let there: BTreeSet<_> = found.iter().map(|everywhere| &everywhere.flag.key).collect();
+        let missing = self.keys.iter().filter(|key| !there.contains(key));
+        let missing: Vec<_> =
+            missing.map(|key| self.violation(key.as_str(), format!("there is no flag \"{key}\""))).collect();
+        if missing.is_empty() { Ok(()) } else { Err(Error::NoneSuch(missing)) }
+    }
+
+    fn violation(&self, key: &str, message: String) -> Violation {
+        let place = self.keys.iter().position(|own| own.as_str() == key).unwrap_or_default();
+        Violation { path: format!("keys[{place}]"), message }
+    }
+}
+
+impl Action {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Enable => "bulk_enable_flags",
+            Self::Disable => "bulk_disable_flags",
+            Self::Archive => "bulk_archive_flags",
+        }
+    }
+
+    /// Whether a flag is not so already.
+    fn changes(self, everywhere: &FlagEverywhere, environment: &Environment) -> bool {
+        let config = config_in(everywhere, environment);
+        match self {
+            Self::Enable => config.is_some_and(|config| !config.enabled),
+            Self::Disable => config.is_some_and(|config| config.enabled),
+            Self::Archive => !everywhere.flag.archived,
+        }
+    }
+
+    /// The one change that does it to all of them.
+    fn change(self, flags: &[&FlagEverywhere], writer: &Writer, request: &Request, now: Timestamp) -> Change {
+        let environment = writer.environment();
+        let mut texts = (Map::new(), Map::new());
+        let (mut reads, mut writes) = (Vec::new(), Vec::new());
+        for everywhere in flags {
+            let (flag, key) = (&everywhere.flag, everywhere.flag.key.to_string());
+            let config = config_in(everywhere, environment);
+            match (self, config) {
+                (Self::Archive, _) => {
+                    texts.0.insert(key.clone(), json!(flag.stage()));
+                    texts.1.insert(key, json!(Lifecycle::ARCHIVED));
+                    reads.extend(reads_of(everywhere));
+                    writes.push(Write::UpdateFlag(Flag { archived: true, updated_at: now, ..flag.clone() }));
+                }
+                (_, Some(config)) => {
+                    let enabled = self == Self::Enable;
+                    texts.0.insert(key.clone(), json!(config.enabled));
+                    texts.1.insert(key, json!(enabled));
+                    let (environment_id, version) = (config.environment_id, config.version);
+                    reads.push(ReadVersion::Config { flag_id: flag.id, environment_id, version });
+                    writes.push(Write::UpdateConfig(Config { enabled, updated_at: now, ..config.clone() }));
+                }
+                (_, None) => {}
+            }
+        }
+        let member = if self == Self::Archive { "lifecycle" } else { "enabled" };
+        let text = |of_flags| json!({ "environment": environment.key, member: Value::Object(of_flags) });
+        let mut entities = vec![Entity::environment(environment)];
+        entities.extend(flags.iter().map(|everywhere| Entity::flag(&everywhere.flag)));
+        Change {
+            chain: Chain::Project(environment.project_id),
+            at: now,
+            actor: writer.caller().account_id(),
+            source: request.source.clone(),
+            action: self.name(),
+            entities,
+            before: Some(text(texts.0).to_string()),
+            after: Some(text(texts.1).to_string()),
+            comment: request.comment.clone(),
+            reads,
+            writes,
+        }
+    }
+}
+
+fn config_in<'e>(everywhere: &'e FlagEverywhere, environment: &Environment) -> Option<&'e Config> {
+    everywhere.configs.iter().find(|config| config.environment_id == environment.id)
+}

@@ -1,0 +1,96 @@
+//! Making a flag in one environment what it is in another.
+
+use engine::json::{At, Violations};
+use serde::Serialize;
+use serde_json::Value;
+
+use super::input::Draft;
+use super::{Config, FlagHere, config_for_log};
+use crate::access::Caller;
+use crate::control::{Control, Request};
+use crate::difference::{MemberChange, differences};
+use crate::environment::{Environment, read_place};
+use crate::error::{Error, Result};
+
+/// What a copy did, or would do.
+#[derive(Debug, Serialize)]
+pub struct CopiedFlag {
+    /// Whether it was only tried.
+    pub dry_run: bool,
+    /// What it changes in the environment that is copied to.
+    pub changes: Vec<MemberChange>,
+    /// The flag as that environment sees it, afterwards.
+    pub flag: FlagHere,
+}
+
+/// What a document says of a copy.
+struct Copy {
+    from: Environment,
+    to: Environment,
+    include_enabled: bool,
+}
+
+impl Control {
+    /// Copies a flag's config from one environment to another: `{"from", "to", "include_enabled"?}`, keys of
+    /// environments. Whether it is enabled is copied only if the document says so. Ids of rules and salts are kept,
+    /// so that the same people are given the same. A dry run says what would change, and that it would be taken.
+    /// `If-Match` speaks of the view in `to`.
+    pub async fn copy_flag(
+        &self,
+        caller: Caller,
+        key: &str,
+        document: &Value,
+        dry_run: bool,
+        request: &Request,
+    ) -> Result<CopiedFlag> {
+        let copy = Copy::read(document, &self.all_environments().await?)?;
+        let writer = caller.writer(copy.to.clone())?;
+        let everywhere = self.load_flag(key).await?;
+        let source = everywhere.clone().here(copy.from.id).ok_or(Error::NO_FLAG)?.config;
+        let before = everywhere.here(copy.to.id).ok_or(Error::NO_FLAG)?;
+        let apply = |draft: &mut Draft<'_>, _: &mut Violations| {
+            draft.config = copy.applied(&source, &draft.config);
+            Ok(())
+        };
+        let flag = if dry_run {
+            request.check(&before.etag())?;
+            self.try_edit(&before, &copy.to, self.clock.now(), apply).await?.here
+        } else {
+            self.change_flag(&writer, key, "copy_flag", request, apply).await?
+        };
+        let changes = differences(&config_for_log(&before.config), &config_for_log(&flag.config));
+        Ok(CopiedFlag { dry_run, changes, flag })
+    }
+}
+
+impl Copy {
+    fn read(document: &Value, environments: &[Environment]) -> Result<Self> {
+        let mut violations = Violations::default();
+        let copy = At::root(document).object(&mut violations).and_then(|object| {
+            let mut place = |member: &'static str| {
+                let at = object.require(&mut violations, member)?;
+                read_place(at, environments, &mut violations)
+            };
+            let (from, to) = (place("from"), place("to"));
+            let include_enabled =
+                object.optional(&mut violations, "include_enabled", |at, violations| at.boolean(violations));
+            object.deny_unknown(&mut violations);
+            let (from, to) = (from?, to?);
+            if from == to {
+                object.fault(&mut violations, "from and to are the same environment");
+            }
+            Some(Self { from, to, include_enabled: include_enabled?.unwrap_or_default() })
+        });
+        violations.into_result(copy).map_err(Error::Invalid)
+    }
+
+    fn applied(&self, source: &Config, target: &Config) -> Config {
+        Config {
+            environment_id: target.environment_id,
+            enabled: if self.include_enabled { source.enabled } else { target.enabled },
+            version: target.version,
+            updated_at: target.updated_at,
+            ..source.clone()
+        }
+    }
+}

@@ -1,0 +1,97 @@
+//! Adding, changing and removing one variant of a flag.
+
+use engine::Named;
+use engine::json::{At, Violations};
+use engine::model::Variant;
+use serde_json::Value;
+
+use super::FlagHere;
+use super::input::{Draft, MOST_VARIANTS, read_variant};
+use crate::access::Writer;
+use crate::control::{Control, Request};
+use crate::error::{Error, Result};
+
+const NO_VARIANT: Error = Error::NotFound { what: "variant" };
+
+impl Control {
+    /// Adds a variant, `{"key", "value"}`, behind the others.
+    pub async fn create_variant(
+        &self,
+        writer: &Writer,
+        key: &str,
+        document: &Value,
+        request: &Request,
+    ) -> Result<FlagHere> {
+        let add = |draft: &mut Draft<'_>, violations: &mut Violations| {
+            let at = At::root(document);
+            let variants = &mut draft.flag.variants;
+            if variants.len() >= MOST_VARIANTS {
+                at.fault(violations, format_args!("a flag has at most {MOST_VARIANTS} variants"));
+            }
+            if let (Some(key), Some(value)) = read_variant(at, violations) {
+                if variants.iter().any(|variant| variant.key == key) {
+                    let message =
+                        format!("the flag has a variant {key:?} already; change that one, or name another");
+                    return Err(Error::Conflict { code: "variant_taken", message });
+                }
+                draft.prefix = Some(format!("variants[{}]", variants.len()));
+                variants.push(Variant { key, value });
+            }
+            Ok(())
+        };
+        self.change_flag(writer, key, "create_variant", request, add).await
+    }
+
+    /// Gives a variant another value, `{"value"}`.
+    pub async fn update_variant(
+        &self,
+        writer: &Writer,
+        key: &str,
+        variant: &str,
+        document: &Value,
+        request: &Request,
+    ) -> Result<FlagHere> {
+        let change = |draft: &mut Draft<'_>, violations: &mut Violations| {
+            let place = draft.flag.variants.iter().position(|own| own.key == variant).ok_or(NO_VARIANT)?;
+            let mut named = document.clone();
+            // A document need not repeat the key, and may not change it.
+            if let Value::Object(members) = &mut named {
+                members.entry("key").or_insert_with(|| Value::String(variant.to_owned()));
+            }
+            let (key, value) = read_variant(At::root(&named), violations);
+            if key.is_some_and(|key| key != variant) {
+                violations.add("key", "a variant's key never changes; add another variant");
+            }
+            if let (Some(value), Some(own)) = (value, draft.flag.variants.get_mut(place)) {
+                own.value = value;
+            }
+            draft.prefix = Some(format!("variants[{place}]"));
+            Ok(())
+        };
+        self.change_flag(writer, key, "update_variant", request, change).await
+    }
+
+    /// Removes a variant that nothing names, in any environment.
+    pub async fn delete_variant(
+        &self,
+        writer: &Writer,
+        key: &str,
+        variant: &str,
+        request: &Request,
+    ) -> Result<FlagHere> {
+        let environments = self.all_environments().await?;
+        let named = Named::Variant { flag: key, variant };
+        self.refuse_if_used(named, "variant_in_use", &environments).await?;
+        let remove = |draft: &mut Draft<'_>, _: &mut Violations| {
+            let variants = &mut draft.flag.variants;
+            let place = variants.iter().position(|own| own.key == variant).ok_or(NO_VARIANT)?;
+            if variants.len() == 1 {
+                let message = "it is the flag's last variant; add another first".to_owned();
+                return Err(Error::Conflict { code: "last_variant", message });
+            }
+            variants.remove(place);
+            Ok(())
+        };
+        self.change_flag(writer, key, "delete_variant", request, remove).await
+    }
+}

@@ -1,0 +1,54 @@
+//! What is done to a part of a flag, and to many flags.
+
+use serde_json::Value;
+use utoipa::ToSchema;
+
+use super::{Flag, MemberChange};
+
+/// What may be written about a variant that is there.
+#[derive(ToSchema)]
+pub(crate) struct VariantInput {
+    /// Of the flag's kind.
+    value: Value,
+}
+
+/// Keys of environments, and whether it is also copied if the flag is enabled.
+#[derive(ToSchema)]
+#[schema(example = json!({"from": "development", "to": "production"}))]
+pub(crate) struct CopyFlagInput {
+    from: String,
+    to: String,
+    /// `false` unless given.
+    #[schema(nullable = false)]
+    include_enabled: Option<bool>,
+}
+
+/// What a copy did, or would do.
+#[derive(ToSchema)]
+pub(crate) struct CopiedFlag {
+    dry_run: bool,
+    changes: Vec<MemberChange>,
+    flag: Flag,
+}
+
+/// What is done to which flags.
+#[derive(ToSchema)]
+#[schema(example = json!({"action": "disable", "keys": ["new-checkout", "new-cart"]}))]
+pub(crate) struct BulkInput {
+    /// `enable`, `disable` or `archive`.
+    action: String,
+    /// 1 to 1000, each once.
+    keys: Vec<String>,
+}
+
+/// What a bulk change did, or would do.
+#[derive(ToSchema)]
+pub(crate) struct BulkDone {
+    dry_run: bool,
+    /// Keys of the flags that it changes.
+    changed: Vec<String>,
+    /// Keys of those that were so already.
+    unchanged: Vec<String>,
+    /// The revision that it took.
+    revision: Option<u64>,
+}

@@ -1,0 +1,125 @@
+//! What is done to whole flags: put out of use and back, copied between environments, many at once.
+
+use axum::Json;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use domain::flag::{BulkDone, CopiedFlag};
+use serde::Deserialize;
+use utoipa::IntoParams;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::flags::{answer, settled};
+use crate::AppState;
+use crate::auth::{Signed, WriterOf};
+use crate::body::{self, Named, Params, Said};
+use crate::openapi::{ChangeHeaders, CommentHeader, EnvironmentQuery, schema};
+use crate::problem::Problem;
+use crate::settle;
+
+pub(super) fn router() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new()
+        .routes(routes!(archive_flag))
+        .routes(routes!(restore_flag))
+        .routes(routes!(copy_flag))
+        .routes(routes!(bulk_change_flags))
+}
+
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+struct TryQuery {
+    /// `true` only says what would change.
+    #[param(value_type = Option<bool>)]
+    dry_run: Option<String>,
+}
+
+impl TryQuery {
+    fn dry_run(&self) -> Result<bool, Problem> {
+        Ok(body::truth("dry_run", self.dry_run.as_deref())?.unwrap_or_default())
+    }
+}
+
+/// Archive a flag
+///
+/// It gives its off variant everywhere from then on. Needs the right for every environment in which it is enabled.
+#[utoipa::path(post, path = "/api/v1/flags/{key}/archive", tag = "flags",
+    params(("key" = String, Path), EnvironmentQuery, ChangeHeaders), responses(
+    (status = 200, description = "The flag as it is now", body = schema::Flag),
+    (status = 409, description = "`flag_in_use`: prerequisites name it; the message says where"),
+    (status = 412, description = "`stale`: `If-Match` named an older version"),
+))]
+async fn archive_flag(
+    State(state): State<AppState>,
+    WriterOf(writer): WriterOf,
+    Named(key): Named,
+    Said(request): Said,
+) -> Result<Response, Problem> {
+    let here = state.control.archive_flag(&writer, &key, &request).await?;
+    settled(&state, &here).await;
+    Ok(answer(&here).into_response())
+}
+
+/// Restore an archived flag
+///
+/// As it was. Needs the right for every environment in which it is enabled.
+#[utoipa::path(post, path = "/api/v1/flags/{key}/restore", tag = "flags",
+    params(("key" = String, Path), EnvironmentQuery, ChangeHeaders), responses(
+    (status = 200, description = "The flag as it is now", body = schema::Flag),
+    (status = 412, description = "`stale`: `If-Match` named an older version"),
+))]
+async fn restore_flag(
+    State(state): State<AppState>,
+    WriterOf(writer): WriterOf,
+    Named(key): Named,
+    Said(request): Said,
+) -> Result<Response, Problem> {
+    let here = state.control.restore_flag(&writer, &key, &request).await?;
+    settled(&state, &here).await;
+    Ok(answer(&here).into_response())
+}
+
+/// Copy a flag's config between environments
+///
+/// It becomes what it is in the environment `from`; whether it is enabled only with `include_enabled`. `If-Match`
+/// speaks of the environment `to`.
+#[utoipa::path(post, path = "/api/v1/flags/{key}/copy", tag = "flags",
+    params(("key" = String, Path), TryQuery, ChangeHeaders), request_body = schema::CopyFlagInput, responses(
+    (status = 200, description = "What changed, or would change", body = schema::CopiedFlag),
+    (status = 409, description = "`busy`"),
+    (status = 412, description = "`stale`: `If-Match` named an older version"),
+))]
+async fn copy_flag(
+    State(state): State<AppState>,
+    Signed(caller): Signed,
+    Named(key): Named,
+    Params(query): Params<TryQuery>,
+    Said(request): Said,
+    body::Json(document): body::Json,
+) -> Result<Json<CopiedFlag>, Problem> {
+    let copied = state.control.copy_flag(caller, &key, &document, query.dry_run()?, &request).await?;
+    settled(&state, &copied.flag).await;
+    Ok(Json(copied))
+}
+
+/// Change many flags
+///
+/// Enables, disables or archives up to 1,000 flags in one change: all of them, or none. `violations` name each flag
+/// that stands in the way.
+#[utoipa::path(post, path = "/api/v1/flags/bulk", tag = "flags",
+    params(EnvironmentQuery, TryQuery, CommentHeader), request_body = schema::BulkInput, responses(
+    (status = 200, description = "What changed, or would change", body = schema::BulkDone),
+    (status = 409, description = "`flag_in_use` or `busy`"),
+))]
+async fn bulk_change_flags(
+    State(state): State<AppState>,
+    WriterOf(writer): WriterOf,
+    Params(query): Params<TryQuery>,
+    Said(request): Said,
+    body::Json(document): body::Json,
+) -> Result<Json<BulkDone>, Problem> {
+    let done = state.control.bulk_change_flags(&writer, &document, query.dry_run()?, &request).await?;
+    if let Some(revision) = done.revision {
+        settle::flags(&state.hub, writer.environment().id, revision).await;
+    }
+    Ok(Json(done))
+}

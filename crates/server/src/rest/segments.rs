@@ -1,0 +1,164 @@
+//! Segments, each as one environment sees it.
+
+use axum::Json;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use domain::segment::{CopiedSegment, SegmentHere};
+use http::{StatusCode, header};
+use serde::Deserialize;
+use utoipa::IntoParams;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::page::{self, KeyedQuery};
+use crate::AppState;
+use crate::auth::{AdminOf, ReaderOf, Signed, WriterOf};
+use crate::body::{self, Named, Params, Said};
+use crate::openapi::{ChangeHeaders, CommentHeader, EnvironmentQuery, schema};
+use crate::problem::Problem;
+use crate::settle;
+
+pub(super) fn router() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new()
+        .routes(routes!(list_segments, create_segment))
+        .routes(routes!(get_segment, update_segment, delete_segment))
+        .routes(routes!(copy_segment))
+}
+
+#[derive(Deserialize)]
+struct EnvironmentName {
+    environment: Option<String>,
+}
+
+/// List segments
+///
+/// By key, with how many keys they have instead of which. `Link: <…>; rel="next"` says where the next page is,
+/// `X-Total-Count` how many segments there are.
+#[utoipa::path(get, path = "/api/v1/segments", tag = "segments", params(EnvironmentQuery, KeyedQuery), responses(
+    (status = 200, description = "Segments, by key", body = [schema::SegmentSummary]),
+))]
+async fn list_segments(
+    State(state): State<AppState>,
+    ReaderOf(reader, environment): ReaderOf,
+    Params(EnvironmentName { environment: named }): Params<EnvironmentName>,
+    Params(query): Params<KeyedQuery>,
+) -> Result<Response, Problem> {
+    let segments = state.control.segments(&reader, &environment, &query.filter()?).await?;
+    let mut said = query.said().to_vec();
+    said.push(("environment", named));
+    Ok(page::respond("/api/v1/segments", &said, &segments, |summary| summary.segment.key.to_string()))
+}
+
+/// Make a segment
+///
+/// The same in every environment; later writes go to the addressed one. Up to 10,000 keys of each kind may be given
+/// here; more are uploaded.
+#[utoipa::path(post, path = "/api/v1/segments", tag = "segments", params(EnvironmentQuery, CommentHeader), request_body = schema::SegmentInput, responses(
+    (status = 201, description = "The segment", body = schema::Segment),
+    (status = 409, description = "`key_taken`"),
+))]
+async fn create_segment(
+    State(state): State<AppState>,
+    WriterOf(writer): WriterOf,
+    Said(request): Said,
+    body::Json(document): body::Json,
+) -> Result<Response, Problem> {
+    let here = state.control.create_segment(&writer, &document, &request).await?;
+    settled(&state, &here).await;
+    let location = [(header::LOCATION, format!("/api/v1/segments/{}", here.segment.key))];
+    Ok((StatusCode::CREATED, location, answer(&here)).into_response())
+}
+
+/// Show a segment
+#[utoipa::path(get, path = "/api/v1/segments/{key}", tag = "segments", params(("key" = String, Path), EnvironmentQuery), responses(
+    (status = 200, description = "The segment", body = schema::Segment),
+))]
+async fn get_segment(
+    State(state): State<AppState>,
+    ReaderOf(reader, environment): ReaderOf,
+    Named(key): Named,
+) -> Result<Response, Problem> {
+    Ok(answer(&state.control.segment(&reader, &environment, &key).await?).into_response())
+}
+
+/// Change a segment
+///
+/// Replaces the members that are named and keeps the others; `null` or `[]` empties one. What GET answers can
+/// be sent back.
+#[utoipa::path(method(put, patch), path = "/api/v1/segments/{key}", tag = "segments",
+    params(("key" = String, Path), EnvironmentQuery, ChangeHeaders), request_body = schema::SegmentInput, responses(
+    (status = 200, description = "The segment as it is now", body = schema::Segment),
+    (status = 409, description = "`busy`"),
+    (status = 412, description = "`stale`: `If-Match` named an older version"),
+))]
+async fn update_segment(
+    State(state): State<AppState>,
+    WriterOf(writer): WriterOf,
+    Named(key): Named,
+    Said(request): Said,
+    body::Json(document): body::Json,
+) -> Result<Response, Problem> {
+    let here = state.control.update_segment(&writer, &key, &document, &request).await?;
+    settled(&state, &here).await;
+    Ok(answer(&here).into_response())
+}
+
+/// Delete a segment
+///
+/// In all environments, unless something names it. Only admins may.
+#[utoipa::path(delete, path = "/api/v1/segments/{key}", tag = "segments",
+    params(("key" = String, Path), EnvironmentQuery, ChangeHeaders), responses(
+    (status = 204, description = "It is gone"),
+    (status = 409, description = "`segment_in_use`: the message says where"),
+    (status = 412, description = "`stale`: `If-Match` named an older version"),
+))]
+async fn delete_segment(
+    State(state): State<AppState>,
+    AdminOf(admin, environment): AdminOf,
+    Named(key): Named,
+    Said(request): Said,
+) -> Result<StatusCode, Problem> {
+    let revision = state.control.delete_segment(&admin, &environment, &key, &request).await?;
+    settle::flags(&state.hub, environment.id, revision).await;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+struct CopyQuery {
+    /// `true` only says what would change.
+    #[serde(default)]
+    dry_run: bool,
+}
+
+/// Copy a segment between environments
+///
+/// Condition and keys become those of the environment `from`. `If-Match` speaks of the environment `to`.
+#[utoipa::path(post, path = "/api/v1/segments/{key}/copy", tag = "segments",
+    params(("key" = String, Path), CopyQuery, ChangeHeaders), request_body = schema::CopyInput, responses(
+    (status = 200, description = "What changed, or would change", body = schema::CopiedSegment),
+    (status = 409, description = "`busy`"),
+    (status = 412, description = "`stale`: `If-Match` named an older version"),
+))]
+async fn copy_segment(
+    State(state): State<AppState>,
+    Signed(caller): Signed,
+    Named(key): Named,
+    Params(query): Params<CopyQuery>,
+    Said(request): Said,
+    body::Json(document): body::Json,
+) -> Result<Json<CopiedSegment>, Problem> {
+    let copied = state.control.copy_segment(caller, &key, &document, query.dry_run, &request).await?;
+    settled(&state, &copied.segment).await;
+    Ok(Json(copied))
+}
+
+/// Until this node serves applications the segment as it now is.
+async fn settled(state: &AppState, here: &SegmentHere) {
+    settle::flags(&state.hub, here.config.environment_id, here.config.version).await;
+}
+
+/// A segment with its tag.
+fn answer(here: &SegmentHere) -> ([(header::HeaderName, String); 1], Json<&SegmentHere>) {
+    ([(header::ETAG, here.etag())], Json(here))
+}

@@ -1,0 +1,78 @@
+//! Variants of a flag, one by one.
+
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use http::StatusCode;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::flags::{answer, settled};
+use crate::AppState;
+use crate::auth::WriterOf;
+use crate::body::{self, Named, NamedIn, Said};
+use crate::openapi::{ChangeHeaders, EnvironmentQuery, schema};
+use crate::problem::Problem;
+
+pub(super) fn router() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new().routes(routes!(create_variant)).routes(routes!(update_variant, delete_variant))
+}
+
+/// Add a variant
+#[utoipa::path(post, path = "/api/v1/flags/{key}/variants", tag = "flags",
+    params(("key" = String, Path), EnvironmentQuery, ChangeHeaders), request_body = schema::Variant, responses(
+    (status = 201, description = "The flag as it is now", body = schema::Flag),
+    (status = 409, description = "`variant_taken`"),
+    (status = 412, description = "`stale`: `If-Match` named an older version"),
+))]
+async fn create_variant(
+    State(state): State<AppState>,
+    WriterOf(writer): WriterOf,
+    Named(key): Named,
+    Said(request): Said,
+    body::Json(document): body::Json,
+) -> Result<Response, Problem> {
+    let here = state.control.create_variant(&writer, &key, &document, &request).await?;
+    settled(&state, &here).await;
+    Ok((StatusCode::CREATED, answer(&here)).into_response())
+}
+
+/// Change a variant's value
+///
+/// Everywhere: it needs the right for every environment in which the flag is enabled.
+#[utoipa::path(method(put, patch), path = "/api/v1/flags/{key}/variants/{variant}", tag = "flags",
+    params(("key" = String, Path), ("variant" = String, Path), EnvironmentQuery, ChangeHeaders),
+    request_body = schema::VariantInput, responses(
+    (status = 200, description = "The flag as it is now", body = schema::Flag),
+    (status = 412, description = "`stale`: `If-Match` named an older version"),
+))]
+async fn update_variant(
+    State(state): State<AppState>,
+    WriterOf(writer): WriterOf,
+    NamedIn(key, variant): NamedIn,
+    Said(request): Said,
+    body::Json(document): body::Json,
+) -> Result<Response, Problem> {
+    let here = state.control.update_variant(&writer, &key, &variant, &document, &request).await?;
+    settled(&state, &here).await;
+    Ok(answer(&here).into_response())
+}
+
+/// Remove a variant
+///
+/// One that nothing names, in any environment.
+#[utoipa::path(delete, path = "/api/v1/flags/{key}/variants/{variant}", tag = "flags",
+    params(("key" = String, Path), ("variant" = String, Path), EnvironmentQuery, ChangeHeaders), responses(
+    (status = 204, description = "It is gone"),
+    (status = 409, description = "`variant_in_use`: the message says where; or `last_variant`"),
+    (status = 412, description = "`stale`: `If-Match` named an older version"),
+))]
+async fn delete_variant(
+    State(state): State<AppState>,
+    WriterOf(writer): WriterOf,
+    NamedIn(key, variant): NamedIn,
+    Said(request): Said,
+) -> Result<StatusCode, Problem> {
+    let here = state.control.delete_variant(&writer, &key, &variant, &request).await?;
+    settled(&state, &here).await;
+    Ok(StatusCode::NO_CONTENT)
+}
