@@ -10,6 +10,8 @@ use domain::log::Hash;
 use domain::ports::KeyedFilter;
 use domain::time::Timestamp;
 use engine::model::Revision;
+use futures_util::TryStreamExt;
+use futures_util::stream::{BoxStream, TryChunks, TryChunksError};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use sqlx::{QueryBuilder, Row as _};
@@ -18,6 +20,10 @@ use super::{Db, POSITION, Row};
 
 /// Rows that are read on the spot; more than these are read off the reactor.
 const MOST_INLINE: usize = 64;
+/// Rows of a stream that are collected before they are read.
+const BATCH: usize = 256;
+/// The same, where each may be large.
+const LARGE_BATCH: usize = 16;
 
 pub(super) fn text(row: &Row, column: &str) -> sqlx::Result<String> {
     row.try_get(column)
@@ -119,6 +125,39 @@ pub(super) async fn read_large<T: Send + 'static>(
     }
     let reading = tokio::task::spawn_blocking(move || rows.iter().map(read).collect());
     reading.await.map_err(|_| sqlx::Error::WorkerCrashed)?
+}
+
+/// What a query gives, row by row.
+pub(super) type Rows<'a> = BoxStream<'a, sqlx::Result<Row>>;
+
+/// Reads any number of rows as they come: a driver's row takes several times the memory of what is read from it.
+pub(super) async fn read_stream<T: Send + 'static>(
+    rows: Rows<'_>,
+    read: fn(&Row) -> sqlx::Result<T>,
+) -> sqlx::Result<Vec<T>> {
+    let mut all = Vec::new();
+    let mut batches = rows.try_chunks(BATCH);
+    while let Some(batch) = next(&mut batches).await? {
+        all.append(&mut read_all(batch, read).await?);
+    }
+    Ok(all)
+}
+
+/// Reads any number of rows as they come, of which each may be large.
+pub(super) async fn read_large_stream<T: Send + 'static>(
+    rows: Rows<'_>,
+    read: fn(&Row) -> sqlx::Result<T>,
+) -> sqlx::Result<Vec<T>> {
+    let mut all = Vec::new();
+    let mut batches = rows.try_chunks(LARGE_BATCH);
+    while let Some(batch) = next(&mut batches).await? {
+        all.append(&mut read_large(batch, read).await?);
+    }
+    Ok(all)
+}
+
+async fn next(batches: &mut TryChunks<Rows<'_>>) -> sqlx::Result<Option<Vec<Row>>> {
+    batches.try_next().await.map_err(|TryChunksError(_, error)| error)
 }
 
 fn unreadable(column: &str, why: impl Display) -> sqlx::Error {

@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 use sqlx::Row as _;
 
 use super::flags::{config_columns, flag_columns, read_here};
-use super::rows::{document as from_document, read_all, read_large, revision, signed, text};
+use super::rows::{Rows, document as from_document, read_large_stream, read_stream, revision, signed, text};
 use super::segments::read_condition;
 use super::{Connection, Row, SqlStore};
 
@@ -40,22 +40,22 @@ pub(super) async fn snapshot(store: &SqlStore, environment_id: Id) -> sqlx::Resu
     ))
     .bind(header.project_id.clone())
     .bind(environment_id.to_string())
-    .fetch_all(&mut *transaction)
-    .await?;
-    let segments = segments(&mut transaction, &header.project_id, environment_id).await?;
-    let lists = lists(&mut transaction, &header.project_id).await?;
+    .fetch(&mut *transaction);
+    let flags = present(read_stream(rows, read_entry).await?);
+    let rows = segments(&mut transaction, &header.project_id, environment_id);
+    let segments = present(read_large_stream(rows, read_segment).await?);
+    let lists = present(read_stream(lists(&mut transaction, &header.project_id), read_list).await?);
     transaction.commit().await?;
     let epoch = header.epoch.ok_or_else(|| sqlx::Error::Decode("the database has no epoch yet".into()))?;
-    let flags = read_all(rows, read_entry).await?;
     Ok(Some(Snapshot {
         schema: SCHEMA,
         epoch,
         revision: header.revision,
         project: header.project,
         environment: header.environment,
-        lists: present(read_all(lists, read_list).await?),
-        segments: present(read_large(segments, read_segment).await?),
-        flags: present(flags),
+        lists,
+        segments,
+        flags,
     }))
 }
 
@@ -83,18 +83,15 @@ pub(super) async fn changes_since(
     .bind(header.project_id.clone())
     .bind(environment_id.to_string())
     .bind(signed(since))
-    .fetch_all(&mut *transaction)
-    .await?;
+    .fetch(&mut *transaction);
+    let flags = read_stream(rows, read_entry).await?.into_iter().collect();
     let project_id = &header.project_id;
-    let segments = segments_since(&mut transaction, project_id, environment_id, since).await?;
-    let lists = lists_since(&mut transaction, project_id, environment_id, since).await?;
+    let rows = segments_since(&mut transaction, project_id, environment_id, since);
+    let segments = read_large_stream(rows, read_segment).await?.into_iter().collect();
+    let rows = lists_since(&mut transaction, project_id, environment_id, since);
+    let lists = read_stream(rows, read_list).await?.into_iter().collect();
     transaction.commit().await?;
-    Ok(Some(Delta {
-        revision: header.revision,
-        flags: read_all(rows, read_entry).await?.into_iter().collect(),
-        segments: read_large(segments, read_segment).await?.into_iter().collect(),
-        lists: read_all(lists, read_list).await?.into_iter().collect(),
-    }))
+    Ok(Some(Delta { revision: header.revision, flags, segments, lists }))
 }
 
 async fn header(connection: &mut Connection, environment_id: Id) -> sqlx::Result<Option<Header>> {
@@ -118,11 +115,7 @@ async fn header(connection: &mut Connection, environment_id: Id) -> sqlx::Result
     .await
 }
 
-async fn segments(
-    connection: &mut Connection,
-    project_id: &str,
-    environment_id: Id,
-) -> sqlx::Result<Vec<Row>> {
+fn segments<'c>(connection: &'c mut Connection, project_id: &str, environment_id: Id) -> Rows<'c> {
     sqlx::query(
         "SELECT s.key, c.segment_id, c.condition, c.included, c.excluded
          FROM segments s JOIN segment_configs c ON c.project_id = s.project_id AND c.segment_id = s.id
@@ -130,16 +123,15 @@ async fn segments(
     )
     .bind(project_id.to_owned())
     .bind(environment_id.to_string())
-    .fetch_all(connection)
-    .await
+    .fetch(connection)
 }
 
-async fn segments_since(
-    connection: &mut Connection,
+fn segments_since<'c>(
+    connection: &'c mut Connection,
     project_id: &str,
     environment_id: Id,
     since: Revision,
-) -> sqlx::Result<Vec<Row>> {
+) -> Rows<'c> {
     sqlx::query(
         "SELECT e.key, c.segment_id, c.condition, c.included, c.excluded FROM effects e
          LEFT JOIN segments s ON s.project_id = e.project_id AND s.key = e.key
@@ -150,23 +142,21 @@ async fn segments_since(
     .bind(project_id.to_owned())
     .bind(environment_id.to_string())
     .bind(signed(since))
-    .fetch_all(connection)
-    .await
+    .fetch(connection)
 }
 
-async fn lists(connection: &mut Connection, project_id: &str) -> sqlx::Result<Vec<Row>> {
+fn lists<'c>(connection: &'c mut Connection, project_id: &str) -> Rows<'c> {
     sqlx::query("SELECT key, known_values FROM context_fields WHERE project_id = $1")
         .bind(project_id.to_owned())
-        .fetch_all(connection)
-        .await
+        .fetch(connection)
 }
 
-async fn lists_since(
-    connection: &mut Connection,
+fn lists_since<'c>(
+    connection: &'c mut Connection,
     project_id: &str,
     environment_id: Id,
     since: Revision,
-) -> sqlx::Result<Vec<Row>> {
+) -> Rows<'c> {
     sqlx::query(
         "SELECT e.key, f.known_values FROM effects e
          LEFT JOIN context_fields f ON f.project_id = e.project_id AND f.key = e.key
@@ -175,8 +165,7 @@ async fn lists_since(
     .bind(project_id.to_owned())
     .bind(environment_id.to_string())
     .bind(signed(since))
-    .fetch_all(connection)
-    .await
+    .fetch(connection)
 }
 
 /// What is there of what was asked for.

@@ -29,6 +29,9 @@ const POSITION: &str = "instr";
 const PATIENCE: Duration = Duration::from_secs(5);
 /// As many reads as run at once; the machines this is made for have few cores.
 const READERS: u32 = 4;
+/// What each of them keeps of the file, which the system has in memory as well. Reading an environment whole would
+/// fill any cache, and nothing gives it back.
+const READER_CACHE_KIB: u32 = 512;
 
 /// Whether the error with this (extended) result code may be gone later: busy, locked, out of memory,
 /// read-only, interrupted, I/O, full, cannot open.
@@ -50,7 +53,8 @@ pub(crate) async fn open(path: PathBuf) -> Result<SqlStore, OpenError> {
         .synchronous(SqliteSynchronous::Full);
     migrate(&path, &options).await?;
     let writer = pool().max_connections(1).connect_with(options.clone());
-    let reader = pool().max_connections(READERS).connect_with(options.pragma("query_only", "ON"));
+    let options = options.pragma("query_only", "ON").pragma("cache_size", format!("-{READER_CACHE_KIB}"));
+    let reader = pool().max_connections(READERS).connect_with(options);
     let unusable = |error: sqlx::Error| file::unusable(&path, error.into());
     Ok(SqlStore { writer: writer.await.map_err(unusable)?, reader: reader.await.map_err(unusable)? })
 }
