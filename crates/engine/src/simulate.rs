@@ -258,7 +258,7 @@ mod tests {
     use crate::KeyLists;
     use crate::model::Snapshot;
 
-    fn ruleset(flag: Value) -> Ruleset {
+    fn ruleset(flag: &Value) -> Ruleset {
         let document = json!({
             "schema": 1, "epoch": "e", "revision": 1, "project": "p", "environment": "dev", "flags": {"f": flag},
         });
@@ -292,7 +292,7 @@ mod tests {
 
     #[test]
     fn shares_count_everyone_once() {
-        let ruleset = ruleset(flag(30_000));
+        let ruleset = ruleset(&flag(30_000));
         let nobody = [Context::default(), Context::default()];
         let simulation = simulate("f", &ruleset, None, users(998).chain(nobody));
         assert_eq!(simulation.contexts, 1_000);
@@ -314,7 +314,7 @@ mod tests {
 
     #[test]
     fn who_changes_is_told_by_kind_with_examples() {
-        let (before, after) = (ruleset(flag(30_000)), ruleset(flag(40_000)));
+        let (before, after) = (ruleset(&flag(30_000)), ruleset(&flag(40_000)));
         let french = json!({"country": "FR"});
         let nobody = std::iter::repeat_with(|| Context::new(french.as_object().unwrap().clone())).take(10);
         let simulation = simulate("f", &before, Some(&after), users(2_000).chain(nobody));
@@ -334,11 +334,11 @@ mod tests {
 
     #[test]
     fn a_rare_kind_of_change_has_an_example_too() {
-        let before = ruleset(flag(30_000));
+        let before = ruleset(&flag(30_000));
         let mut lowered = flag(30_000);
         lowered["rules"] = json!([]);
         lowered["default"] = json!(null);
-        let after = ruleset(lowered);
+        let after = ruleset(&lowered);
         let french = json!({"country": "FR", "targetingKey": "ann"});
         let rare = [Context::default(), Context::new(french.as_object().unwrap().clone())];
         let changed = simulate("f", &before, Some(&after), users(500).chain(rare)).changed.unwrap();
@@ -353,7 +353,7 @@ mod tests {
     fn another_value_under_the_same_variant_is_a_change() {
         let mut repainted = flag(100_000);
         repainted["variants"][0]["value"] = "one".into();
-        let (before, after) = (ruleset(flag(100_000)), ruleset(repainted));
+        let (before, after) = (ruleset(&flag(100_000)), ruleset(&repainted));
         let changed = simulate("f", &before, Some(&after), users(7)).changed.unwrap();
         assert_eq!((changed.count, changed.percent), (7, 100.0));
         assert_eq!(changed.moves[0].from, changed.moves[0].to);
@@ -363,7 +363,7 @@ mod tests {
 
     #[test]
     fn nobody_is_no_division_by_zero() {
-        let ruleset = ruleset(flag(0));
+        let ruleset = ruleset(&flag(0));
         let simulation = simulate("f", &ruleset, Some(&ruleset), []);
         assert!(simulation.before.iter().all(|share| share.count == 0 && share.percent == 0.0));
         assert_eq!(simulation.contexts, 0);

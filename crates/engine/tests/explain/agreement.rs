@@ -8,7 +8,7 @@ use burgee_engine::{Context, KeyLists, Ruleset};
 use proptest::collection::{btree_map, vec};
 use proptest::prelude::*;
 use proptest::sample::select;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 const FLAGS: [&str; 4] = ["a", "b", "c", "d"];
 const SEGMENTS: [&str; 4] = ["beta", "gold", "when", "nobody"];
@@ -113,7 +113,7 @@ fn context() -> impl Strategy<Value = Context> {
     ];
     (key, btree_map(select(vec!["plan", "Plan", "user"]), other, 0..3)).prop_map(|(key, others)| {
         let others = others.into_iter().map(|(name, value)| (name.to_owned(), value));
-        Context::new(Map::from_iter(others.chain([("targetingKey".to_owned(), key)])))
+        Context::new(others.chain([("targetingKey".to_owned(), key)]).collect())
     })
 }
 
