@@ -21,7 +21,8 @@ async fn it_founds_serves_restarts_and_verifies_on_postgresql() -> Result<()> {
     }
     assert_eq!(burgee.get("/api/v1/flags/switch/evaluate", &token).await?["value"], json!(false));
     burgee.post("/api/v1/segments", Some(&token), &json!({ "key": "beta" })).await?;
-    let keys: String = (0..20_000).map(|number| format!("user-{number:0>5}\n")).collect();
+    let keys: Vec<_> = (0..20_000).map(|number| format!("user-{number:0>5}\n")).collect();
+    let keys = keys.concat();
     let list = format!("{}/api/v1/segments/beta/included", burgee.url);
     let upload = burgee.http.put(list).bearer_auth(&token).body(keys.clone()).send().await?;
     assert_eq!(upload.status(), 200);

@@ -11,7 +11,7 @@ use crate::account::{
     is_email, is_password, password_rule, verify,
 };
 use crate::control::{DEFAULT_ENVIRONMENT, DEFAULT_PROJECT, unexpected};
-use crate::environment::Environment;
+use crate::environment::{Color, Environment};
 use crate::error::{Error, Result};
 use crate::id::Id;
 use crate::key::Key;
@@ -140,7 +140,7 @@ impl Founding {
     /// The environments and the first keys: one change.
     async fn found_project(&self, project_id: Id, given: &Given, founded: &mut Founded) -> Result<()> {
         let now = self.clock.now();
-        let environment = |position, key: &str, name: &str, protected| {
+        let environment = |position, key: &str, name: &str, color, protected| {
             let key = Key::parse(key).ok_or_else(|| Error::Internal("a default key is none".into()))?;
             let (id, name) = (self.ids.id(now), name.to_owned());
             Ok::<_, Error>(Environment {
@@ -148,16 +148,19 @@ impl Founding {
                 project_id,
                 key,
                 name,
+                description: String::new(),
+                color,
                 protected,
                 position,
+                version: 0,
                 created_at: now,
                 updated_at: now,
             })
         };
         let environments: [Environment; 3] = [
-            environment(0, DEFAULT_ENVIRONMENT, "Development", false)?,
-            environment(1, "staging", "Staging", false)?,
-            environment(2, "production", "Production", true)?,
+            environment(0, DEFAULT_ENVIRONMENT, "Development", Color::GREEN, false)?,
+            environment(1, "staging", "Staging", Color::AMBER, false)?,
+            environment(2, "production", "Production", Color::RED, true)?,
         ];
         let mut entities: Vec<_> = environments.iter().map(Entity::environment).collect();
         let after = json!({ "environments": entities.iter().map(|one| &one.key).collect::<Vec<_>>() });

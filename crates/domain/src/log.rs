@@ -143,6 +143,13 @@ pub enum ReadVersion {
         /// Its version when it was read.
         version: Revision,
     },
+    /// Of an environment.
+    Environment {
+        /// The environment.
+        id: Id,
+        /// Its version when it was read.
+        version: Revision,
+    },
     /// Of what refers to what in the project: [`crate::ports::Store::dependencies_version`].
     Dependencies {
         /// The version when it was read, before any of the things that refer to one another.
@@ -164,6 +171,24 @@ pub enum Write {
     },
     /// Makes an environment; its key must be free in the project.
     CreateEnvironment(Environment),
+    /// Replaces what people see of an environment.
+    UpdateEnvironment(Environment),
+    /// Removes an environment with its configs and SDK keys.
+    DeleteEnvironment {
+        /// The environment.
+        id: Id,
+    },
+    /// Gives an environment that has none a config of every flag of the project.
+    FillFlags {
+        /// The environment.
+        environment_id: Id,
+        /// Whose configs they are made of.
+        from: Id,
+        /// Whether they begin disabled and empty, and not as they are there.
+        resting: bool,
+        /// When they were made.
+        at: Timestamp,
+    },
     /// Makes a flag; its key must be free in the project.
     CreateFlag(Flag),
     /// Replaces a flag's definition.

@@ -68,13 +68,17 @@ pub(crate) struct Body {
     pub(crate) off: Option<Place>,
     pub(crate) prerequisites: Box<[Required]>,
     /// Most flags have none.
-    pub(crate) targets: Option<Box<HashMap<Box<str>, Place, FixedState>>>,
+    pub(crate) targets: Option<Box<Targets>>,
     /// The conditions of all rules, in the order in which they are tried.
     pub(crate) steps: Steps,
     /// The rules of these conditions. Those that never hold are not among them.
     pub(crate) rules: Box<[Rule]>,
     pub(crate) default: Serve,
 }
+
+/// The variants of targeting keys that are given one by name.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Targets(pub(crate) HashMap<Box<str>, Place, FixedState>);
 
 /// Another flag that must have answered with one of some variants.
 #[derive(Debug)]
@@ -372,7 +376,7 @@ impl<'a> Compiler<'a> {
         }
     }
 
-    fn targets(&self, violations: &mut Violations) -> Option<Box<HashMap<Box<str>, Place, FixedState>>> {
+    fn targets(&self, violations: &mut Violations) -> Option<Box<Targets>> {
         let mut places = HashMap::default();
         let targets = self.flag.targets.as_result().unwrap_or_else(|why| {
             violations.add("targets", why);
@@ -391,7 +395,7 @@ impl<'a> Compiler<'a> {
                 }
             }
         }
-        (!places.is_empty()).then(|| Box::new(places))
+        (!places.is_empty()).then(|| Box::new(Targets(places)))
     }
 
     fn rules(&self, findings: &mut Findings) -> (Steps, Box<[Rule]>) {

@@ -143,7 +143,7 @@ impl Body {
             return Answer::plain(self.off, Reason::Disabled);
         }
         if let Some(targets) = &self.targets {
-            let target = asked.context.targeting_key().and_then(|key| targets.get(key));
+            let target = asked.context.targeting_key().and_then(|key| targets.0.get(key));
             listener.hear(|| Event::Targets { hit: target.is_some() });
             if let Some(variant) = target {
                 return Answer::plain(Some(*variant), Reason::TargetingMatch);

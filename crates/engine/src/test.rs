@@ -213,9 +213,11 @@ impl Comparison {
             Operator::Contains => Self::text(Place::Inside, leaf, values),
             Operator::StartsWith => Self::text(Place::Front, leaf, values),
             Operator::EndsWith => Self::text(Place::End, leaf, values),
-            Operator::Matches => {
-                each(values, |value| Pattern::new(text_of(value)?, leaf.ignore_case)).map(Self::Matches)
-            }
+            Operator::Matches => each(values, |value| match text_of(value)? {
+                "" => Err("matches looks for patterns that are not empty".to_owned()),
+                source => Pattern::new(source, leaf.ignore_case),
+            })
+            .map(Self::Matches),
             Operator::Gt => one(values, number).map(|bound| Self::Number(Order::Above, bound)),
             Operator::Gte => one(values, number).map(|bound| Self::Number(Order::NotBelow, bound)),
             Operator::Lt => one(values, number).map(|bound| Self::Number(Order::Below, bound)),

@@ -16,26 +16,34 @@ impl<'a> Version<'a> {
     /// Reads a version: a leading `v` or `V` and missing parts are taken.
     pub(crate) fn parse(text: &'a str) -> Option<Self> {
         let text = text.strip_prefix(['v', 'V']).unwrap_or(text);
-        let (text, build) = match text.split_once('+') {
-            Some((text, build)) => (text, Some(build)),
-            None => (text, None),
-        };
-        let (numbers, before) = match text.split_once('-') {
-            Some((numbers, before)) => (numbers, Some(before)),
-            None => (text, None),
-        };
-        let well_formed = build.is_none_or(|build| build.split('.').all(is_identifier))
-            && before.is_none_or(|before| before.split('.').all(is_before));
-        if !well_formed {
-            return None;
-        }
         let mut parts = [0; 3];
         let mut written = 0;
-        for number in numbers.split('.') {
-            *parts.get_mut(written)? = number_of(number)?;
+        let mut rest = text;
+        loop {
+            let (number, after) = number_in_front(rest)?;
+            *parts.get_mut(written)? = number;
             written += 1;
+            match after.strip_prefix('.') {
+                Some(after) => rest = after,
+                None if after.is_empty() => return Some(Self { parts, written, before: "" }),
+                None => return Some(Self { parts, written, before: before(after)? }),
+            }
         }
-        Some(Self { parts, written, before: before.unwrap_or_default() })
+    }
+}
+
+/// What stands before the release, out of what follows the numbers; build metadata is left out.
+fn before(text: &str) -> Option<&str> {
+    let (text, build) = match text.split_once('+') {
+        Some((text, build)) => (text, Some(build)),
+        None => (text, None),
+    };
+    if !build.is_none_or(|build| build.split('.').all(is_identifier)) {
+        return None;
+    }
+    match text.strip_prefix('-') {
+        Some(before) => before.split('.').all(is_before).then_some(before),
+        None => text.is_empty().then_some(""),
     }
 }
 
@@ -51,11 +59,20 @@ impl Version<'_> {
     }
 }
 
-/// A number without leading zeros that fits in 64 bits.
-fn number_of(text: &str) -> Option<u64> {
-    let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-    let leading = text.len() > 1 && text.starts_with('0');
-    if digits && !leading { text.parse().ok() } else { None }
+/// The number in front, without leading zeros and within 64 bits, and what follows it.
+#[inline]
+fn number_in_front(text: &str) -> Option<(u64, &str)> {
+    let mut number = 0_u64;
+    let mut length = 0;
+    for byte in text.bytes().take_while(u8::is_ascii_digit) {
+        // A zero is the whole number.
+        if length > 0 && number == 0 {
+            return None;
+        }
+        number = number.checked_mul(10)?.checked_add(u64::from(byte - b'0'))?;
+        length += 1;
+    }
+    if length == 0 { None } else { Some((number, text.get(length..)?)) }
 }
 
 fn is_identifier(text: &str) -> bool {
@@ -125,16 +142,21 @@ impl Range {
             )
         };
         let mut comparators = Vec::new();
-        let mut rest = text.trim_matches(is_parting);
+        let mut rest = text.trim_matches(' ');
         while !rest.is_empty() {
             let version_at = rest.find(|point: char| !"=!<>^~".contains(point)).ok_or_else(not_one)?;
             let (operator, after) = rest.split_at(version_at);
             let after = after.trim_start_matches(' ');
-            let end = after.find(is_parting).unwrap_or(after.len());
-            let (version, after) = after.split_at(end);
+            let (version, after) = after.split_at(after.find([' ', ',']).unwrap_or(after.len()));
             let version = Version::parse(version).ok_or_else(not_one)?;
             comparators.extend(Comparator::all_of(operator, version).ok_or_else(not_one)?);
-            rest = after.trim_start_matches(is_parting);
+            rest = after.trim_start_matches(' ');
+            if let Some(after_comma) = rest.strip_prefix(',') {
+                rest = after_comma.trim_start_matches(' ');
+                if rest.is_empty() {
+                    return Err(not_one());
+                }
+            }
         }
         if comparators.is_empty() { Err(not_one()) } else { Ok(Self(comparators.into())) }
     }
@@ -143,10 +165,6 @@ impl Range {
     pub(crate) fn holds(&self, version: &Version<'_>) -> bool {
         self.0.iter().all(|comparator| comparator.holds(version))
     }
-}
-
-fn is_parting(point: char) -> bool {
-    point == ' ' || point == ','
 }
 
 impl Comparator {
@@ -166,7 +184,7 @@ impl Comparator {
                 within(plain(Operator::NotBelow), next(version.parts, held).map(below))
             }
             "~" => {
-                let held = if version.written == 1 { 0 } else { 1 };
+                let held = usize::from(version.written > 1);
                 within(plain(Operator::NotBelow), next(version.parts, held).map(below))
             }
             _ => return None,

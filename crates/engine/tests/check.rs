@@ -5,7 +5,9 @@
 use std::sync::Arc;
 
 use burgee_engine::model::{Condition, Flag, Leaf, Operands, Operator, Read, Rule, Serve, Snapshot, Target};
-use burgee_engine::{Context, ErrorCode, KeyLists, Reason, Ruleset, check_flag};
+use burgee_engine::{
+    Context, ErrorCode, KeyLists, Named, Reason, Ruleset, check_flag, check_list, check_segment, uses,
+};
 use serde_json::{Value, json};
 
 fn sound() -> Value {
@@ -171,4 +173,115 @@ fn problems_say_which_flag_and_why() {
     let error = answer.error().unwrap();
     assert_eq!(error.code, ErrorCode::ParseError);
     assert_eq!(error.details, "off_variant: \"purple\" is not a variant of this flag");
+}
+
+/// Three flags that require each other in a row, and segments and a list that rules name.
+fn related() -> Snapshot {
+    let flag = |prerequisites: Value, when: Value| {
+        json!({
+            "kind": "boolean", "version": 1, "enabled": true, "off_variant": "off",
+            "variants": [{"key": "on", "value": true}, {"key": "off", "value": false}],
+            "prerequisites": prerequisites, "default": {"variant": "off"},
+            "rules": [{"id": "r1", "when": when, "serve": {"variant": "on"}}],
+        })
+    };
+    let on = |flag: &str| json!([{"flag": flag, "variants": ["on"]}]);
+    serde_json::from_value(json!({
+        "schema": 1, "epoch": "e", "revision": 1, "project": "p", "environment": "dev",
+        "lists": {"tiers": ["gold"]},
+        "segments": {
+            "beta": {"when": {"any": [{"segment": "staff"}, {"attribute": "tier", "operator": "in", "list": "tiers"}]}},
+            "staff": {"included": ["u1"]},
+        },
+        "flags": {
+            "a": flag(on("b"), json!({"all": []})),
+            "b": flag(on("c"), json!({"all": [{"segment": "beta"}]})),
+            "c": flag(json!([]), json!({"not": {"attribute": "tier", "operator": "not_in", "list": "tiers"}})),
+        },
+    }))
+    .unwrap()
+}
+
+fn changed(change: impl FnOnce(&mut Value)) -> Snapshot {
+    let mut document = serde_json::to_value(related()).unwrap();
+    change(&mut document);
+    serde_json::from_value(document).unwrap()
+}
+
+fn messages(result: Result<(), Vec<burgee_engine::json::Violation>>) -> Vec<String> {
+    result.err().unwrap_or_default().iter().map(ToString::to_string).collect()
+}
+
+#[test]
+fn a_cycle_is_refused_by_its_name() {
+    assert_eq!(check_flag(&related(), "a"), Ok(()));
+    let snapshot = changed(|document| {
+        document["flags"]["c"]["prerequisites"] = json!([{"flag": "a", "variants": ["on"]}]);
+    });
+    assert_eq!(
+        messages(check_flag(&snapshot, "c")),
+        ["prerequisites: flags must not require each other in a circle: c → a → b → c"]
+    );
+    let snapshot = changed(|document| document["segments"]["staff"]["when"] = json!({"segment": "beta"}));
+    assert_eq!(
+        messages(check_segment(&snapshot, "staff")),
+        ["when: segments must not name each other in a circle: staff → beta → staff"]
+    );
+}
+
+#[test]
+fn everything_that_is_named_must_be_there() {
+    let snapshot = changed(|document| {
+        document["flags"]["a"]["prerequisites"] =
+            json!([{"flag": "b", "variants": ["purple"]}, {"flag": "z", "variants": ["on"]}]);
+        document["flags"]["a"]["rules"][0]["when"] = json!({"all": [{"segment": "gamma"},
+            {"attribute": "x", "operator": "in", "list": "colours"},
+            {"attribute": "v", "operator": "semver", "values": ["1.0.0", "1.x.3"]}]});
+    });
+    let paths: Vec<_> =
+        check_flag(&snapshot, "a").unwrap_err().into_iter().map(|violation| violation.path).collect();
+    assert_eq!(
+        paths,
+        [
+            "rules[0].when.all[0].segment",
+            "rules[0].when.all[1].list",
+            "rules[0].when.all[2].values[1]",
+            "prerequisites[0].variants[0]",
+            "prerequisites[1].flag",
+        ]
+    );
+}
+
+#[test]
+fn what_depends_on_it_must_not_break() {
+    let snapshot = changed(|document| drop(document["lists"].as_object_mut().unwrap().remove("tiers")));
+    let broken = messages(check_list(&snapshot, "tiers"));
+    assert!(broken.iter().any(|message| message.contains("would break the flag \"c\"")), "{broken:?}");
+    assert!(broken.iter().any(|message| message.contains("would break the segment \"beta\"")), "{broken:?}");
+    assert_eq!(check_list(&related(), "tiers"), Ok(()));
+}
+
+#[test]
+fn who_names_something_is_told_with_the_place() {
+    let places = |named: Named<'_>| -> Vec<String> {
+        uses(&related(), named)
+            .into_iter()
+            .map(|found| format!("{:?} {} {}", found.user, found.key, found.path))
+            .collect()
+    };
+    assert_eq!(places(Named::Flag("b")), ["Flag a prerequisites[0].flag"]);
+    assert_eq!(places(Named::Segment("beta")), ["Flag b rules[0].when.all[0].segment"]);
+    assert_eq!(places(Named::Segment("staff")), ["Segment beta when.any[0].segment"]);
+    assert_eq!(
+        places(Named::List("tiers")),
+        ["Segment beta when.any[1].list", "Flag c rules[0].when.not.list"]
+    );
+    assert_eq!(
+        places(Named::Variant { flag: "b", variant: "on" }),
+        ["Flag a prerequisites[0].variants[0]", "Flag b rules[0].serve.variant"]
+    );
+    assert_eq!(
+        places(Named::Variant { flag: "c", variant: "off" }),
+        ["Flag c off_variant", "Flag c default.variant"]
+    );
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use axum::body::to_bytes;
-use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
+use axum::extract::{FromRequest, FromRequestParts, Query, RawPathParams, Request};
 use axum::http::request::Parts;
 use domain::control::Request as Asked;
 use domain::error::Error;
@@ -80,17 +80,32 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Params<T> {
     }
 }
 
-/// The one variable part of a path, percent-decoded.
+/// `true` or `false` of a parameter, in words that say what is wrong otherwise.
+pub fn truth(name: &str, said: Option<&str>) -> Result<Option<bool>, Error> {
+    match said {
+        None => Ok(None),
+        Some("true") => Ok(Some(true)),
+        Some("false") => Ok(Some(false)),
+        Some(_) => Err(Error::invalid(format!("query {name}"), "must be true or false")),
+    }
+}
+
+/// The one variable part of a path, percent-decoded; the last part of a path that has none, which is a name like
+/// any other.
 pub struct Named(pub String);
 
 impl<S: Send + Sync> FromRequestParts<S> for Named {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        let Path(name) = Path::from_request_parts(parts, state).await.map_err(|_| {
-            Problem::new(StatusCode::BAD_REQUEST, "invalid_path", "the path is not percent-encoded UTF-8")
-        })?;
-        Ok(Self(name))
+        let refused =
+            || Problem::new(StatusCode::BAD_REQUEST, "invalid_path", "the path is not percent-encoded UTF-8");
+        let path = RawPathParams::from_request_parts(parts, state).await.map_err(|_| refused())?;
+        if let Some((_, name)) = path.iter().next() {
+            return Ok(Self(name.to_owned()));
+        }
+        let name = parts.uri.path().rsplit('/').next().unwrap_or_default();
+        Ok(Self(percent_decode_str(name).decode_utf8().map_err(|_| refused())?.into_owned()))
     }
 }
 

@@ -122,6 +122,11 @@ impl Keyring {
         self.keys.load().contains_key(hash)
     }
 
+    /// Whether any key opens an environment.
+    pub(crate) fn opens(&self, environment: &EnvironmentId) -> bool {
+        self.keys.load().values().any(|reader| reader.environment == *environment)
+    }
+
     async fn refresh(&self) -> Result<(), StoreError> {
         let keys = self.store.sdk_keys_in_force().await?;
         let reader = |kind, environment: Id| Reader {

@@ -15,11 +15,36 @@ use crate::feed::Keyring;
 
 /// How long an answer may wait for its own node.
 const PATIENCE: Duration = Duration::from_millis(250);
+/// How long between two looks at the hub.
+const PAUSE: Duration = Duration::from_millis(5);
 
 /// Until the hub's state of an environment has come to a revision.
 pub(crate) async fn flags(hub: &Hub, environment: Id, revision: Revision) {
     let Some(mut installed) = hub.watch(&EnvironmentId(environment.to_string().into())) else { return };
     briefly(async { installed.wait_for(|installed| *installed >= revision).await.is_ok() }).await;
+}
+
+/// Until the hub has an environment.
+pub(crate) async fn environment(hub: &Hub, environment: Id) {
+    let id = EnvironmentId(environment.to_string().into());
+    briefly(hub_until(|| hub.watch(&id).is_some())).await;
+}
+
+/// Until the hub has nothing of an environment any more, and no key opens it.
+pub(crate) async fn environment_gone(hub: &Hub, keyring: &Keyring, environment: Id) {
+    let id = EnvironmentId(environment.to_string().into());
+    let gone = async {
+        hub_until(|| hub.watch(&id).is_none()).await && keyring_until(keyring, || !keyring.opens(&id)).await
+    };
+    briefly(gone).await;
+}
+
+/// The hub tells of changes within environments only, and they come and go too seldom for more than asking.
+async fn hub_until(settled: impl Fn() -> bool) -> bool {
+    while !settled() {
+        tokio::time::sleep(PAUSE).await;
+    }
+    true
 }
 
 /// Until the keyring lets a key in.

@@ -168,3 +168,70 @@ fn too_slow(what: &str, patience: Duration) -> Problem {
     let message = format!("no {what} of the body came within {patience} s; nothing was written");
     Problem::new(StatusCode::REQUEST_TIMEOUT, "body_too_slow", message)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use futures_util::stream;
+    use tokio::time::sleep;
+
+    use super::*;
+
+    /// Passes on a body of pieces that come so far apart, to someone who throws them away.
+    async fn pass(pieces: u64, piece: io::Result<Bytes>, pause: Duration) -> (Result<(), Problem>, bool) {
+        let coming = stream::unfold(0, move |come| {
+            let piece = piece.as_ref().cloned().map_err(|error| io::Error::from(error.kind()));
+            async move {
+                sleep(pause).await;
+                (come < pieces).then_some((piece, come + 1))
+            }
+        });
+        let (sender, mut receiver) = mpsc::channel(WAITING);
+        let drained = tokio::spawn(async move { while receiver.recv().await.is_some() {} });
+        let state = State::default();
+        let body = Body::from_stream(coming).into_data_stream();
+        let passed = pass_on(body, sender, &state, &mut Progress::default()).await;
+        drained.await.unwrap();
+        (passed, state.is_whole.load(Ordering::Acquire))
+    }
+
+    fn status(passed: Result<(), Problem>) -> (u16, &'static str) {
+        let document = passed.unwrap_err().document();
+        (document.status, document.code)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_slow_line_is_waited_for_and_a_silent_one_is_not() {
+        let piece = || Ok(Bytes::from_static(b"u1\n"));
+        let (passed, whole) = pass(100, piece(), Duration::from_secs(29)).await;
+        assert!(passed.is_ok() && whole, "48 minutes, but never silent");
+        let (passed, whole) = pass(100, piece(), Duration::from_secs(31)).await;
+        assert_eq!((status(passed), whole), ((408, "body_too_slow"), false));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_too_large_or_cut_off_is_not_whole() {
+        let megabyte = || Ok(Bytes::from(vec![b'u'; 1 << 20]));
+        let (passed, whole) = pass(300, megabyte(), Duration::ZERO).await;
+        assert!(passed.is_ok() && whole);
+        let (passed, whole) = pass(301, megabyte(), Duration::ZERO).await;
+        assert_eq!((status(passed), whole), ((413, "body_too_large"), false));
+        let cut = Err(io::ErrorKind::UnexpectedEof.into());
+        let (passed, whole) = pass(1, cut, Duration::ZERO).await;
+        assert_eq!((status(passed), whole), ((400, "body_cut_off"), false));
+    }
+
+    #[test]
+    fn progress_is_told_in_steps() {
+        let (sender, mut lines) = mpsc::channel(2);
+        let mut progress = Progress::to(sender);
+        for keys_read in [1, STEP - 1, STEP, STEP + 1, 3 * STEP, 4 * STEP] {
+            progress.tell(keys_read);
+        }
+        let mut told = || lines.try_recv().ok().map(|line| String::from_utf8_lossy(&line).into_owned());
+        assert_eq!(told().as_deref(), Some("{\"keys_read\":10000}\n"));
+        assert_eq!(told().as_deref(), Some("{\"keys_read\":30000}\n"));
+        assert_eq!(told(), None, "nobody waits for who does not listen");
+    }
+}

@@ -43,8 +43,12 @@ fn belongs(write: &Write, chain: Chain) -> bool {
         | Write::UpdateSegmentConfig(_)
         | Write::FillSegments { .. }
         | Write::DeleteContextField { .. }
+        | Write::DeleteEnvironment { .. }
+        | Write::FillFlags { .. }
         | Write::TouchDependencies => return chain != Chain::Instance,
-        Write::CreateEnvironment(environment) => environment.project_id,
+        Write::CreateEnvironment(environment) | Write::UpdateEnvironment(environment) => {
+            environment.project_id
+        }
         Write::CreateFlag(flag) | Write::UpdateFlag(flag) => flag.project_id,
         Write::CreateSdkKey(key) => key.project_id,
         Write::CreateSegment(segment) | Write::UpdateSegment(segment) => segment.project_id,
@@ -56,9 +60,11 @@ fn belongs(write: &Write, chain: Chain) -> bool {
 fn name(write: &Write) -> &'static str {
     match write {
         Write::CreateProject { .. } => "a project",
-        Write::CreateEnvironment(_) => "an environment",
+        Write::CreateEnvironment(_) | Write::UpdateEnvironment(_) | Write::DeleteEnvironment { .. } => {
+            "an environment"
+        }
         Write::CreateFlag(_) | Write::UpdateFlag(_) | Write::DeleteFlag { .. } => "a flag",
-        Write::CreateConfig(_) | Write::UpdateConfig(_) => "a config",
+        Write::CreateConfig(_) | Write::UpdateConfig(_) | Write::FillFlags { .. } => "a config",
         Write::CreateSdkKey(_) | Write::RevokeSdkKey { .. } => "an SDK key",
         Write::CreateAccount(_) => "an account",
         Write::CreateAccessToken(_) => "an access token",
@@ -85,7 +91,9 @@ fn texts(change: &Change) -> impl Iterator<Item = &str> {
 fn texts_of(write: &Write) -> Vec<&str> {
     match write {
         Write::CreateProject { name, .. } => vec![name],
-        Write::CreateEnvironment(environment) => vec![&environment.name],
+        Write::CreateEnvironment(environment) | Write::UpdateEnvironment(environment) => {
+            vec![&environment.name, &environment.description]
+        }
         Write::CreateFlag(flag) | Write::UpdateFlag(flag) => {
             let tags = flag.tags.iter().map(String::as_str);
             let own = [flag.name.as_str(), flag.description.as_str()];
@@ -112,6 +120,8 @@ fn texts_of(write: &Write) -> Vec<&str> {
         | Write::UpdateSegmentConfig(_)
         | Write::FillSegments { .. }
         | Write::DeleteContextField { .. }
+        | Write::DeleteEnvironment { .. }
+        | Write::FillFlags { .. }
         | Write::TouchDependencies => Vec::new(),
     }
 }

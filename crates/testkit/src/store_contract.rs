@@ -5,6 +5,7 @@ mod accounts;
 mod commits;
 mod consistency;
 mod dependencies;
+mod environments;
 mod listing;
 mod log;
 mod segments;
@@ -44,6 +45,8 @@ pub async fn all(make: impl AsyncFn() -> Result<Arc<dyn Store>>) -> Result<()> {
             stale_segments_and_fields_are_refused, segments_and_fields_are_themselves,
             a_key_list_comes_back_byte_for_byte, a_list_that_is_not_there_cannot_be_named,
             only_lists_that_nothing_names_are_swept, an_environment_is_filled_with_segments;
+        environments: an_environment_changes_and_says_when, an_environment_begins_with_configs,
+            an_environment_goes_with_all_that_is_in_it;
         listing: flags_come_in_pages_by_key, search_takes_every_character_as_it_is, tags_filter,
             a_flag_comes_with_its_configs;
         log: the_log_is_a_chain, the_log_comes_in_pages, the_log_is_found_by_entity,

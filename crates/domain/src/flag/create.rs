@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::input::{Draft, kind_name, read_key, read_new_kind};
 use super::references::references;
-use super::{Config, Flag, FlagHere, Lifecycle, Lifetime, configs_for_log, definition_for_log};
+use super::{Config, Flag, FlagHere, Lifecycle, Lifetime, configs_for_log, definition_for_log, resting};
 use crate::access::Writer;
 use crate::control::{Control, MOST_ATTEMPTS, Request, unexpected};
 use crate::environment::Environment;
@@ -33,6 +33,10 @@ impl Control {
             let now = self.clock.now();
             let here = self.read_new_flag(writer, document, now).await?;
             let environments = self.all_environments().await?;
+            let addressed = writer.environment();
+            if !environments.iter().any(|environment| environment.id == addressed.id) {
+                return Err(Error::NoEnvironment { key: addressed.key.to_string() });
+            }
             let mut change = creation(&here, writer, &environments, request, now);
             change.reads.push(ReadVersion::Dependencies { version });
             match self.commit(change).await {
@@ -147,27 +151,6 @@ fn complete(draft: &mut Draft<'_>, object: &Object<'_>, violations: &mut Violati
     }
 }
 
-/// The config with which an environment starts that was not the one addressed.
-fn resting(here: &FlagHere, environment: &Environment) -> Config {
-    let on = here.flag.variants.iter().find(|variant| variant.value == Value::Bool(true));
-    let default = match (&here.config.default, on) {
-        (_, Some(on)) if here.flag.kind == Kind::Boolean => Serve::variant(&on.key),
-        (Serve::Split(_), _) => {
-            here.flag.variants.first().map_or(Serve::Nothing, |first| Serve::variant(&first.key))
-        }
-        (plain, _) => plain.clone(),
-    };
-    Config {
-        environment_id: environment.id,
-        enabled: false,
-        prerequisites: Vec::new(),
-        targets: Vec::new(),
-        rules: Vec::new(),
-        default,
-        ..here.config.clone()
-    }
-}
-
 fn creation(
     here: &FlagHere,
     writer: &Writer,
@@ -177,7 +160,11 @@ fn creation(
 ) -> Change {
     let addressed = writer.environment();
     let config_in = |environment: &Environment| {
-        if environment.id == addressed.id { here.config.clone() } else { resting(here, environment) }
+        if environment.id == addressed.id {
+            here.config.clone()
+        } else {
+            resting(&here.flag, &here.config, environment.id)
+        }
     };
     let configs: Vec<_> = environments.iter().map(config_in).collect();
     let after = json!({

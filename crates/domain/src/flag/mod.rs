@@ -8,6 +8,7 @@ mod life;
 mod preview;
 mod read;
 mod references;
+mod rest;
 
 use std::collections::BTreeMap;
 
@@ -22,6 +23,8 @@ use crate::time::{Day, Timestamp};
 
 pub use life::{Lifecycle, Lifetime};
 pub use read::Answer;
+pub(crate) use rest::differs_from_new;
+pub use rest::resting;
 
 /// What a flag is, everywhere in its project.
 #[derive(Debug, Clone, PartialEq)]

@@ -11,7 +11,7 @@ use crate::control::{Control, Request, unexpected};
 use crate::environment::Environment;
 use crate::error::{Error, Result};
 use crate::id::Id;
-use crate::log::{Chain, Change, Entity, Write};
+use crate::log::{Chain, Change, Entity, ReadVersion, Write};
 use crate::ports::{CommitError, Ids};
 use crate::time::Timestamp;
 
@@ -89,6 +89,8 @@ impl Control {
         let made = made(&*self.ids, new, environment, actor, now);
         let mut change = creation(&made.sdk_key, environment.key.as_str(), actor, &request.source, now);
         change.comment.clone_from(&request.comment);
+        // It must still be there, or the key would open nothing.
+        change.reads.push(ReadVersion::Environment { id: environment.id, version: environment.version });
         self.commit(change).await.map_err(unexpected)?;
         Ok(made)
     }

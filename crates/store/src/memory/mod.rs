@@ -1,5 +1,6 @@
 //! The store in memory: for tests, and for trying things out. Nothing of it outlives the process.
 
+mod environments;
 mod segments;
 mod tables;
 

@@ -50,6 +50,10 @@ impl SegmentTables {
         self.fields.values().any(|field| field.id == id && field.version == version)
     }
 
+    pub(super) fn forget_environment(&mut self, id: Id) {
+        self.configs.retain(|(_, environment_id), _| *environment_id != id);
+    }
+
     fn key_of(&self, segment_id: Id) -> Option<&Key> {
         self.segments.values().find(|segment| segment.id == segment_id).map(|segment| &segment.key)
     }

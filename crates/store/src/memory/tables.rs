@@ -22,10 +22,10 @@ pub(super) struct Tables {
     pub(super) projects: BTreeMap<Key, Id>,
     pub(super) environments: BTreeMap<Id, Arc<Place>>,
     /// By project and key, so in the order of lists.
-    flags: BTreeMap<(Id, Key), Arc<Flag>>,
+    pub(super) flags: BTreeMap<(Id, Key), Arc<Flag>>,
     /// By flag and environment.
-    configs: BTreeMap<(Id, Id), Arc<Config>>,
-    sdk_keys: BTreeMap<Id, Arc<SdkKey>>,
+    pub(super) configs: BTreeMap<(Id, Id), Arc<Config>>,
+    pub(super) sdk_keys: BTreeMap<Id, Arc<SdkKey>>,
     pub(super) accounts: BTreeMap<Id, Arc<Account>>,
     pub(super) access_tokens: BTreeMap<Id, AccessToken>,
     pub(super) signing_keys: BTreeMap<Id, SigningKey>,
@@ -65,6 +65,7 @@ impl Tables {
                 self.of_segments.has_config(*segment_id, *environment_id, *version)
             }
             ReadVersion::ContextField { id, version } => self.of_segments.has_field(*id, *version),
+            ReadVersion::Environment { id, version } => self.has_environment(*id, *version),
             ReadVersion::Dependencies { version } => self.dependencies_version(project_id) == *version,
             ReadVersion::Flag { id, version } => {
                 self.flags.values().any(|flag| flag.id == *id && flag.version == *version)
@@ -88,6 +89,12 @@ impl Tables {
         match write {
             Write::CreateProject { id, key, .. } => self.create_project(*id, key),
             Write::CreateEnvironment(environment) => self.create_environment(environment, revision),
+            Write::UpdateEnvironment(environment) => self.update_environment(environment, revision),
+            Write::DeleteEnvironment { id } => self.delete_environment(project_id, *id),
+            Write::FillFlags { environment_id, from, resting, at } => {
+                let places = (*environment_id, *from);
+                self.fill_flags(project_id, places, *resting, *at, revision, effects)
+            }
             Write::CreateFlag(flag) => self.create_flag(flag, revision, effects),
             Write::UpdateFlag(flag) => self.update_flag(flag, revision, effects),
             Write::DeleteFlag { id, key } => self.delete_flag(project_id, *id, key, effects),
@@ -127,20 +134,6 @@ impl Tables {
         Ok(())
     }
 
-    fn create_environment(&mut self, environment: &Environment, revision: Revision) -> Applied {
-        let Environment { id, project_id, key, .. } = environment;
-        let taken = |place: &Arc<Place>| {
-            let other = &place.environment;
-            other.id == *id || (other.project_id == *project_id && other.key == *key)
-        };
-        free(!self.environments.values().any(taken), "environment")?;
-        let project = self.projects.iter().find(|(_, known)| **known == *project_id);
-        let (project, _) = project.ok_or_else(|| dangling("project"))?;
-        let place = Place { environment: environment.clone(), project: project.clone(), made_at: revision };
-        self.environments.insert(*id, Arc::new(place));
-        Ok(())
-    }
-
     fn create_flag(&mut self, flag: &Flag, revision: Revision, effects: &mut Effects) -> Applied {
         let taken = |other: &Arc<Flag>| {
             other.project_id == flag.project_id && (other.key == flag.key || other.id == flag.id)
@@ -177,7 +170,12 @@ impl Tables {
         self.flags.insert(place, Arc::new(Flag { version: revision, ..flag.clone() }));
     }
 
-    fn create_config(&mut self, config: &Config, revision: Revision, effects: &mut Effects) -> Applied {
+    pub(super) fn create_config(
+        &mut self,
+        config: &Config,
+        revision: Revision,
+        effects: &mut Effects,
+    ) -> Applied {
         free(!self.configs.contains_key(&(config.flag_id, config.environment_id)), "config")?;
         let environment = self.environments.get(&config.environment_id);
         environment.ok_or_else(|| dangling("environment"))?;

@@ -1,6 +1,7 @@
 //! What readers of an environment are given.
 
 use anyhow::{Context, Result, ensure};
+use domain::environment::Environment;
 use domain::flag::{Config, Flag, Lifecycle, Lifetime, document};
 use domain::log::{Chain, Write};
 use domain::time::Day;
@@ -166,6 +167,7 @@ pub(super) async fn a_new_environment_starts_at_its_revision(world: World) -> Re
     ensure!(snapshot.revision == revision);
     ensure!(snapshot.flags.is_empty(), "the older flag has no config there");
     let environments = world.store.environments(world.project_id).await?;
+    let environment = Environment { version: revision, ..environment };
     ensure!(environments.last() == Some(&environment), "{environments:?}");
     let config = World::config(&flag, &environment);
     let revision = world.about(&flag, vec![Write::CreateConfig(config)]).await?;

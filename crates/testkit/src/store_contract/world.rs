@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use anyhow::{Context, Result, ensure};
-use domain::environment::Environment;
+use domain::environment::{Color, Environment};
 use domain::flag::{Config, Flag, Lifecycle, Lifetime};
 use domain::id::Id;
 use domain::key::Key;
@@ -67,8 +67,11 @@ impl World {
             project_id,
             key: key(name)?,
             name: name.to_uppercase(),
+            description: format!("for {name}"),
+            color: Color::PLAIN,
             protected: name == "production",
             position,
+            version: 0,
             created_at: NOW,
             updated_at: NOW,
         })

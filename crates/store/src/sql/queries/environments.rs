@@ -1,11 +1,11 @@
 //! The instance, its projects and their environments.
 
-use domain::environment::Environment;
+use domain::environment::{Color, Environment};
 use domain::id::Id;
 use engine::model::Revision;
 use sqlx::{Pool, Row as _};
 
-use super::rows::{id, key, revision, text, time};
+use super::rows::{id, key, revision, text, time, word};
 use super::{Db, Row};
 
 pub(super) async fn epoch(pool: &Pool<Db>) -> sqlx::Result<Option<String>> {
@@ -50,14 +50,18 @@ pub(super) async fn all(pool: &Pool<Db>, project_id: Id) -> sqlx::Result<Vec<Env
             project_id: id(&row, "project_id")?,
             key: key(&row, "key")?,
             name: text(&row, "name")?,
+            description: text(&row, "description")?,
+            color: word(&row, "color", Color::parse)?,
             protected: row.try_get("protected")?,
             position: row.try_get("position")?,
+            version: revision(&row, "version")?,
             created_at: time(&row, "created_at")?,
             updated_at: time(&row, "updated_at")?,
         })
     };
     sqlx::query(
-        "SELECT project_id, id, key, name, protected, position, created_at, updated_at
+        "SELECT project_id, id, key, name, description, color, protected, position, version, created_at,
+                updated_at
          FROM environments WHERE project_id = $1 ORDER BY position, key",
     )
     .bind(project_id.to_string())

@@ -7,6 +7,7 @@ mod accounts;
 mod append;
 mod commit;
 mod context_fields;
+mod environment_writes;
 mod environments;
 mod flags;
 mod key_lists;

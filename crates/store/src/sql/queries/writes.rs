@@ -1,7 +1,6 @@
 //! The rows that a change writes, and which snapshots they touch.
 
 use domain::account::{AccessToken, Account, SigningKey};
-use domain::environment::Environment;
 use domain::flag::{Config, Flag};
 use domain::id::Id;
 use domain::key::Key;
@@ -37,6 +36,11 @@ impl<'a> Writes<'a> {
         match write {
             Write::CreateProject { id, key, name } => self.create_project(*id, key, name).await,
             Write::CreateEnvironment(environment) => self.create_environment(environment).await,
+            Write::UpdateEnvironment(environment) => self.update_environment(environment).await,
+            Write::DeleteEnvironment { id } => self.delete_environment(*id).await,
+            Write::FillFlags { environment_id, from, resting, at } => {
+                self.fill_flags(*environment_id, *from, *resting, *at).await
+            }
             Write::CreateFlag(flag) => self.create_flag(flag).await,
             Write::UpdateFlag(flag) => self.update_flag(flag).await,
             Write::DeleteFlag { id, key } => self.delete_flag(*id, key).await,
@@ -70,24 +74,6 @@ impl<'a> Writes<'a> {
         let query = sqlx::query("INSERT INTO chains (project_id, revision, hash) VALUES ($1, 0, $2)");
         query.bind(id.to_string()).bind(vec![0_u8; 32]).execute(&mut *self.connection).await?;
         Ok(())
-    }
-
-    async fn create_environment(&mut self, environment: &Environment) -> Result<(), Fault> {
-        let query = sqlx::query(
-            "INSERT INTO environments (project_id, id, key, name, protected, position, created_at,
-                                       updated_at, snapshot_revision)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT DO NOTHING",
-        )
-        .bind(self.project_id.clone())
-        .bind(environment.id.to_string())
-        .bind(environment.key.to_string())
-        .bind(environment.name.clone())
-        .bind(environment.protected)
-        .bind(environment.position)
-        .bind(environment.created_at.as_millis())
-        .bind(environment.updated_at.as_millis())
-        .bind(self.revision);
-        self.insert(query, "environment").await
     }
 
     async fn create_flag(&mut self, flag: &Flag) -> Result<(), Fault> {

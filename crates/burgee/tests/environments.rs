@@ -1,0 +1,217 @@
+//! Environments are made, filled, ordered and deleted, and their readers notice at once.
+
+use anyhow::{Context, Result};
+use serde_json::{Value, json};
+use testkit::house::House;
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_burgee");
+const ENVIRONMENTS: &str = "/api/v1/environments";
+
+async fn as_admin(house: &House, method: &str, path: &str, body: Option<Value>) -> Result<(u16, Value)> {
+    house.burgee.ask(method, &format!("{ENVIRONMENTS}{path}"), Some(&house.admin), body.as_ref()).await
+}
+
+/// A key for an environment.
+async fn sdk_key(house: &House, environment: &str) -> Result<String> {
+    let path = format!("/api/v1/sdk-keys?environment={environment}");
+    let made =
+        house.burgee.post(&path, Some(&house.admin), &json!({ "name": "shop", "kind": "server" })).await?;
+    Ok(made["key"].as_str().context("no key")?.to_owned())
+}
+
+async fn ofrep(house: &House, key: &str, flag: &str) -> Result<(u16, Value)> {
+    let url = format!("{}/ofrep/v1/evaluate/flags/{flag}", house.burgee.url);
+    let question = json!({ "context": { "targetingKey": "u" } });
+    let answer = house.burgee.http.post(url).header("x-api-key", key).json(&question).send().await?;
+    let status = answer.status().as_u16();
+    Ok((status, answer.json::<Value>().await?["value"].clone()))
+}
+
+#[tokio::test]
+async fn a_new_environment_is_served_at_once() -> Result<()> {
+    let house = House::open(PROGRAM).await?;
+    house.create(json!({ "key": "switch", "enabled": true, "targeted_users": ["u"] })).await?;
+    let (status, made) = as_admin(
+        &house,
+        "POST",
+        "",
+        Some(json!({ "key": "preview", "color": "#01FEAF", "copy_from": "development" })),
+    )
+    .await?;
+    assert_eq!(status, 201, "{made}");
+    for (member, value) in [
+        ("name", json!("preview")),
+        ("color", json!("#01feaf")),
+        ("protected", json!(false)),
+        ("position", json!(3)),
+        ("description", json!("")),
+    ] {
+        assert_eq!(made[member], value, "{member}");
+    }
+    let key = sdk_key(&house, "preview").await?;
+    assert_eq!(ofrep(&house, &key, "switch").await?, (200, json!(true)));
+    house.create(json!({ "key": "later" })).await?;
+    let later = house.get("/api/v1/flags/later?environment=preview").await?;
+    assert_eq!(later["enabled"], json!(false), "flags that are made later are there as well");
+
+    let (status, _) =
+        as_admin(&house, "POST", "", Some(json!({ "key": "empty", "copy_from": null }))).await?;
+    assert_eq!(status, 201);
+    let here = house.get("/api/v1/flags/switch?environment=empty").await?;
+    assert_eq!((&here["enabled"], &here["targets"]), (&json!(false), &json!([])));
+    let log = house.get("/api/v1/audit?limit=1").await?;
+    assert_eq!(
+        (&log[0]["action"], &log[0]["entities"][0]["key"]),
+        (&json!("create_environment"), &json!("empty"))
+    );
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_environment_is_changed_by_who_may_and_knows_of_what() -> Result<()> {
+    let house = House::open(PROGRAM).await?;
+    let url = format!("{}{ENVIRONMENTS}/staging", house.burgee.url);
+    let read = house.burgee.http.get(&url).bearer_auth(&house.developer).send().await?;
+    let tag = read.headers()["etag"].to_str()?.to_owned();
+    let staging: Value = read.json().await?;
+    let (status, same) = as_admin(&house, "PUT", "/staging", Some(staging.clone())).await?;
+    assert_eq!((status, &same), (200, &staging), "sent back as it came, it changes nothing");
+    let (status, changed) =
+        as_admin(&house, "PATCH", "/staging", Some(json!({ "name": "Stage", "protected": true }))).await?;
+    assert_eq!((status, &changed["name"], &changed["color"]), (200, &json!("Stage"), &staging["color"]));
+    let stale = house.burgee.http.patch(&url).bearer_auth(&house.admin).header("if-match", tag);
+    assert_eq!(stale.json(&json!({ "name": "other" })).send().await?.status(), 412);
+    let production = json!({ "key": "x" });
+    let (status, problem) = house
+        .burgee
+        .ask("POST", "/api/v1/flags?environment=staging", Some(&house.developer), Some(&production))
+        .await?;
+    assert_eq!((status, &problem["code"]), (403, &json!("protected_environment")), "it is protected now");
+
+    for (method, path, body) in [
+        ("POST", "", json!({ "key": "mine" })),
+        ("PATCH", "/staging", json!({ "name": "mine" })),
+        ("DELETE", "/staging", Value::Null),
+        ("PUT", "/order", json!({ "keys": [] })),
+    ] {
+        let path = format!("{ENVIRONMENTS}{path}");
+        let (status, problem) = house.burgee.ask(method, &path, Some(&house.developer), Some(&body)).await?;
+        assert_eq!((status, &problem["code"]), (403, &json!("role_too_low")), "{method} {path}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_is_wrong_is_told_at_once() -> Result<()> {
+    let house = House::open(PROGRAM).await?;
+    let head = house.head().await?;
+    let bad = json!({ "key": "a b", "color": "green", "protected": 1, "position": 0.5, "copy_from": "nowhere", "shape": "round" });
+    let (status, problem) = as_admin(&house, "POST", "", Some(bad)).await?;
+    let violations = problem["violations"].as_array().context("no violations")?;
+    let mut paths: Vec<_> = violations.iter().filter_map(|violation| violation["path"].as_str()).collect();
+    paths.sort_unstable();
+    assert_eq!((status, paths), (400, vec!["color", "copy_from", "key", "position", "protected", "shape"]));
+    for (body, path) in [
+        (json!({ "key": "other" }), "key"),
+        (json!({ "copy_from": "development" }), "copy_from"),
+        (json!({ "description": "x".repeat(4_097) }), "description"),
+    ] {
+        let (status, problem) = as_admin(&house, "PATCH", "/staging", Some(body)).await?;
+        assert_eq!((status, &problem["violations"][0]["path"]), (400, &json!(path)));
+    }
+    for (keys, path) in [
+        (json!(["production", "staging"]), "keys"),
+        (json!(["production", "staging", "development", "staging"]), "keys[3]"),
+        (json!(["production", "staging", "nowhere"]), "keys[2]"),
+    ] {
+        let (status, problem) = as_admin(&house, "PUT", "/order", Some(json!({ "keys": keys }))).await?;
+        assert_eq!((status, &problem["violations"][0]["path"]), (400, &json!(path)), "{keys}");
+    }
+    let (status, problem) = as_admin(&house, "POST", "", Some(json!({ "key": "staging" }))).await?;
+    assert_eq!((status, &problem["code"]), (409, &json!("key_taken")));
+    for path in ["/nowhere", "/nowhere?force=true"] {
+        let (status, problem) = as_admin(&house, "DELETE", path, None).await?;
+        assert_eq!((status, &problem["code"]), (404, &json!("no_such_environment")));
+    }
+    let (status, problem) = as_admin(&house, "DELETE", "/staging?force=yes", None).await?;
+    assert_eq!((status, &problem["violations"][0]["path"]), (400, &json!("query force")));
+    assert_eq!(house.head().await?, head, "something was written");
+    Ok(())
+}
+
+#[tokio::test]
+async fn environments_are_put_in_order() -> Result<()> {
+    let house = House::open(PROGRAM).await?;
+    // Its name is that of a path.
+    as_admin(&house, "POST", "", Some(json!({ "key": "order" }))).await?;
+    let (status, order) = as_admin(&house, "GET", "/order", None).await?;
+    assert_eq!((status, &order["key"]), (200, &json!("order")));
+    let keys = json!(["order", "production", "development", "staging"]);
+    let (status, listed) = as_admin(&house, "PUT", "/order", Some(json!({ "keys": keys }))).await?;
+    let listed: Vec<_> = listed.as_array().context("no list")?.iter().map(|one| one["key"].clone()).collect();
+    assert_eq!((status, json!(listed)), (200, keys.clone()));
+    let head = house.head().await?;
+    as_admin(&house, "PUT", "/order", Some(json!({ "keys": keys }))).await?;
+    assert_eq!(house.head().await?, head, "what changes nothing is no change");
+    assert_eq!(as_admin(&house, "DELETE", "/order", None).await?.0, 204);
+    assert_eq!(as_admin(&house, "GET", "/order", None).await?.0, 404);
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_has_something_in_it_goes_by_force_only() -> Result<()> {
+    let house = House::open(PROGRAM).await?;
+    house.create(json!({ "key": "switch" })).await?;
+    for key in ["preview", "unused"] {
+        as_admin(&house, "POST", "", Some(json!({ "key": key }))).await?;
+    }
+    assert_eq!(as_admin(&house, "DELETE", "/unused", None).await?.0, 204, "nobody put anything into it");
+    house.patch(&house.developer, "switch?environment=preview", json!({ "enabled": true })).await?;
+    let segment = json!({ "key": "beta", "included": ["u1"] });
+    house.burgee.post("/api/v1/segments?environment=preview", Some(&house.developer), &segment).await?;
+    let key = sdk_key(&house, "preview").await?;
+    assert_eq!(ofrep(&house, &key, "switch").await?, (200, json!(true)));
+    let stream = house.burgee.http.get(format!("{}/sdk/v1/stream", house.burgee.url));
+    let stream = stream.header("x-sdk-key", &key).send().await?;
+    assert_eq!(stream.status(), 200);
+
+    let (status, problem) = as_admin(&house, "DELETE", "/preview", None).await?;
+    assert_eq!((status, &problem["code"]), (409, &json!("environment_in_use")));
+    let detail = problem["detail"].as_str().context("no detail")?;
+    for part in
+        ["1 enabled flags", "1 flags whose config", "1 segments with", "1 SDK keys in force", "?force=true"]
+    {
+        assert!(detail.contains(part), "{part} is not in {detail:?}");
+    }
+    assert_eq!(as_admin(&house, "DELETE", "/preview?force=true", None).await?.0, 204);
+    assert_eq!(ofrep(&house, &key, "switch").await?.0, 401, "its keys are refused");
+    let ended = tokio::time::timeout(std::time::Duration::from_secs(2), stream.bytes()).await;
+    ended.context("its stream did not end")??;
+    let log = house.get("/api/v1/audit?limit=1").await?;
+    assert_eq!(log[0]["action"], "delete_environment");
+    assert_eq!(log[0]["before"]["contents"]["enabled_flags"], json!(1));
+
+    let (status, problem) = as_admin(&house, "DELETE", "/development?force=true", None).await?;
+    assert_eq!((status, &problem["code"]), (409, &json!("default_environment")));
+    let verified = house.burgee.run(&["audit", "verify"])?;
+    assert!(verified.status.success());
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_flag_and_an_environment_made_at_once_know_of_each_other() -> Result<()> {
+    let house = std::sync::Arc::new(House::open(PROGRAM).await?);
+    for round in 0..10 {
+        let (making, filling) = (house.clone(), house.clone());
+        let flag =
+            tokio::spawn(async move { making.create(json!({ "key": format!("flag-{round}") })).await });
+        let environment = tokio::spawn(async move {
+            as_admin(&filling, "POST", "", Some(json!({ "key": format!("place-{round}") }))).await
+        });
+        flag.await??;
+        assert_eq!(environment.await??.0, 201);
+        let path = format!("/api/v1/flags/flag-{round}?environment=place-{round}");
+        assert_eq!(house.get(&path).await?["enabled"], json!(false));
+    }
+    Ok(())
+}

@@ -1,0 +1,274 @@
+//! Making and changing environments.
+
+use engine::json::{At, Violations};
+use serde_json::{Value, json};
+
+use super::input::{apply, check_key, read_key, read_place};
+use super::{Color, Environment};
+use crate::access::{Admin, Reader};
+use crate::control::{Control, DEFAULT_ENVIRONMENT, MOST_ATTEMPTS, Request, unexpected};
+use crate::error::{Error, Result};
+use crate::id::Id;
+use crate::key::Key;
+use crate::log::{Chain, Change, Entity, ReadVersion, Write};
+use crate::ports::CommitError;
+use crate::time::Timestamp;
+
+/// No project has more environments: each is a snapshot on every node.
+const MOST_ENVIRONMENTS: usize = 100;
+
+/// What a document says of a new environment.
+struct NewEnvironment {
+    environment: Environment,
+    /// Whose configs it begins with.
+    copy_from: Option<Environment>,
+}
+
+impl Control {
+    /// The environment with this key.
+    pub async fn get_environment(&self, _reader: &Reader, key: &str) -> Result<Environment> {
+        self.environment(Some(key)).await
+    }
+
+    /// Makes an environment with a config of every flag and segment: flags disabled and segments empty, or, with
+    /// `copy_from`, as they are in another one.
+    pub async fn create_environment(
+        &self,
+        admin: &Admin,
+        document: &Value,
+        request: &Request,
+    ) -> Result<Environment> {
+        let mut attempt = 0;
+        loop {
+            // A flag that is made meanwhile would be without a config in it.
+            let version = self.store.dependencies_version(self.project_id).await?;
+            let environments = self.all_environments().await?;
+            let now = self.clock.now();
+            let new = self.read_new_environment(document, &environments, now)?;
+            let mut environment = new.environment.clone();
+            let mut change = creation(new, &environments, admin, request, now);
+            change.reads.push(ReadVersion::Dependencies { version });
+            match self.commit(change).await {
+                Ok(revision) => {
+                    environment.version = revision;
+                    return Ok(environment);
+                }
+                Err(CommitError::Taken { .. }) => {
+                    return Err(Error::Conflict {
+                        code: "key_taken",
+                        message: format!("an environment with the key {} already exists", environment.key),
+                    });
+                }
+                Err(CommitError::Stale) if attempt < MOST_ATTEMPTS => self.pause(&mut attempt).await,
+                Err(error) => return Err(unexpected(error)),
+            }
+        }
+    }
+
+    fn read_new_environment(
+        &self,
+        document: &Value,
+        environments: &[Environment],
+        now: Timestamp,
+    ) -> Result<NewEnvironment> {
+        let mut violations = Violations::default();
+        let new = At::root(document).object(&mut violations).and_then(|object| {
+            let key = read_key(&object, &mut violations);
+            // Under a faulty key the rest is read all the same, so that its faults are told at once.
+            let named = key.clone().or_else(|| Key::parse("unnamed"))?;
+            let last = environments.iter().map(|environment| environment.position).max();
+            let mut environment = Environment {
+                id: self.ids.id(now),
+                project_id: self.project_id,
+                key: named,
+                name: String::new(),
+                description: String::new(),
+                color: Color::PLAIN,
+                protected: false,
+                position: last.map_or(0, |last| last.saturating_add(1)),
+                version: 0,
+                created_at: now,
+                updated_at: now,
+            };
+            let copy_from = object.get("copy_from").filter(|at| !at.is_null());
+            let copy_from = copy_from.map(|at| read_place(at, environments, &mut violations));
+            apply(&mut environment, &object, &mut violations);
+            key.map(|_| NewEnvironment { environment, copy_from: copy_from.flatten() })
+        });
+        let new = violations.into_result(new).map_err(Error::Invalid)?;
+        if environments.len() < MOST_ENVIRONMENTS {
+            return Ok(new);
+        }
+        let message = format!("a project has at most {MOST_ENVIRONMENTS} environments; delete one first");
+        Err(Error::Conflict { code: "too_many_environments", message })
+    }
+
+    /// Takes over the members that the document names, and keeps the others. A document that changes nothing makes
+    /// no change.
+    pub async fn update_environment(
+        &self,
+        admin: &Admin,
+        key: &str,
+        document: &Value,
+        request: &Request,
+    ) -> Result<Environment> {
+        let mut attempt = 0;
+        loop {
+            let before = self.environment(Some(key)).await?;
+            request.check(&before.etag())?;
+            let mut after = before.clone();
+            let mut violations = Violations::default();
+            let read = At::root(document).object(&mut violations).map(|object| {
+                check_key(&before, &object, &mut violations);
+                apply(&mut after, &object, &mut violations);
+            });
+            violations.into_result(read).map_err(Error::Invalid)?;
+            if after == before {
+                return Ok(before);
+            }
+            let now = self.clock.now();
+            after.updated_at = now;
+            let pairs = [(before, after.clone())];
+            let change = changed("update_environment", &pairs, admin, request, (self.project_id, now));
+            match self.commit(change).await {
+                Ok(revision) => {
+                    after.version = revision;
+                    return Ok(after);
+                }
+                // With `If-Match` the next round answers 412.
+                Err(CommitError::Stale) if attempt < MOST_ATTEMPTS => self.pause(&mut attempt).await,
+                Err(error) => return Err(unexpected(error)),
+            }
+        }
+    }
+
+    /// Puts all environments into the order in which the document, `{"keys"}`, names them.
+    pub async fn reorder_environments(
+        &self,
+        admin: &Admin,
+        document: &Value,
+        request: &Request,
+    ) -> Result<Vec<Environment>> {
+        let mut attempt = 0;
+        loop {
+            let version = self.store.dependencies_version(self.project_id).await?;
+            let environments = self.all_environments().await?;
+            let mut ordered = read_order(document, &environments)?;
+            let now = self.clock.now();
+            let mut moved = Vec::new();
+            for (position, environment) in (0_i32..).zip(&mut ordered) {
+                if environment.position != position {
+                    let before = environment.clone();
+                    (environment.position, environment.updated_at) = (position, now);
+                    moved.push((before, environment.clone()));
+                }
+            }
+            if moved.is_empty() {
+                return Ok(ordered);
+            }
+            let mut change = changed("reorder_environments", &moved, admin, request, (self.project_id, now));
+            change.reads.push(ReadVersion::Dependencies { version });
+            match self.commit(change).await {
+                Ok(_) => return self.all_environments().await,
+                Err(CommitError::Stale) if attempt < MOST_ATTEMPTS => self.pause(&mut attempt).await,
+                Err(error) => return Err(unexpected(error)),
+            }
+        }
+    }
+}
+
+/// All environments in the order of a document.
+fn read_order(document: &Value, environments: &[Environment]) -> Result<Vec<Environment>> {
+    let mut violations = Violations::default();
+    let ordered = At::root(document).object(&mut violations).and_then(|object| {
+        let keys = object.require(&mut violations, "keys")?;
+        let mut ordered: Vec<Environment> = Vec::new();
+        keys.each(&mut violations, MOST_ENVIRONMENTS, |at, violations| {
+            let place = read_place(at, environments, violations)?;
+            if ordered.contains(&place) {
+                at.fault(violations, "was named before; name each environment once");
+            }
+            ordered.push(place);
+            Some(())
+        })?;
+        let missing = environments.iter().filter(|environment| !ordered.contains(environment));
+        let missing: Vec<_> = missing.map(|environment| environment.key.as_str()).collect();
+        if !missing.is_empty() {
+            let missing = missing.join(", ");
+            keys.fault(&mut violations, format_args!("must name all environments; {missing} is missing"));
+        }
+        object.deny_unknown(&mut violations);
+        Some(ordered)
+    });
+    violations.into_result(ordered).map_err(Error::Invalid)
+}
+
+fn creation(
+    new: NewEnvironment,
+    environments: &[Environment],
+    admin: &Admin,
+    request: &Request,
+    now: Timestamp,
+) -> Change {
+    let NewEnvironment { environment, copy_from } = new;
+    let mut after = json!({ "environment": environment.for_log() });
+    if let Some(source) = &copy_from {
+        after["copy_from"] = json!(source.key);
+    }
+    let environment_id = environment.id;
+    let mut writes = vec![Write::CreateEnvironment(environment.clone())];
+    // What rests in the new one begins as it does in the default one.
+    let default = environments.iter().find(|one| one.key.as_str() == DEFAULT_ENVIRONMENT);
+    if let Some(source) = copy_from.as_ref().or(default) {
+        let resting = copy_from.is_none();
+        writes.push(Write::FillFlags { environment_id, from: source.id, resting, at: now });
+        let from = copy_from.as_ref().map(|source| source.id);
+        writes.push(Write::FillSegments { environment_id, from, at: now });
+    }
+    writes.push(Write::TouchDependencies);
+    Change {
+        chain: Chain::Project(environment.project_id),
+        at: now,
+        actor: admin.caller().account_id(),
+        source: request.source.clone(),
+        action: "create_environment",
+        entities: vec![Entity::environment(&environment)],
+        before: None,
+        after: Some(after.to_string()),
+        comment: request.comment.clone(),
+        reads: Vec::new(),
+        writes,
+    }
+}
+
+/// The change that makes the second of each pair out of the first.
+fn changed(
+    action: &'static str,
+    pairs: &[(Environment, Environment)],
+    admin: &Admin,
+    request: &Request,
+    (project_id, now): (Id, Timestamp),
+) -> Change {
+    let texts = |one: fn(&(Environment, Environment)) -> &Environment| {
+        let texts: serde_json::Map<_, _> =
+            pairs.iter().map(one).map(|one| (one.key.to_string(), one.for_log())).collect();
+        json!({ "environments": texts }).to_string()
+    };
+    let read = |(before, _): &(Environment, Environment)| ReadVersion::Environment {
+        id: before.id,
+        version: before.version,
+    };
+    Change {
+        chain: Chain::Project(project_id),
+        at: now,
+        actor: admin.caller().account_id(),
+        source: request.source.clone(),
+        action,
+        entities: pairs.iter().map(|(_, after)| Entity::environment(after)).collect(),
+        before: Some(texts(|(before, _)| before)),
+        after: Some(texts(|(_, after)| after)),
+        comment: request.comment.clone(),
+        reads: pairs.iter().map(read).collect(),
+        writes: pairs.iter().map(|(_, after)| Write::UpdateEnvironment(after.clone())).collect(),
+    }
+}

@@ -1,0 +1,140 @@
+//! Deleting an environment, with all that is in it.
+
+use serde_json::{Value, json};
+
+use super::Environment;
+use crate::access::Admin;
+use crate::control::{Control, DEFAULT_ENVIRONMENT, MOST_ATTEMPTS, Request, unexpected};
+use crate::error::{Error, Result};
+use crate::flag::differs_from_new;
+use crate::log::{Chain, Change, Entity, ReadVersion, Write};
+use crate::ports::{CommitError, FlagFilter};
+use crate::sdk_key::SdkKey;
+use crate::time::Timestamp;
+
+/// How many flags are looked at at a time.
+const BATCH: u32 = 1_000;
+
+/// What somebody put into an environment.
+struct Contents {
+    enabled: u64,
+    changed: u64,
+    segments: u64,
+    /// In force.
+    sdk_keys: Vec<SdkKey>,
+}
+
+impl Control {
+    /// Removes an environment with its configs and SDK keys, which are refused from then on. One that somebody put
+    /// something into goes only by force; the default one never does.
+    pub async fn delete_environment(
+        &self,
+        admin: &Admin,
+        key: &str,
+        force: bool,
+        request: &Request,
+    ) -> Result<Environment> {
+        let mut attempt = 0;
+        loop {
+            // What is made meanwhile would name what is gone.
+            let version = self.store.dependencies_version(self.project_id).await?;
+            let environment = self.environment(Some(key)).await?;
+            request.check(&environment.etag())?;
+            if environment.key.as_str() == DEFAULT_ENVIRONMENT {
+                let message = format!(
+                    "{DEFAULT_ENVIRONMENT} is the environment that is meant where none is named, and cannot be deleted"
+                );
+                return Err(Error::Conflict { code: "default_environment", message });
+            }
+            let contents = self.contents(&environment).await?;
+            if !force && !contents.is_empty() {
+                let message = format!("it has {}; ask again with ?force=true", contents.listed());
+                return Err(Error::Conflict { code: "environment_in_use", message });
+            }
+            let mut change = deletion(&environment, &contents, admin, request, self.clock.now());
+            change.reads.push(ReadVersion::Dependencies { version });
+            match self.commit(change).await {
+                Ok(_) => return Ok(environment),
+                Err(CommitError::Stale) if attempt < MOST_ATTEMPTS => self.pause(&mut attempt).await,
+                Err(error) => return Err(unexpected(error)),
+            }
+        }
+    }
+
+    async fn contents(&self, environment: &Environment) -> Result<Contents> {
+        let mut contents = Contents { enabled: 0, changed: 0, segments: 0, sdk_keys: Vec::new() };
+        let mut filter = FlagFilter { limit: BATCH, ..FlagFilter::default() };
+        loop {
+            let page = self.store.flags(environment, &filter).await?;
+            for here in &page.items {
+                contents.enabled += u64::from(here.config.enabled);
+                contents.changed += u64::from(differs_from_new(here));
+            }
+            filter.after = page.items.last().map(|here| here.flag.key.clone());
+            if !page.more || filter.after.is_none() {
+                break;
+            }
+        }
+        let snapshot = self.load_snapshot(environment).await?;
+        let filled = snapshot.segments.values().filter_map(|segment| segment.known()).filter(|segment| {
+            segment.when.is_some() || !segment.included.is_empty() || !segment.excluded.is_empty()
+        });
+        contents.segments = filled.count() as u64;
+        let keys = self.store.sdk_keys(self.project_id).await?.into_iter();
+        let in_force = |key: &SdkKey| key.environment_id == environment.id && key.revoked_at.is_none();
+        contents.sdk_keys = keys.filter(in_force).collect();
+        Ok(contents)
+    }
+}
+
+impl Contents {
+    fn counted(&self) -> [(u64, &'static str); 4] {
+        [
+            (self.enabled, "enabled flags"),
+            (self.changed, "flags whose config differs from a new one's"),
+            (self.segments, "segments with a condition or keys"),
+            (self.sdk_keys.len() as u64, "SDK keys in force"),
+        ]
+    }
+
+    fn is_empty(&self) -> bool {
+        self.counted().iter().all(|(count, _)| *count == 0)
+    }
+
+    fn listed(&self) -> String {
+        let counted = self.counted().into_iter().filter(|(count, _)| *count > 0);
+        counted.map(|(count, what)| format!("{count} {what}")).collect::<Vec<_>>().join(", ")
+    }
+
+    fn for_log(&self) -> Value {
+        let keys: Vec<_> =
+            self.sdk_keys.iter().map(|key| json!({ "id": key.id, "name": key.name })).collect();
+        json!({
+            "enabled_flags": self.enabled, "changed_flags": self.changed, "filled_segments": self.segments,
+            "sdk_keys": keys,
+        })
+    }
+}
+
+fn deletion(
+    environment: &Environment,
+    contents: &Contents,
+    admin: &Admin,
+    request: &Request,
+    now: Timestamp,
+) -> Change {
+    let before = json!({ "environment": environment.for_log(), "contents": contents.for_log() });
+    Change {
+        chain: Chain::Project(environment.project_id),
+        at: now,
+        actor: admin.caller().account_id(),
+        source: request.source.clone(),
+        action: "delete_environment",
+        entities: vec![Entity::environment(environment)],
+        before: Some(before.to_string()),
+        after: None,
+        comment: request.comment.clone(),
+        reads: vec![ReadVersion::Environment { id: environment.id, version: environment.version }],
+        writes: vec![Write::DeleteEnvironment { id: environment.id }, Write::TouchDependencies],
+    }
+}
