@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand};
 
 use crate::config::LogLevel;
+use crate::eval::{EXIT_CODES, Eval};
 
 /// Feature flags in one program.
 #[derive(Parser)]
@@ -34,6 +35,9 @@ pub(crate) enum Command {
         #[arg(short, long)]
         short: bool,
     },
+    /// Ask one flag, and say why it answers so.
+    #[command(after_help = EXIT_CODES)]
+    Eval(Box<Eval>),
     /// Look after the log.
     Audit {
         #[command(subcommand)]

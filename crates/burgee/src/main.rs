@@ -4,6 +4,7 @@ mod banner;
 mod boot;
 mod cli;
 mod config;
+mod eval;
 mod seen;
 mod serve;
 mod system;
@@ -45,6 +46,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             runtime()?.block_on(boot::start(config))?;
             Ok(ExitCode::SUCCESS)
         }
+        Command::Eval(question) => runtime()?.block_on(eval::eval(*question)),
         Command::Audit { command: AuditCommand::Verify { config, expect } } => {
             let config = Config::load(config.as_deref(), level)?;
             telemetry::init(&config.log);

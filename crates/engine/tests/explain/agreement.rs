@@ -8,7 +8,7 @@ use burgee_engine::{Context, KeyLists, Ruleset};
 use proptest::collection::{btree_map, vec};
 use proptest::prelude::*;
 use proptest::sample::select;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 const FLAGS: [&str; 4] = ["a", "b", "c", "d"];
 const SEGMENTS: [&str; 4] = ["beta", "gold", "when", "nobody"];
