@@ -16,7 +16,7 @@ use crate::banner;
 use crate::config::{Config, Profile};
 use crate::seen::Seen;
 use crate::serve;
-use crate::system::{SystemClock, SystemIds};
+use crate::system::{self, SystemClock, SystemIds};
 
 /// Runs a server until it is told to stop.
 pub(crate) async fn start(config: Config) -> anyhow::Result<()> {
@@ -61,11 +61,11 @@ pub(crate) async fn start(config: Config) -> anyhow::Result<()> {
     let hub = Arc::new(Hub::new());
     let source = Arc::new(StoreSource::new(store.clone(), &*bus, project_id));
     // Nothing is served before everything was loaded once.
-    let mut follower = Follower::new(hub.clone(), source.clone());
+    let mut follower = Follower::new(hub.clone(), source.clone(), system::seed());
     follower.sync_once().await.context("the flags could not be loaded")?;
     let keyring = Keyring::load(store.clone()).await?;
     let tasks = [
-        Follower::start(hub.clone(), source, shutdown.clone()),
+        follower.start(shutdown.clone()),
         keyring.clone().follow(&*bus, shutdown.clone()),
         seen.follow(&*bus, shutdown.clone()),
     ];
@@ -74,6 +74,7 @@ pub(crate) async fn start(config: Config) -> anyhow::Result<()> {
     let delivery = delivery::router(Delivery {
         hub: hub.clone(),
         gate: keyring.clone(),
+        source,
         shutdown: shutdown.clone(),
         max_streams: config.max_streams,
     });

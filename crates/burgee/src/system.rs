@@ -35,3 +35,10 @@ impl Ids for SystemIds {
         if bound == 0 { 0 } else { rand::rng().random_range(0..bound) }
     }
 }
+
+/// What fingerprints of keys are made with: nobody else can know it, and it ends with the process.
+pub(crate) fn seed() -> [u8; 16] {
+    let mut seed = [0; 16];
+    rand::rng().fill_bytes(&mut seed);
+    seed
+}

@@ -2,11 +2,14 @@
 //!
 //! The bell only wakes it: what changed is always asked for, from where the hub stands. A lost bell therefore
 //! costs time (until the next poll) and never a change, and a source that fails leaves the last good state.
+//! An environment whose change names large key lists waits until the library has them; the others go on meanwhile.
 
+use std::collections::BTreeSet;
 use std::future::{Future, pending};
 use std::sync::Arc;
 use std::time::Duration;
 
+use engine::KeyLists;
 use engine::model::{Delta, Revision, SCHEMA, Snapshot};
 use futures_util::future::join_all;
 use tokio::sync::watch;
@@ -16,6 +19,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::hub::Hub;
 use crate::installed::{Installed, LARGE};
+use crate::library::{Library, Name};
 use crate::ports::{EnvironmentId, Source, SourceError};
 
 /// How long a lost bell may go unnoticed.
@@ -29,6 +33,7 @@ const MOST_PROBLEMS: usize = 20;
 pub struct Follower {
     hub: Arc<Hub>,
     source: Arc<dyn Source>,
+    library: Library,
     /// So that an outage is logged when it begins and when it ends, and not at each poll.
     is_failing: bool,
 }
@@ -60,19 +65,19 @@ fn leads_on(from: Option<&Installed>, to: &Snapshot) -> bool {
 }
 
 impl Follower {
-    /// A follower that has not asked yet.
-    pub fn new(hub: Arc<Hub>, source: Arc<dyn Source>) -> Self {
-        Self { hub, source, is_failing: false }
+    /// A follower that has not asked yet. `seed` should be chance: without it nobody can make up a key that is
+    /// taken for one of a large list.
+    pub fn new(hub: Arc<Hub>, source: Arc<dyn Source>, seed: [u8; 16]) -> Self {
+        Self { hub, library: Library::new(Arc::clone(&source), seed), source, is_failing: false }
     }
 
     /// Follows until shutdown: at once, at each ring of the bell, and every two seconds in case one was lost.
-    pub fn start(hub: Arc<Hub>, source: Arc<dyn Source>, shutdown: CancellationToken) -> JoinHandle<()> {
-        let follower = Self::new(hub, source);
+    pub fn start(self, shutdown: CancellationToken) -> JoinHandle<()> {
         tokio::spawn(async move {
             // A round that is cut short has installed whole states or none.
             tokio::select! {
                 () = shutdown.cancelled() => {}
-                () = follower.follow() => {}
+                () = self.follow() => {}
             }
         })
     }
@@ -82,29 +87,74 @@ impl Follower {
         loop {
             // Before asking: what rings from now on may not be in the answer.
             bell.mark_unchanged();
-            let result = self.sync_once().await;
+            let result = self.round().await;
             self.report(&result);
             tokio::select! {
-                () = rung(&mut bell) => {}
-                () = sleep(POLL) => {}
+                () = rung(&mut bell) => self.library.try_again(),
+                () = sleep(POLL) => self.library.try_again(),
+                // Who waited for a list asks anew; what changed meanwhile comes with it.
+                _ = self.library.fetch(), if self.library.has_work() => {}
             }
         }
     }
 
-    /// Brings every environment to where the source is, new and removed ones included. One that fails does not
-    /// hold up the others; the first failure is returned.
+    /// Brings every environment to where the source is, new and removed ones included, and fetches the large key
+    /// lists that this takes. One that fails does not hold up the others; the first failure is returned. A list
+    /// that cannot be fetched is no failure: it is in the log, and the environments that name it stay as they
+    /// were.
     pub async fn sync_once(&mut self) -> Result<(), SourceError> {
-        let environments = ask(self.source.environments()).await?;
-        self.hub.retain(|environment| environments.contains(environment));
-        let synced = join_all(environments.iter().map(|environment| self.sync(environment))).await;
-        synced.into_iter().collect()
+        self.library.try_again();
+        let mut result = self.round().await;
+        while self.library.fetch().await {
+            result = self.round().await;
+        }
+        result
     }
 
-    async fn sync(&self, environment: &EnvironmentId) -> Result<(), SourceError> {
+    /// Brings every environment to where the source is, as far as the lists that are there allow.
+    async fn round(&mut self) -> Result<(), SourceError> {
+        let environments = ask(self.source.environments()).await?;
+        self.hub.retain(|environment| environments.contains(environment));
+        let round = Round { hub: &self.hub, source: &*self.source, key_lists: self.library.held() };
+        let synced = join_all(environments.iter().map(|environment| round.sync(environment))).await;
+        let mut result = Ok(());
+        for (environment, synced) in environments.iter().zip(synced) {
+            match synced {
+                Ok(awaited) => self.library.want(environment, awaited),
+                Err(error) => result = result.and(Err(error)),
+            }
+        }
+        self.library.retain(&environments, &self.hub);
+        result
+    }
+
+    fn report(&mut self, result: &Result<(), SourceError>) {
+        match result {
+            Err(SourceError(cause)) if !self.is_failing => {
+                let error = &**cause as &dyn std::error::Error;
+                tracing::warn!(error, "changes cannot be fetched; what was last known is served");
+            }
+            Ok(()) if self.is_failing => tracing::info!("changes are fetched again"),
+            _ => {}
+        }
+        self.is_failing = result.is_err();
+    }
+}
+
+/// One round over all environments, with the key lists that are held.
+struct Round<'a> {
+    hub: &'a Hub,
+    source: &'a dyn Source,
+    key_lists: Arc<KeyLists>,
+}
+
+impl Round<'_> {
+    /// Gives the lists that must be there before the environment can be brought to where the source is.
+    async fn sync(&self, environment: &EnvironmentId) -> Result<BTreeSet<Name>, SourceError> {
         let Some(current) = self.hub.read(environment) else { return self.fetch(environment, None).await };
         let stand = current.position().revision;
         match step(stand, ask(self.source.changes_since(environment, stand)).await?) {
-            Step::Stay => Ok(()),
+            Step::Stay => Ok(BTreeSet::new()),
             Step::Apply(delta) => self.apply(environment, current, delta).await,
             Step::Fetch => self.fetch(environment, Some(current)).await,
         }
@@ -115,22 +165,25 @@ impl Follower {
         environment: &EnvironmentId,
         current: Arc<Installed>,
         delta: Delta,
-    ) -> Result<(), SourceError> {
-        let size = current.ruleset().len() + delta.flags.len();
-        let before = Arc::clone(&current);
-        let installed = build(size, move || current.next(&delta)).await?;
-        self.install(environment, installed, Some(&before));
-        Ok(())
+    ) -> Result<BTreeSet<Name>, SourceError> {
+        let awaited = self.awaited(Name::all_of_delta(&delta));
+        if awaited.is_empty() {
+            let is_large = current.ruleset().len() + delta.flags.len() >= LARGE || !delta.segments.is_empty();
+            let (before, key_lists) = (Arc::clone(&current), Arc::clone(&self.key_lists));
+            let installed = build(is_large, move || current.next(&delta, &key_lists)).await?;
+            self.install(environment, installed, Some(&before));
+        }
+        Ok(awaited)
     }
 
     async fn fetch(
         &self,
         environment: &EnvironmentId,
         current: Option<Arc<Installed>>,
-    ) -> Result<(), SourceError> {
+    ) -> Result<BTreeSet<Name>, SourceError> {
         let Some(snapshot) = ask(self.source.snapshot(environment)).await? else {
             self.hub.retain(|other| other != environment);
-            return Ok(());
+            return Ok(BTreeSet::new());
         };
         if snapshot.schema != SCHEMA {
             let message = format!(
@@ -139,11 +192,22 @@ impl Follower {
             );
             return Err(SourceError(message.into()));
         }
-        if leads_on(current.as_deref(), &snapshot) {
-            let installed = build(snapshot.flags.len(), move || Installed::new(&snapshot)).await?;
+        if !leads_on(current.as_deref(), &snapshot) {
+            return Ok(BTreeSet::new());
+        }
+        let awaited = self.awaited(Name::all_of_snapshot(&snapshot));
+        if awaited.is_empty() {
+            let is_large = snapshot.flags.len() >= LARGE || !snapshot.segments.is_empty();
+            let key_lists = Arc::clone(&self.key_lists);
+            let installed = build(is_large, move || Installed::new(&snapshot, &key_lists)).await?;
             self.install(environment, installed, None);
         }
-        Ok(())
+        Ok(awaited)
+    }
+
+    /// All of `names` if one of them is missing: those that are there must stay until it comes.
+    fn awaited(&self, names: BTreeSet<Name>) -> BTreeSet<Name> {
+        if names.iter().all(|name| name.is_held(&self.key_lists)) { BTreeSet::new() } else { names }
     }
 
     /// The faults of `before` are in the log already.
@@ -162,18 +226,6 @@ impl Follower {
             tracing::warn!(%environment, revision, more, "there is more that cannot be read");
         }
     }
-
-    fn report(&mut self, result: &Result<(), SourceError>) {
-        match result {
-            Err(SourceError(cause)) if !self.is_failing => {
-                let error = &**cause as &dyn std::error::Error;
-                tracing::warn!(error, "changes cannot be fetched; what was last known is served");
-            }
-            Ok(()) if self.is_failing => tracing::info!("changes are fetched again"),
-            _ => {}
-        }
-        self.is_failing = result.is_err();
-    }
 }
 
 /// Waits for the bell; for ever, if nobody can ring it any more: polling goes on.
@@ -184,16 +236,16 @@ async fn rung(bell: &mut watch::Receiver<u64>) {
 }
 
 /// An answer of the source, or a failure in its place when it takes too long.
-async fn ask<T>(answer: impl Future<Output = Result<T, SourceError>>) -> Result<T, SourceError> {
+pub(crate) async fn ask<T>(answer: impl Future<Output = Result<T, SourceError>>) -> Result<T, SourceError> {
     timeout(PATIENCE, answer).await.unwrap_or_else(|elapsed| Err(SourceError(elapsed.into())))
 }
 
-/// Runs `work` for a document of `size` flags, off the reactor if it is large.
+/// Runs `work`, off the reactor if it is on a large document.
 async fn build<T: Send + 'static>(
-    size: usize,
+    is_large: bool,
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, SourceError> {
-    if size < LARGE {
+    if !is_large {
         return Ok(work());
     }
     spawn_blocking(work).await.map_err(|error| SourceError(error.into()))
@@ -226,7 +278,7 @@ mod tests {
 
     #[test]
     fn within_a_history_revisions_only_rise() {
-        let current = Installed::new(&snapshot("e", 5));
+        let current = Installed::new(&snapshot("e", 5), &KeyLists::default());
         assert!(leads_on(None, &snapshot("e", 0)));
         assert!(leads_on(Some(&current), &snapshot("e", 6)));
         assert!(!leads_on(Some(&current), &snapshot("e", 5)));

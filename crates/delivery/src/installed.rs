@@ -49,19 +49,20 @@ pub enum Catchup {
 }
 
 impl Installed {
-    /// Compiles a snapshot that was fetched.
-    pub fn new(document: &Snapshot) -> Self {
-        Self::of(Ruleset::compile(document, &KeyLists::default()), VecDeque::new())
+    /// Compiles a snapshot that was fetched, with the large lists that it names.
+    pub fn new(document: &Snapshot, key_lists: &KeyLists) -> Self {
+        Self::of(Ruleset::compile(document, key_lists), VecDeque::new())
     }
 
-    /// The state after `delta`, which must lead on from here.
+    /// The state after `delta`, which must lead on from here. `key_lists` has the large lists that it names, and
+    /// those that are named here.
     #[must_use]
-    pub fn next(&self, delta: &Delta) -> Self {
+    pub fn next(&self, delta: &Delta, key_lists: &KeyLists) -> Self {
         let mut deltas = self.deltas.clone();
         let frame = sse::delta(self.ruleset.epoch(), delta);
         deltas.push_back(Step { from: self.ruleset.revision(), to: delta.revision, frame });
         forget_oldest(&mut deltas);
-        Self::of(self.ruleset.apply(delta, &KeyLists::default()), deltas)
+        Self::of(self.ruleset.apply(delta, key_lists), deltas)
     }
 
     fn of(ruleset: Ruleset, deltas: VecDeque<Step>) -> Self {
@@ -141,7 +142,13 @@ mod tests {
                 "schema": 1, "epoch": "e", "revision": revision, "project": "p", "environment": "dev", "flags": {},
             }))
             .unwrap(),
+            &KeyLists::default(),
         )
+    }
+
+    /// The state after a delta that names no large lists.
+    fn after(state: &Installed, delta: &Delta) -> Installed {
+        state.next(delta, &KeyLists::default())
     }
 
     fn to(revision: Revision, name: &str) -> Delta {
@@ -160,7 +167,7 @@ mod tests {
     #[test]
     fn a_reader_gets_exactly_what_it_missed() {
         let (a, b, c) = (to(7, "a"), to(8, "b"), to(12, "c"));
-        let installed = at(5).next(&a).next(&b).next(&c);
+        let installed = [&a, &b, &c].into_iter().fold(at(5), |state, delta| after(&state, delta));
         assert_eq!(installed.since(Some(stand(12))), Catchup::UpToDate);
         assert_eq!(installed.since(Some(stand(8))), frames(&[&c]));
         assert_eq!(installed.since(Some(stand(7))), frames(&[&b, &c]));
@@ -171,7 +178,7 @@ mod tests {
 
     #[test]
     fn a_reader_from_elsewhere_gets_a_snapshot() {
-        let installed = at(5).next(&to(7, "a"));
+        let installed = after(&at(5), &to(7, "a"));
         for (position, case) in [
             (None, "has nothing"),
             (Some(stand(4)), "too old"),
@@ -188,18 +195,18 @@ mod tests {
     #[test]
     fn no_more_deltas_are_kept_than_the_bounds_allow() {
         let many = MOST_DELTAS as Revision + 10;
-        let installed = (1..=many).fold(at(0), |state, revision| state.next(&to(revision, "a")));
+        let installed = (1..=many).fold(at(0), |state, revision| after(&state, &to(revision, "a")));
         assert_eq!(installed.since(Some(stand(9))), Catchup::Snapshot);
         let Catchup::Deltas(kept) = installed.since(Some(stand(10))) else { panic!("the bound is not used") };
         assert_eq!(kept.len(), MOST_DELTAS);
 
         let large = "x".repeat(MOST_BYTES / 4);
-        let installed = (1..=5).fold(at(0), |state, revision| state.next(&to(revision, &large)));
+        let installed = (1..=5).fold(at(0), |state, revision| after(&state, &to(revision, &large)));
         assert_eq!(installed.since(Some(stand(1))), Catchup::Snapshot);
         let Catchup::Deltas(kept) = installed.since(Some(stand(2))) else { panic!("the bound is not used") };
         assert_eq!(kept.len(), 3);
 
-        let huge = at(0).next(&to(1, &"x".repeat(MOST_BYTES)));
+        let huge = after(&at(0), &to(1, &"x".repeat(MOST_BYTES)));
         assert_eq!(huge.since(Some(stand(0))), Catchup::Snapshot, "one that fits nowhere is not kept");
     }
 
@@ -210,10 +217,10 @@ mod tests {
         let delta: Delta =
             serde_json::from_value(json!({"revision": 6, "flags": {"a": flag, "b": flag}})).unwrap();
         let deleted: Delta = serde_json::from_value(json!({"revision": 7, "flags": {"a": null}})).unwrap();
-        let installed = at(5).next(&delta).next(&deleted);
+        let installed = after(&after(&at(5), &delta), &deleted);
         let document = installed.ruleset().snapshot();
         assert_eq!(document.flags.keys().collect::<Vec<_>>(), ["b"]);
-        let fetched = Installed::new(&document);
+        let fetched = Installed::new(&document, &KeyLists::default());
         assert_eq!(installed.ruleset(), fetched.ruleset());
         assert_eq!(installed.position(), fetched.position());
         assert_eq!(installed.refetch(), fetched.refetch());

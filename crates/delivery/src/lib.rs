@@ -1,14 +1,17 @@
 //! Everything an application talks to: OFREP, snapshots and streams.
 //!
 //! The [`Hub`] holds one immutable state for each environment; the [`Follower`] keeps it where the [`Source`] is;
-//! the [`router`] answers from it. No request waits for anything but its own body: there is no store here, no
-//! lock, and nothing that grows with the number of requests. A server and an edge mount the same router and
+//! the [`router`] answers from it. No request waits for anything but its own body (save one for a large key list,
+//! whose bytes nobody holds in memory): there is no store here, no lock, and nothing that grows with the number of
+//! requests. A server and an edge mount the same router and
 //! differ in the [`Source`] and the [`Gate`] that they give.
 
 mod credential;
 mod follower;
 mod hub;
 mod installed;
+mod key_list;
+mod library;
 mod ofrep;
 mod ports;
 mod problem;
@@ -44,6 +47,8 @@ pub struct Delivery {
     pub hub: Arc<Hub>,
     /// Who is let in.
     pub gate: Arc<dyn Gate>,
+    /// Where the bytes of large key lists are read from; nothing else here is asked of it.
+    pub source: Arc<dyn Source>,
     /// Streams end when it is cancelled.
     pub shutdown: CancellationToken,
     /// No more streams than this are open at a time; further ones are answered 503 with `Retry-After`.
@@ -54,9 +59,12 @@ pub struct Delivery {
 struct Doors {
     hub: Arc<Hub>,
     gate: Arc<dyn Gate>,
+    source: Arc<dyn Source>,
     shutdown: CancellationToken,
     /// One permit for each stream that may yet be opened.
     streams: Arc<Semaphore>,
+    /// One permit for each key list that may yet be sent.
+    key_lists: Arc<Semaphore>,
     /// How many streams were ever opened: numbers them.
     opened: AtomicU64,
 }
@@ -64,14 +72,17 @@ struct Doors {
 /// The doors for applications, at their final paths: `/ofrep/v1/evaluate/flags…` and `/sdk/v1/…`. Pages of any
 /// origin may call them, for a key is all the authority there is: no cookie counts here.
 pub fn router(delivery: Delivery) -> Router {
-    let Delivery { hub, gate, shutdown, max_streams } = delivery;
+    let Delivery { hub, gate, source, shutdown, max_streams } = delivery;
     let streams = Arc::new(Semaphore::new(max_streams.min(Semaphore::MAX_PERMITS)));
-    let doors = Arc::new(Doors { hub, gate, shutdown, streams, opened: AtomicU64::new(0) });
+    let key_lists = Arc::new(Semaphore::new(key_list::MOST));
+    let doors =
+        Arc::new(Doors { hub, gate, source, shutdown, streams, key_lists, opened: AtomicU64::new(0) });
     Router::new()
         .route(ofrep::FLAGS, post(ofrep::evaluate_flags))
         .route(ofrep::FLAG_PREFIX, post(ofrep::evaluate_flags))
         .route(ofrep::FLAG, post(ofrep::evaluate_flag))
         .route("/sdk/v1/snapshot", get(sdk::get_snapshot))
+        .route("/sdk/v1/segments/{sha256}", get(key_list::get_key_list))
         .route("/sdk/v1/stream", get(sdk::get_stream))
         .method_not_allowed_fallback(|| async { Problem::method_not_allowed() })
         .layer(any_origin())

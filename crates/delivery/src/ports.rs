@@ -6,6 +6,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use engine::model::{Delta, Revision, Snapshot};
 use tokio::sync::watch;
 
@@ -48,6 +49,16 @@ pub trait Source: Send + Sync {
         environment: &EnvironmentId,
         revision: Revision,
     ) -> Result<Option<Delta>, SourceError>;
+
+    /// The piece with this place, from 0, of the large key list that the environment's segments name by this
+    /// digest; `None` beyond the last, or if there is no such list. Pieces are not empty, of at most 1 MiB or so,
+    /// and cut anywhere; a list stays the same for ever.
+    async fn key_list_chunk(
+        &self,
+        environment: &EnvironmentId,
+        sha256: &str,
+        position: u32,
+    ) -> Result<Option<Bytes>, SourceError>;
 
     /// Wakes when there may be changes; several may come as one, and some may be lost. Its value means nothing.
     fn bell(&self) -> watch::Receiver<u64>;

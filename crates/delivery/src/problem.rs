@@ -86,6 +86,27 @@ impl Problem {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "not_ready", message).with(header::RETRY_AFTER, "1")
     }
 
+    /// No segment of the key's environment names such a list.
+    pub(crate) fn no_key_list() -> Self {
+        let message = "no segment in the environment of this key names a key list of this digest; take the digest from \
+                       a snapshot of this environment";
+        Self::new(StatusCode::NOT_FOUND, "key_list_not_found", message)
+    }
+
+    /// The bytes of a list cannot be had now.
+    pub(crate) fn key_list_unavailable() -> Self {
+        let message = "the bytes of this key list cannot be read at the moment; try again";
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "key_list_unavailable", message)
+            .with(header::RETRY_AFTER, "2")
+    }
+
+    /// As many lists are being sent as may be.
+    pub(crate) fn too_many_key_lists() -> Self {
+        let message = "as many key lists are being sent here as are allowed; try again in a moment";
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "too_many_key_lists", message)
+            .with(header::RETRY_AFTER, "1")
+    }
+
     /// As many streams are open as may be.
     pub(crate) fn too_many_streams() -> Self {
         let message = "as many streams are open here as are allowed; try again later, or raise the bound";
@@ -101,8 +122,8 @@ impl Problem {
 
     /// There is something at this path, but not for this method.
     pub(crate) fn method_not_allowed() -> Self {
-        let message = "this path does not take this method: flags are evaluated by POST, snapshot and stream are read \
-                       by GET";
+        let message = "this path does not take this method: flags are evaluated by POST, snapshot, key lists and stream \
+                       are read by GET";
         Self::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", message)
     }
 }

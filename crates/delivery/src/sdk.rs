@@ -27,8 +27,7 @@ pub(crate) async fn get_snapshot(
     }
     let installed = doors.hub.read(&reader.environment).ok_or_else(Problem::not_ready)?;
     let etag = installed.position().to_etag();
-    let lists = headers.get_all(header::IF_NONE_MATCH).iter().filter_map(|list| list.to_str().ok());
-    let is_known = lists.into_iter().any(|list| matches(list, &etag, Star::Anything));
+    let is_known = is_known(&headers, &etag);
     // The address says nothing of whose rules these are: no cache on the way may keep them for others.
     let headers = [(header::ETAG, etag), (header::CACHE_CONTROL, "private, no-cache".to_owned())];
     if is_known {
@@ -36,6 +35,12 @@ pub(crate) async fn get_snapshot(
     }
     let document = installed.snapshot().await.document();
     Ok((headers, [(header::CONTENT_TYPE, "application/json")], document).into_response())
+}
+
+/// Whether who asks has what `etag` names.
+pub(crate) fn is_known(headers: &HeaderMap, etag: &str) -> bool {
+    let mut lists = headers.get_all(header::IF_NONE_MATCH).iter().filter_map(|list| list.to_str().ok());
+    lists.any(|list| matches(list, etag, Star::Anything))
 }
 
 /// `GET /sdk/v1/stream`: changes as they happen, as server-sent events.

@@ -6,13 +6,15 @@ use std::time::Duration;
 use engine::model::Revision;
 
 use crate::access::Reader;
-use crate::account::Hashing;
+use crate::account::hashing;
 use crate::environment::Environment;
 use crate::error::{Error, Result};
+use crate::evaluation::simulating;
 use crate::id::Id;
 use crate::key::Key;
 use crate::log::Change;
 use crate::ports::{Bus, Clock, CommitError, Ids, Store};
+use crate::turns::Turns;
 
 /// The key of the one project there is so far.
 pub const DEFAULT_PROJECT: &str = "default";
@@ -47,7 +49,8 @@ pub struct Control {
     pub(crate) ids: Arc<dyn Ids>,
     pub(crate) settings: Settings,
     pub(crate) project_id: Id,
-    pub(crate) hashing: Hashing,
+    pub(crate) hashing: Turns,
+    pub(crate) simulating: Turns,
 }
 
 /// What a request says besides its content.
@@ -83,7 +86,8 @@ impl Control {
         settings: Settings,
         project_id: Id,
     ) -> Self {
-        Self { store, bus, clock, ids, settings, project_id, hashing: Hashing::default() }
+        let (hashing, simulating) = (hashing(), simulating());
+        Self { store, bus, clock, ids, settings, project_id, hashing, simulating }
     }
 
     /// Commits a change and rings the bell.

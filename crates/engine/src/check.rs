@@ -11,7 +11,7 @@ use crate::compile::Compiled;
 use crate::json::{Violation, Violations};
 use crate::link::{compile_flags, compile_segments};
 use crate::model::{Condition, Flag, MOST_NAME, Operands, Operator, Read, Snapshot, is_key};
-use crate::pattern;
+use crate::pattern::Pattern;
 use crate::surroundings::{Given, KnownSegment, Mention, Paths, Segments, Surroundings};
 
 /// No config and no segment tests more than this, segments gone into each time they are named.
@@ -254,8 +254,12 @@ fn check_patterns(condition: &Condition, path: impl Display, violations: &mut Vi
             continue;
         }
         for (index, value) in values.iter().enumerate() {
-            let Some(Err(why)) = value.as_str().map(pattern::check_size) else { continue };
-            violations.add(format_args!("{path}{way}.values[{index}]"), why);
+            // One that does not read is told where it is compiled.
+            let pattern = value.as_str().map(|source| Pattern::new(source, leaf.ignore_case));
+            let Some(Ok(pattern)) = pattern else { continue };
+            if let Err(why) = pattern.check_size() {
+                violations.add(format_args!("{path}{way}.values[{index}]"), why);
+            }
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value};
 
+use crate::explain::{cut, cut_value};
 use crate::text::{NumberText, same, start};
 
 /// The name of the attribute that says who is asking.
@@ -29,6 +30,9 @@ struct Named {
 }
 
 impl Context {
+    /// No door takes a larger one, in bytes of its JSON.
+    pub const MOST_BYTES: usize = 64 << 10;
+
     /// A context of these attributes. Those whose names begin with `$` are reserved and dropped.
     pub fn new(attributes: Map<String, Value>) -> Self {
         let kept = attributes.into_iter().filter(|(name, _)| !name.starts_with(RESERVED));
@@ -63,12 +67,26 @@ impl Context {
         if path.is_targeting_key {
             return self.targeting_key().map_or(Attribute::Missing, Attribute::Text);
         }
+        self.value(path).map_or(Attribute::Missing, Attribute::of)
+    }
+
+    #[inline]
+    fn value(&self, path: &Path) -> Option<&Value> {
         // Present under its full name, `null` included, ends the search.
         match self.find(path.start, &path.name) {
-            Some(value) => Attribute::of(value),
-            None if path.parts.is_empty() => Attribute::Missing,
-            None => self.walk(path).map_or(Attribute::Missing, Attribute::of),
+            Some(value) => Some(value),
+            None if path.parts.is_empty() => None,
+            None => self.walk(path),
         }
+    }
+
+    /// What stands at `path`, cut where it is long, for who wants to see it; none if nothing does. `null` is
+    /// shown, though it counts as missing.
+    pub(crate) fn seen(&self, path: &Path) -> Option<Value> {
+        if path.is_targeting_key {
+            return self.targeting_key().map(|key| cut(key).into());
+        }
+        self.value(path).map(cut_value)
     }
 
     /// The attribute of a name that begins with `start`.
@@ -142,18 +160,6 @@ impl<'a> Attribute<'a> {
         match self {
             Self::List(elements) => elements.iter().any(|element| test(Self::of(element))),
             one => test(one),
-        }
-    }
-
-    /// It as JSON, for who wants to see it; none if it is missing.
-    pub(crate) fn to_value(self) -> Option<Value> {
-        match self {
-            Self::Missing => None,
-            Self::Text(text) => Some(text.into()),
-            Self::Number(number) => Some(number.into()),
-            Self::Boolean(boolean) => Some(boolean.into()),
-            Self::List(elements) => Some(Value::Array(elements.to_vec())),
-            Self::Object => Some(Value::Object(Map::new())),
         }
     }
 

@@ -4,6 +4,9 @@
 #[rustfmt::skip]
 mod table;
 
+/// From this code point on, itself included, each folds to itself.
+pub(crate) const UNFOLDED_FROM: char = '\u{1E922}';
+
 /// Bytes of a folded text that need no heap.
 const ROOM: usize = 256;
 
@@ -102,6 +105,12 @@ mod tests {
                 assert_eq!(fold(point), lower, "{:04X}", u32::from(point));
             }
         }
+    }
+
+    #[test]
+    fn nothing_is_folded_from_where_it_says() {
+        let last = (char::MIN..=char::MAX).rfind(|&point| fold(point) != point).unwrap();
+        assert_eq!(u32::from(UNFOLDED_FROM), u32::from(last) + 1);
     }
 
     #[test]

@@ -138,9 +138,9 @@ impl<'a> At<'a> {
         self.value.as_bool().or_else(|| self.expected(violations, "true or false"))
     }
 
-    /// A whole number of a given type, within its range.
+    /// A whole number of a given type, within its range. `10.0` is one: not every reader can tell it from `10`.
     pub fn whole<T: TryFrom<i64>>(&self, violations: &mut Violations, range: &str) -> Option<T> {
-        let number = self.value.as_i64().and_then(|number| T::try_from(number).ok());
+        let number = whole(self.value).and_then(|number| T::try_from(number).ok());
         number.or_else(|| self.expected(violations, &format!("a whole number ({range})")))
     }
 
@@ -177,6 +177,31 @@ impl<'a> At<'a> {
             // Reads on after a fault: the author should see all of them.
             match (read(self.index(index, element), violations), &mut all) {
                 (Some(element), Some(all)) => all.push(element),
+                (None, _) => all = None,
+                (Some(_), None) => {}
+            }
+        }
+        all
+    }
+
+    /// Each member of an object, at most `most`, through `read`, where the names are data; `None` if it is no
+    /// object or one of them did not read.
+    pub fn each_member<T>(
+        &self,
+        violations: &mut Violations,
+        most: usize,
+        mut read: impl FnMut(&str, At<'_>, &mut Violations) -> Option<T>,
+    ) -> Option<Vec<T>> {
+        let Value::Object(members) = self.value else { return self.expected(violations, "an object") };
+        if members.len() > most {
+            self.fault(violations, format_args!("has {} members; at most {most} are allowed", members.len()));
+            return None;
+        }
+        let mut all = Some(Vec::with_capacity(members.len()));
+        for (name, value) in members {
+            let at = At { value, path: Path::Member(&self.path, name) };
+            match (read(name, at, violations), &mut all) {
+                (Some(member), Some(all)) => all.push(member),
                 (None, _) => all = None,
                 (Some(_), None) => {}
             }
@@ -258,6 +283,14 @@ impl Object<'_> {
             violations.add(Path::Member(&self.path, name), format_args!("is not known here; {hint}"));
         }
     }
+}
+
+/// The whole number that a value is, however it is written.
+#[expect(clippy::cast_possible_truncation, reason = "beyond 2^53 nothing is taken")]
+pub(crate) fn whole(value: &Value) -> Option<i64> {
+    const MOST: f64 = 9_007_199_254_740_992.0;
+    let float = || value.as_f64().filter(|number| number.fract() == 0.0 && number.abs() < MOST);
+    value.as_i64().or_else(|| float().map(|number| number as i64))
 }
 
 /// `serde`'s way in for types that read themselves: all faults in one message.

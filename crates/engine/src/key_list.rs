@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use siphasher::sip128::{Hasher128, SipHasher13};
 
-use crate::model::is_key;
+use crate::model::{MOST_KEYS, MOST_NAME, is_key};
 
 /// Up to so many of a hundred places are taken: short searches, at 23 bytes a key.
 const FULL_PERCENT: usize = 70;
@@ -41,24 +41,10 @@ impl KeyList {
     /// # Errors
     /// The first line that is not as it should be.
     pub fn read(blob: &[u8], seed: [u8; 16]) -> Result<Self, String> {
-        let text = std::str::from_utf8(blob).map_err(|error| format!("is not UTF-8: {error}"))?;
-        if !(text.is_empty() || text.ends_with('\n')) {
-            return Err("does not end with a newline: it was cut off".to_owned());
-        }
-        let len = text.bytes().filter(|byte| *byte == b'\n').count();
-        let mut list = Self::with_room(len, seed);
-        let mut before = None;
-        for (line, key) in (1_usize..).zip(text.split_terminator('\n')) {
-            if !is_key(key) {
-                return Err(format!("line {line} is not a key of 1 to 256 bytes without control characters"));
-            }
-            if before >= Some(key) {
-                return Err(format!("line {line} is not after the line before it, by bytes"));
-            }
-            before = Some(key);
-            list.insert(key);
-        }
-        Ok(list)
+        let count = blob.split(|byte| *byte == b'\n').count().saturating_sub(1);
+        let mut reader = KeyListReader::new(count as u64, seed)?;
+        reader.read(blob)?;
+        reader.finish()
     }
 
     fn with_room(len: usize, seed: [u8; 16]) -> Self {
@@ -111,6 +97,85 @@ impl KeyList {
     }
 }
 
+/// Makes a [`KeyList`] of a blob that comes in pieces, cut anywhere. Holds no more of the blob than a line.
+#[derive(Debug)]
+pub struct KeyListReader {
+    list: KeyList,
+    /// How many keys there must be.
+    count: usize,
+    /// The last whole line.
+    before: Vec<u8>,
+    /// What was read of the line after it.
+    begun: Vec<u8>,
+}
+
+impl KeyListReader {
+    /// A reader of `count` keys; `seed` is that of [`KeyList::read`].
+    ///
+    /// # Errors
+    /// There are more keys than a list may have.
+    pub fn new(count: u64, seed: [u8; 16]) -> Result<Self, String> {
+        let few = usize::try_from(count).ok().filter(|_| count <= MOST_KEYS);
+        let count = few.ok_or_else(|| format!("has {count} keys; at most {MOST_KEYS} are allowed"))?;
+        let list = KeyList::with_room(count, seed);
+        Ok(Self { list, count, before: Vec::new(), begun: Vec::new() })
+    }
+
+    /// Reads on.
+    ///
+    /// # Errors
+    /// The first line that is not as it should be; nothing more can be read then.
+    pub fn read(&mut self, piece: &[u8]) -> Result<(), String> {
+        for part in piece.split_inclusive(|byte| *byte == b'\n') {
+            match part.strip_suffix(b"\n") {
+                Some(line) if self.begun.is_empty() => self.line(line)?,
+                Some(end) => {
+                    let mut line = std::mem::take(&mut self.begun);
+                    line.extend_from_slice(end);
+                    self.line(&line)?;
+                }
+                None if self.begun.len() + part.len() > MOST_NAME => return Err(self.no_key()),
+                None => self.begun.extend_from_slice(part),
+            }
+        }
+        Ok(())
+    }
+
+    fn line(&mut self, line: &[u8]) -> Result<(), String> {
+        let key = std::str::from_utf8(line).ok().filter(|key| is_key(key)).ok_or_else(|| self.no_key())?;
+        if self.list.len == self.count {
+            return Err(format!("has more than {} keys", self.count));
+        }
+        // No key is empty, so the first line comes after this, too.
+        if self.before.as_slice() >= line {
+            return Err(format!("line {} is not after the line before it, by bytes", self.list.len + 1));
+        }
+        self.before.clear();
+        self.before.extend_from_slice(line);
+        self.list.insert(key);
+        Ok(())
+    }
+
+    fn no_key(&self) -> String {
+        let line = self.list.len + 1;
+        format!("line {line} is not a key of 1 to {MOST_NAME} bytes of UTF-8 without control characters")
+    }
+
+    /// The list, once all was read.
+    ///
+    /// # Errors
+    /// It was cut off, or has fewer keys than there must be.
+    pub fn finish(self) -> Result<KeyList, String> {
+        if !self.begun.is_empty() {
+            return Err("does not end with a newline: it was cut off".to_owned());
+        }
+        if self.list.len != self.count {
+            return Err(format!("has {} keys; {} are expected", self.list.len, self.count));
+        }
+        Ok(self.list)
+    }
+}
+
 /// The large lists that segments name, by the digests of their bytes.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct KeyLists(BTreeMap<String, Arc<KeyList>>);
@@ -129,6 +194,16 @@ impl KeyLists {
     /// Forgets those that `needed` does not name.
     pub fn retain(&mut self, needed: impl Fn(&str) -> bool) {
         self.0.retain(|sha256, _| needed(sha256));
+    }
+
+    /// How many lists there are.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
     }
 }
 
@@ -172,5 +247,35 @@ mod tests {
         }
         assert!(list(&format!("{}\n", "x".repeat(257))).is_err());
         assert!(KeyList::read(b"\xff\n", [0; 16]).is_err());
+    }
+
+    #[test]
+    fn a_blob_may_come_in_pieces() {
+        let blob = "a\naé\nb\nü€\n".as_bytes();
+        let whole = KeyList::read(blob, [7; 16]).unwrap();
+        for size in 1..=blob.len() {
+            let mut reader = KeyListReader::new(4, [7; 16]).unwrap();
+            blob.chunks(size).for_each(|piece| reader.read(piece).unwrap());
+            assert_eq!(reader.finish().unwrap(), whole, "pieces of {size}");
+        }
+    }
+
+    #[test]
+    fn a_list_has_as_many_keys_as_it_should() {
+        let read = |count| {
+            let mut reader = KeyListReader::new(count, [7; 16])?;
+            reader.read(b"a\nb\n").and_then(|()| reader.finish())
+        };
+        assert_eq!(read(2).unwrap().len(), 2);
+        assert_eq!(read(1).unwrap_err(), "has more than 1 keys");
+        assert_eq!(read(3).unwrap_err(), "has 2 keys; 3 are expected");
+        assert_eq!(read(MOST_KEYS + 1).unwrap_err(), "has 1000001 keys; at most 1000000 are allowed");
+    }
+
+    #[test]
+    fn a_line_without_an_end_is_not_collected() {
+        let mut reader = KeyListReader::new(1, [7; 16]).unwrap();
+        reader.read(&[b'x'; 200]).unwrap();
+        assert!(reader.read(&[b'x'; 57]).unwrap_err().starts_with("line 1 is not a key"));
     }
 }

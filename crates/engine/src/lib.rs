@@ -27,6 +27,7 @@ mod pattern;
 mod resolution;
 mod ruleset;
 mod segment;
+pub mod simulate;
 mod steps;
 mod surroundings;
 mod test;
@@ -38,7 +39,7 @@ mod version;
 
 pub use check::{check_flag, check_list, check_segment};
 pub use context::Context;
-pub use key_list::{KeyList, KeyLists};
+pub use key_list::{KeyList, KeyListReader, KeyLists};
 pub use resolution::{Assignments, Error, ErrorCode, Reason, Resolution};
 pub use ruleset::{Entry, Ruleset};
 pub use uses::{Named, Use, User, uses};

@@ -218,6 +218,10 @@ impl Ruleset {
         self.slot(key).map(|slot| &slot.flag)
     }
 
+    pub(crate) fn lists(&self) -> &Lists {
+        &self.lists
+    }
+
     /// The documents that all of this was compiled from.
     pub fn snapshot(&self) -> Snapshot {
         let flags =

@@ -110,6 +110,7 @@ impl Steps {
             listener.hear(|| Event::Tested {
                 part: self.steps.len() - 1 - next.0 as usize,
                 seen: step.test.seen(asked),
+                readable: step.test.reads(asked),
                 holds,
             });
             next = if holds { step.then } else { step.otherwise };

@@ -8,6 +8,7 @@ use serde_json::Value;
 use crate::bucket::Salted;
 use crate::context::{Attribute, Path};
 use crate::evaluate::Asked;
+use crate::explain::cut;
 use crate::fold::Folded;
 use crate::instant;
 use crate::model::{Condition, Gate, Leaf, Operands, Operator, Spread};
@@ -119,7 +120,7 @@ impl Unit {
     #[inline]
     fn place_of<'r>(&self, key: &str, listener: &mut impl Listener<'r>) -> u32 {
         let place = self.salted.place(key);
-        listener.hear(|| Event::Bucketed { by: self.divider, key: key.to_owned(), place });
+        listener.hear(|| Event::Bucketed { by: self.divider, key: cut(key), place });
         place
     }
 }
@@ -158,8 +159,18 @@ impl Test {
     /// What stands where a comparison looks, for who wants to know why; segments and gates tell for themselves.
     pub(crate) fn seen(&self, asked: Asked<'_>) -> Option<Value> {
         match self {
-            Self::Compare(path, _) => asked.context.attribute(path).to_value(),
+            Self::Compare(path, _) => asked.context.seen(path),
             Self::Segment(_) | Self::Gate(_) => None,
+        }
+    }
+
+    /// Whether a comparison can read anything of what stands there, for who wants to know why.
+    pub(crate) fn reads(&self, asked: Asked<'_>) -> bool {
+        match self {
+            Self::Compare(path, comparison) => {
+                asked.context.attribute(path).any(|element| comparison.reads(element))
+            }
+            Self::Segment(_) | Self::Gate(_) => false,
         }
     }
 
@@ -202,9 +213,11 @@ impl Comparison {
             Operator::Contains => Self::text(Place::Inside, leaf, values),
             Operator::StartsWith => Self::text(Place::Front, leaf, values),
             Operator::EndsWith => Self::text(Place::End, leaf, values),
-            Operator::Matches => {
-                each(values, |value| Pattern::new(text_of(value)?, leaf.ignore_case)).map(Self::Matches)
-            }
+            Operator::Matches => each(values, |value| match text_of(value)? {
+                "" => Err("matches looks for patterns that are not empty".to_owned()),
+                source => Pattern::new(source, leaf.ignore_case),
+            })
+            .map(Self::Matches),
             Operator::Gt => one(values, number).map(|bound| Self::Number(Order::Above, bound)),
             Operator::Gte => one(values, number).map(|bound| Self::Number(Order::NotBelow, bound)),
             Operator::Lt => one(values, number).map(|bound| Self::Number(Order::Below, bound)),
@@ -254,6 +267,22 @@ impl Comparison {
         }
     }
 
+    /// Whether it can read an element of a list, or what is no list.
+    fn reads(&self, element: Attribute<'_>) -> bool {
+        match self {
+            Self::SameText(_) => {
+                matches!(element, Attribute::Text(_) | Attribute::Number(_) | Attribute::Boolean(_))
+            }
+            Self::Same(values) | Self::Different(values) => values.have(element).is_some(),
+            Self::Text { .. } | Self::Matches(_) => with_text(element, |_| true),
+            Self::Number(..) => number_in(element).is_some(),
+            Self::Instant(..) => instant_in(element).is_some(),
+            Self::Version(_) => text_in(element).is_some_and(|text| Version::parse(text).is_some()),
+            Self::Network(_) => text_in(element).is_some_and(|text| Address::parse(text).is_some()),
+            Self::Exists => element != Attribute::Missing,
+        }
+    }
+
     /// Of one element of a list, or of what is no list.
     fn holds_for(&self, element: Attribute<'_>) -> bool {
         match self {
@@ -265,32 +294,18 @@ impl Comparison {
             Self::Matches(patterns) => {
                 with_text(element, |text| patterns.iter().any(|pattern| pattern.is_in(text)))
             }
-            Self::Number(order, bound) => {
-                let number = match element {
-                    Attribute::Number(number) => Some(number),
-                    Attribute::Text(text) => text::number(text).filter(|number| number.is_finite()),
-                    _ => None,
-                };
-                number.and_then(|number| number.partial_cmp(bound)).is_some_and(|stands| order.allows(stands))
-            }
+            Self::Number(order, bound) => number_in(element)
+                .and_then(|number| number.partial_cmp(bound))
+                .is_some_and(|stands| order.allows(stands)),
             Self::Instant(order, bound) => {
-                let instant = match element {
-                    Attribute::Number(number) => instant::of_number(number),
-                    Attribute::Text(text) => instant::parse(text),
-                    _ => None,
-                };
-                instant.is_some_and(|instant| order.allows(instant.cmp(bound)))
+                instant_in(element).is_some_and(|instant| order.allows(instant.cmp(bound)))
             }
-            Self::Version(ranges) => match element {
-                Attribute::Text(text) => Version::parse(text)
-                    .is_some_and(|version| ranges.iter().any(|range| range.holds(&version))),
-                _ => false,
-            },
-            Self::Network(networks) => match element {
-                Attribute::Text(text) => Address::parse(text)
-                    .is_some_and(|address| networks.iter().any(|network| network.holds(address))),
-                _ => false,
-            },
+            Self::Version(ranges) => text_in(element)
+                .and_then(Version::parse)
+                .is_some_and(|version| ranges.iter().any(|range| range.holds(&version))),
+            Self::Network(networks) => text_in(element)
+                .and_then(Address::parse)
+                .is_some_and(|address| networks.iter().any(|network| network.holds(address))),
             Self::Same(_) | Self::SameText(_) | Self::Different(_) | Self::Exists => false,
         }
     }
@@ -313,6 +328,32 @@ fn with_text(element: Attribute<'_>, test: impl FnOnce(&str) -> bool) -> bool {
         Attribute::Text(text) => test(text),
         Attribute::Number(number) => test(NumberText::default().of(number)),
         Attribute::Missing | Attribute::Boolean(_) | Attribute::List(_) | Attribute::Object => false,
+    }
+}
+
+#[inline]
+fn text_in(element: Attribute<'_>) -> Option<&str> {
+    match element {
+        Attribute::Text(text) => Some(text),
+        _ => None,
+    }
+}
+
+#[inline]
+fn number_in(element: Attribute<'_>) -> Option<f64> {
+    match element {
+        Attribute::Number(number) => Some(number),
+        Attribute::Text(text) => text::number(text).filter(|number| number.is_finite()),
+        _ => None,
+    }
+}
+
+#[inline]
+fn instant_in(element: Attribute<'_>) -> Option<i64> {
+    match element {
+        Attribute::Number(number) => instant::of_number(number),
+        Attribute::Text(text) => instant::parse(text),
+        _ => None,
     }
 }
 

@@ -40,14 +40,18 @@ pub(crate) enum Event<'r> {
     /// that are tried, in the order in which they are; see `Condition::parts`.
     Tested {
         part: usize,
-        /// What stands in the context where a comparison looks; none if it is missing.
+        /// What stands in the context where a comparison looks; none if nothing does.
         seen: Option<Value>,
+        /// Whether the comparison can read any of that.
+        readable: bool,
         holds: bool,
     },
     /// A segment is asked; the events of its condition follow.
     Segment { key: &'r str, document: &'r Read<model::Segment> },
     /// What it came to, and by what.
     SegmentHolds(Membership),
+    /// So many tests were made after those that were told.
+    LeftOut(usize),
     /// A key found its bucket, for a gate or a split.
     Bucketed { by: Divider, key: String, place: u32 },
     /// An earlier assignment came before the bucket.

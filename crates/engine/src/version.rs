@@ -142,16 +142,21 @@ impl Range {
             )
         };
         let mut comparators = Vec::new();
-        let mut rest = text.trim_matches(is_parting);
+        let mut rest = text.trim_matches(' ');
         while !rest.is_empty() {
             let version_at = rest.find(|point: char| !"=!<>^~".contains(point)).ok_or_else(not_one)?;
             let (operator, after) = rest.split_at(version_at);
             let after = after.trim_start_matches(' ');
-            let end = after.find(is_parting).unwrap_or(after.len());
-            let (version, after) = after.split_at(end);
+            let (version, after) = after.split_at(after.find([' ', ',']).unwrap_or(after.len()));
             let version = Version::parse(version).ok_or_else(not_one)?;
             comparators.extend(Comparator::all_of(operator, version).ok_or_else(not_one)?);
-            rest = after.trim_start_matches(is_parting);
+            rest = after.trim_start_matches(' ');
+            if let Some(after_comma) = rest.strip_prefix(',') {
+                rest = after_comma.trim_start_matches(' ');
+                if rest.is_empty() {
+                    return Err(not_one());
+                }
+            }
         }
         if comparators.is_empty() { Err(not_one()) } else { Ok(Self(comparators.into())) }
     }
@@ -160,10 +165,6 @@ impl Range {
     pub(crate) fn holds(&self, version: &Version<'_>) -> bool {
         self.0.iter().all(|comparator| comparator.holds(version))
     }
-}
-
-fn is_parting(point: char) -> bool {
-    point == ' ' || point == ','
 }
 
 impl Comparator {

@@ -5,8 +5,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use burgee_engine::model::{Delta, Flag, Hash, Read, Serve, Snapshot, Split, Spread, WHOLE, Weighted};
-use burgee_engine::{Context, KeyLists, Reason, Resolution, Ruleset, bucket, check_flag};
+use burgee_engine::model::{Delta, Flag, Read, Snapshot, WHOLE};
+use burgee_engine::{Context, KeyLists, Reason, Resolution, Ruleset, check_flag};
 use proptest::collection::{btree_map, vec};
 use proptest::prelude::*;
 use proptest::sample::select;
@@ -187,82 +187,4 @@ proptest! {
         };
         prop_assert_eq!(outcome(&before), outcome(&after));
     }
-
-    #[test]
-    fn raising_a_weight_takes_nobody_out(
-        before in 0..=WHOLE, raise in 0..=WHOLE, salt in "[a-z]{1,12}", key in ".{1,24}",
-        hash in select(vec![Hash::Murmur3, Hash::Fnv1a, Hash::Md5]),
-    ) {
-        let after = before.saturating_add(raise).min(WHOLE);
-        let serves = |weight: u32| {
-            let ruleset = compile(&snapshot(BTreeMap::from([("f".to_owned(), split(hash, &salt, weight))])));
-            ruleset.evaluate("f", &Context::for_key(&key)).variant() == Some("on")
-        };
-        prop_assert!(!serves(before) || serves(after));
-    }
-}
-
-/// `on` for `weight` of all, `off` for the others.
-fn split(hash: Hash, salt: &str, weight: u32) -> Arc<Read<Flag>> {
-    let share = |variant: &str, weight| Weighted { variant: variant.to_owned(), weight };
-    let split = Split {
-        spread: Spread { by: Vec::new(), hash, salt: Some(salt.to_owned()) },
-        ..Split::new(vec![share("on", weight), share("off", WHOLE - weight)])
-    };
-    read(json!({
-        "kind": "boolean", "version": 1, "enabled": true,
-        "variants": [{"key": "on", "value": true}, {"key": "off", "value": false}],
-        "default": serde_json::to_value(Serve::Split(split)).unwrap(),
-    }))
-}
-
-const USERS: u32 = 100_000;
-
-/// The users are fixed, so this cannot fail by chance; four standard errors is what chance would rarely reach.
-#[test]
-fn shares_are_within_four_standard_errors() {
-    for hash in [Hash::Murmur3, Hash::Md5] {
-        for (salt, weight) in
-            [("new-checkout-flow", 25_000), ("dark-mode", 50_000), ("beta", 1_000), ("x", 90_000)]
-        {
-            let ruleset = compile(&snapshot(BTreeMap::from([("f".to_owned(), split(hash, salt, weight))])));
-            let on = (1..=USERS)
-                .filter(|user| {
-                    ruleset.evaluate("f", &Context::for_key(&format!("user-{user}"))).variant() == Some("on")
-                })
-                .count();
-            let share = f64::from(weight) / f64::from(WHOLE);
-            let (users, on) = (f64::from(USERS), f64::from(u32::try_from(on).unwrap()));
-            let error = (users * share * (1.0 - share)).sqrt();
-            assert!(
-                (on - users * share).abs() <= 4.0 * error,
-                "{hash:?} {salt}: {on} of {users} at {weight}"
-            );
-        }
-    }
-}
-
-/// The correlation of two 50 % rollouts over the same users. The contract keeps it under 0.01 for murmur3, and
-/// has fnv1a for old rollouts only because it does not.
-#[test]
-fn two_flags_choose_their_users_independently() {
-    let phi = |hash: Hash, one: &str, other: &str| {
-        let mut counts = [[0_i64; 2]; 2];
-        for user in 1..=USERS {
-            let key = format!("user-{user}");
-            let side = |salt: &str| usize::from(bucket::place(hash, salt, &key) < WHOLE / 2);
-            counts[side(one)][side(other)] += 1;
-        }
-        let [[a, b], [c, d]] = counts.map(|row| row.map(|count| f64::from(i32::try_from(count).unwrap())));
-        ((a * d - b * c) / ((a + b) * (c + d) * (a + c) * (b + d)).sqrt()).abs()
-    };
-    let flags =
-        ["new-checkout-flow", "dark-mode", "beta", "pricing-v2", "search", "flag-2", "flag-3", "flag-b"];
-    let pairs =
-        || flags.iter().enumerate().flat_map(|(at, one)| flags[..at].iter().map(move |other| (*one, *other)));
-    for (one, other) in pairs() {
-        assert!(phi(Hash::Murmur3, one, other) < 0.01, "{one} and {other}");
-    }
-    let worst = pairs().map(|(one, other)| phi(Hash::Fnv1a, one, other)).fold(0.0, f64::max);
-    assert!(worst > 0.1, "if fnv1a were independent, this test would prove nothing: {worst}");
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
+use axum::body::Bytes;
 use delivery::{EnvironmentId, Gate, KeyKind, Reader, Source, SourceError};
 use domain::account::hash_secret;
 use domain::id::Id;
@@ -61,6 +62,17 @@ impl Source for StoreSource {
     ) -> Result<Option<Delta>, SourceError> {
         let Some(id) = read_id(environment) else { return Ok(None) };
         self.store.changes_since(id, since).await.map_err(source_error)
+    }
+
+    /// All lists of the project are in one place; which environment names them does not matter.
+    async fn key_list_chunk(
+        &self,
+        _: &EnvironmentId,
+        sha256: &str,
+        position: u32,
+    ) -> Result<Option<Bytes>, SourceError> {
+        let chunk = self.store.key_list_chunk(self.project_id, sha256, position).await;
+        Ok(chunk.map_err(source_error)?.map(Bytes::from))
     }
 
     fn bell(&self) -> watch::Receiver<u64> {

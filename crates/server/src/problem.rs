@@ -39,6 +39,12 @@ impl Problem {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "something went wrong inside; it was logged")
     }
 
+    /// The environment is there, but this node has not loaded it yet.
+    pub fn not_loaded() -> Self {
+        let message = "this environment is not loaded here yet; try again in a moment";
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "not_ready", message).with(header::RETRY_AFTER, "1")
+    }
+
     /// The document, where it is not the whole of an answer.
     pub fn document(&self) -> wire::problem::Problem {
         self.0.document()

@@ -32,7 +32,17 @@ const KNOWN_ONLY_TO: [(&str, &[&str]); 8] = [
 ];
 
 /// What the engine may know: no time, no network, no runtime.
-const ENGINE: [&str; 6] = ["foldhash", "md-5", "ryu-js", "serde", "serde_json", "strsim"];
+const ENGINE: [&str; 9] = [
+    "foldhash",
+    "md-5",
+    "regex-automata",
+    "regex-syntax",
+    "ryu-js",
+    "serde",
+    "serde_json",
+    "siphasher",
+    "strsim",
+];
 
 /// What each crate of the workspace depends on, tests aside.
 fn dependencies() -> BTreeMap<String, BTreeSet<String>> {

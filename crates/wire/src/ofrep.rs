@@ -17,7 +17,7 @@ use crate::json::append_json;
 /// The media type of questions and answers, without parameters: providers look for exactly this.
 pub const CONTENT_TYPE: &str = "application/json";
 /// No context is larger, in bytes of its JSON.
-pub const MOST_CONTEXT: usize = 64 << 10;
+pub const MOST_CONTEXT: usize = Context::MOST_BYTES;
 
 /// Why a question was not understood.
 #[derive(Debug, Clone, PartialEq, Eq)]

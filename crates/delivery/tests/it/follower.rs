@@ -3,8 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::support::{FakeSource, PROD, SOON, environment, flag, with};
+use crate::support::{FakeSource, PROD, SEED, SOON, environment, flag, with};
 use burgee_delivery::{Catchup, Follower, Hub, Installed, Source};
+use engine::KeyLists;
 use engine::model::{Revision, Snapshot};
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep, timeout};
@@ -15,18 +16,18 @@ fn flags() -> Value {
     json!({"a": flag()})
 }
 
-struct Following {
-    source: Arc<FakeSource>,
-    hub: Arc<Hub>,
+pub(crate) struct Following {
+    pub(crate) source: Arc<FakeSource>,
+    pub(crate) hub: Arc<Hub>,
     shutdown: CancellationToken,
     task: tokio::task::JoinHandle<()>,
 }
 
 impl Following {
-    async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         let (source, hub) = (FakeSource::new(flags()), Arc::new(Hub::new()));
         let shutdown = CancellationToken::new();
-        let task = Follower::start(hub.clone(), source.clone(), shutdown.clone());
+        let task = Follower::new(hub.clone(), source.clone(), SEED).start(shutdown.clone());
         let following = Self { source, hub, shutdown, task };
         following.until(|hub| hub.len() == 1).await;
         // Well into the wait for the next poll.
@@ -35,7 +36,7 @@ impl Following {
     }
 
     /// Waits until the hub is as it should be; time is paused, so this costs none.
-    async fn until(&self, is_so: impl Fn(&Hub) -> bool) {
+    pub(crate) async fn until(&self, is_so: impl Fn(&Hub) -> bool) {
         let waiting = async {
             while !is_so(&self.hub) {
                 sleep(Duration::from_millis(1)).await;
@@ -44,7 +45,7 @@ impl Following {
         timeout(SOON, waiting).await.expect("the hub never got there");
     }
 
-    async fn until_revision(&self, revision: Revision) {
+    pub(crate) async fn until_revision(&self, revision: Revision) {
         self.until(|hub| now(hub).revision == revision).await;
     }
 }
@@ -121,7 +122,7 @@ async fn shutdown_ends_it() {
 #[tokio::test]
 async fn the_first_load_must_succeed() {
     let (source, hub) = (FakeSource::new(flags()), Arc::new(Hub::new()));
-    let mut follower = Follower::new(hub.clone(), source.clone());
+    let mut follower = Follower::new(hub.clone(), source.clone(), SEED);
     source.fail(true);
     let error = follower.sync_once().await.unwrap_err();
     assert_eq!(error.to_string(), "the source of changes does not answer");
@@ -135,7 +136,7 @@ async fn the_first_load_must_succeed() {
 #[tokio::test]
 async fn deltas_applied_equal_the_snapshot_fetched() {
     let (source, hub) = (FakeSource::new(flags()), Arc::new(Hub::new()));
-    let mut follower = Follower::new(hub.clone(), source.clone());
+    let mut follower = Follower::new(hub.clone(), source.clone(), SEED);
     follower.sync_once().await.unwrap();
     // Some changes come alone and some several at a time; keys appear, change and go.
     for round in 0..60_u32 {
@@ -144,7 +145,7 @@ async fn deltas_applied_equal_the_snapshot_fetched() {
         source.change(PROD, &key, config);
         if round % 3 != 0 {
             follower.sync_once().await.unwrap();
-            let fetched = Installed::new(&source.now(PROD));
+            let fetched = Installed::new(&source.now(PROD), &KeyLists::default());
             let followed = hub.read(&environment(PROD)).unwrap();
             assert_eq!(followed.ruleset().snapshot(), fetched.ruleset().snapshot());
             assert_eq!(followed.ruleset(), fetched.ruleset());
@@ -158,7 +159,7 @@ async fn deltas_applied_equal_the_snapshot_fetched() {
 async fn a_large_environment_is_followed_like_a_small_one() {
     let many: serde_json::Map<_, _> = (0..600).map(|number| (format!("flag-{number}"), flag())).collect();
     let (source, hub) = (FakeSource::new(Value::Object(many)), Arc::new(Hub::new()));
-    let mut follower = Follower::new(hub.clone(), source.clone());
+    let mut follower = Follower::new(hub.clone(), source.clone(), SEED);
     follower.sync_once().await.unwrap();
     source.change(PROD, "flag-7", Value::Null);
     follower.sync_once().await.unwrap();
@@ -171,7 +172,7 @@ async fn a_large_environment_is_followed_like_a_small_one() {
 #[tokio::test]
 async fn a_state_is_announced_once_and_only_if_it_is_new() {
     let (source, hub) = (FakeSource::new(flags()), Arc::new(Hub::new()));
-    let mut follower = Follower::new(hub.clone(), source.clone());
+    let mut follower = Follower::new(hub.clone(), source.clone(), SEED);
     follower.sync_once().await.unwrap();
     let mut revisions = hub.watch(&environment(PROD)).unwrap();
     follower.sync_once().await.unwrap();
@@ -185,7 +186,7 @@ async fn a_state_is_announced_once_and_only_if_it_is_new() {
 #[tokio::test]
 async fn another_history_is_taken_over_whole() {
     let (source, hub) = (FakeSource::new(flags()), Arc::new(Hub::new()));
-    let mut follower = Follower::new(hub.clone(), source.clone());
+    let mut follower = Follower::new(hub.clone(), source.clone(), SEED);
     follower.sync_once().await.unwrap();
     source.change(PROD, "b", flag());
     follower.sync_once().await.unwrap();
@@ -199,7 +200,7 @@ async fn another_history_is_taken_over_whole() {
 #[tokio::test]
 async fn a_source_that_lags_behind_takes_nothing_back() {
     let (source, hub) = (FakeSource::new(flags()), Arc::new(Hub::new()));
-    let mut follower = Follower::new(hub.clone(), source.clone());
+    let mut follower = Follower::new(hub.clone(), source.clone(), SEED);
     follower.sync_once().await.unwrap();
     source.put(PROD, "9f", 38, json!({}));
     follower.sync_once().await.unwrap();
@@ -210,7 +211,7 @@ async fn a_source_that_lags_behind_takes_nothing_back() {
 #[tokio::test]
 async fn a_document_of_another_schema_is_refused() {
     let (source, hub) = (FakeSource::new(flags()), Arc::new(Hub::new()));
-    let mut follower = Follower::new(hub.clone(), source.clone());
+    let mut follower = Follower::new(hub.clone(), source.clone(), SEED);
     source.put("dev", "9f", 3, json!({}));
     follower.sync_once().await.unwrap();
     source.put(PROD, "a0", 12, json!({}));

@@ -7,6 +7,7 @@
 )]
 
 mod follower;
+mod key_lists;
 mod ofrep;
 mod sdk;
 mod support;

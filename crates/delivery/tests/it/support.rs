@@ -14,13 +14,16 @@ use burgee_delivery::{
 };
 use engine::model::{Delta, Revision, SCHEMA, Snapshot};
 use serde_json::{Value, json};
-use tokio::sync::watch;
+use sha2::{Digest, Sha256};
+use tokio::sync::{Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
 pub(crate) const SERVER_KEY: &str = "server-key";
 pub(crate) const CLIENT_KEY: &str = "client-key";
 pub(crate) const PROD: &str = "prod";
+/// In the place of chance.
+pub(crate) const SEED: [u8; 16] = [7; 16];
 
 pub(crate) fn environment(id: &str) -> EnvironmentId {
     EnvironmentId(id.into())
@@ -36,6 +39,12 @@ struct Kept {
 /// Keeps environments in memory. Changes ring only when told so.
 pub(crate) struct FakeSource {
     kept: Mutex<BTreeMap<EnvironmentId, Kept>>,
+    /// By digest: what is there, as it is or is not.
+    lists: Mutex<BTreeMap<String, Vec<Bytes>>>,
+    /// Every piece of a list that was asked for.
+    asked: Mutex<Vec<(String, u32)>>,
+    /// One permit for each piece that may be given.
+    pieces: Semaphore,
     is_failing: AtomicBool,
     bell: watch::Sender<u64>,
 }
@@ -43,8 +52,14 @@ pub(crate) struct FakeSource {
 impl FakeSource {
     /// A source with the environment `prod` at revision 40 of epoch `9f`, with these flags.
     pub(crate) fn new(flags: Value) -> Arc<Self> {
-        let source =
-            Self { kept: Mutex::default(), is_failing: AtomicBool::new(false), bell: watch::Sender::new(0) };
+        let source = Self {
+            kept: Mutex::default(),
+            lists: Mutex::default(),
+            asked: Mutex::default(),
+            pieces: Semaphore::new(1_000),
+            is_failing: AtomicBool::new(false),
+            bell: watch::Sender::new(0),
+        };
         source.put(PROD, "9f", 40, flags);
         Arc::new(source)
     }
@@ -78,10 +93,49 @@ impl FakeSource {
 
     /// Changes one flag (`null` deletes it) without ringing; answers the new revision.
     pub(crate) fn change(&self, id: &str, key: &str, flag: Value) -> Revision {
+        let flags = [(key.to_owned(), serde_json::from_value(flag).unwrap())].into();
+        self.commit(id, Delta { flags, ..Delta::default() })
+    }
+
+    /// Changes one segment (`null` deletes it) without ringing; answers the new revision.
+    pub(crate) fn change_segment(&self, id: &str, key: &str, segment: Value) -> Revision {
+        let segments = [(key.to_owned(), serde_json::from_value(segment).unwrap())].into();
+        self.commit(id, Delta { segments, ..Delta::default() })
+    }
+
+    /// Keeps a list under its digest, in these pieces; answers how a segment names it.
+    pub(crate) fn put_list(&self, pieces: &[&str]) -> Value {
+        let bytes = pieces.concat();
+        let sha256 = hex::encode(Sha256::digest(&bytes));
+        self.replace_list(&sha256, pieces);
+        json!({"sha256": sha256, "count": bytes.lines().count()})
+    }
+
+    /// Keeps something else under a digest.
+    pub(crate) fn replace_list(&self, sha256: &str, pieces: &[&str]) {
+        let pieces = pieces.iter().map(|piece| Bytes::copy_from_slice(piece.as_bytes())).collect();
+        self.lists.lock().unwrap().insert(sha256.to_owned(), pieces);
+    }
+
+    pub(crate) fn remove_list(&self, sha256: &str) {
+        self.lists.lock().unwrap().remove(sha256);
+    }
+
+    /// The pieces that were asked for since this was last called.
+    pub(crate) fn take_asked(&self) -> Vec<(String, u32)> {
+        std::mem::take(&mut self.asked.lock().unwrap())
+    }
+
+    /// Gives so many pieces more, and then none until the next call.
+    pub(crate) fn give_pieces(&self, number: usize) {
+        self.pieces.forget_permits(usize::MAX);
+        self.pieces.add_permits(number);
+    }
+
+    fn commit(&self, id: &str, delta: Delta) -> Revision {
         let mut kept = self.kept();
         let kept = kept.get_mut(&environment(id)).unwrap();
-        let flags = [(key.to_owned(), serde_json::from_value(flag).unwrap())].into();
-        let delta = Delta { revision: kept.now.revision + 1, flags, ..Delta::default() };
+        let delta = Delta { revision: kept.now.revision + 1, ..delta };
         kept.now.apply(&delta);
         kept.changes.push(delta);
         kept.now.revision
@@ -125,9 +179,22 @@ impl Source for FakeSource {
             let mut merged = Delta { revision: kept.now.revision, ..Delta::default() };
             for change in kept.changes.into_iter().filter(|change| change.revision > revision) {
                 merged.flags.extend(change.flags);
+                merged.segments.extend(change.segments);
             }
             merged
         }))
+    }
+
+    async fn key_list_chunk(
+        &self,
+        _: &EnvironmentId,
+        sha256: &str,
+        position: u32,
+    ) -> Result<Option<Bytes>, SourceError> {
+        self.asked.lock().unwrap().push((sha256.to_owned(), position));
+        self.pieces.acquire().await.unwrap().forget();
+        let lists = self.lists.lock().unwrap();
+        self.answer(lists.get(sha256).and_then(|pieces| pieces.get(position as usize)).cloned())
     }
 
     fn bell(&self) -> watch::Receiver<u64> {
@@ -192,8 +259,14 @@ impl App {
     pub(crate) fn unloaded(flags: Value) -> Self {
         let (source, gate, hub) = (FakeSource::new(flags), FakeGate::new(), Arc::new(Hub::new()));
         let shutdown = CancellationToken::new();
-        let follower = Follower::new(hub.clone(), source.clone());
-        let router = router(Delivery { hub, gate: gate.clone(), shutdown: shutdown.clone(), max_streams: 4 });
+        let follower = Follower::new(hub.clone(), source.clone(), SEED);
+        let router = router(Delivery {
+            hub,
+            gate: gate.clone(),
+            source: source.clone(),
+            shutdown: shutdown.clone(),
+            max_streams: 4,
+        });
         Self { source, gate, shutdown, follower, router }
     }
 

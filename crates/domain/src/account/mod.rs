@@ -9,7 +9,7 @@ use serde::{Serialize, Serializer};
 use crate::id::Id;
 use crate::time::Timestamp;
 
-pub(crate) use password::{Hashing, hash_password, verify};
+pub(crate) use password::{hash_password, hashing, verify};
 pub use register::Registration;
 pub(crate) use register::{creation, is_email, is_password, password_rule};
 pub use sign_in::{Session, hash_secret};

@@ -1,15 +1,12 @@
 //! Passwords: Argon2id, off the reactor, a few at a time.
 
-use std::sync::Arc;
-
 use argon2::Argon2;
 use argon2::password_hash::phc::PasswordHash;
 use argon2::password_hash::{PasswordHasher, PasswordVerifier};
 
-use tokio::sync::Semaphore;
-
 use crate::control::Control;
 use crate::error::{Error, Result};
+use crate::turns::Turns;
 
 /// What an unknown user's password is compared with, so that the answer takes as long as for a known one.
 /// The hash of random bytes that nobody kept.
@@ -21,28 +18,14 @@ impl Control {
     pub(crate) async fn verify_password(&self, password: String, hash: Option<String>) -> Result<bool> {
         let known = hash.is_some();
         let hash = hash.unwrap_or_else(|| NOBODY.to_owned());
-        let matches = self.off_reactor(move || verify(&password, &hash)).await??;
+        let matches = self.hashing.take().await?.work(move || verify(&password, &hash)).await??;
         Ok(matches && known)
     }
 
     /// The password's hash in PHC form.
     pub(crate) async fn hash_password(&self, password: String) -> Result<String> {
         let salt = self.ids.secret();
-        self.off_reactor(move || hash_password(&password, &salt)).await?
-    }
-
-    /// Waits for a turn, if not too many wait already. The work keeps its turn until it is done: who hangs up
-    /// in the middle makes no room for more.
-    async fn off_reactor<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T> {
-        let place = self.hashing.places.clone().try_acquire_owned();
-        let place = place.map_err(|_| Error::TooMany { retry_after: 1 })?;
-        let turn = self.hashing.turns.clone().acquire_owned().await;
-        let turn = turn.map_err(|error| Error::Internal(error.into()))?;
-        let work = move || {
-            let _held = (place, turn);
-            work()
-        };
-        tokio::task::spawn_blocking(work).await.map_err(|error| Error::Internal(error.into()))
+        self.hashing.take().await?.work(move || hash_password(&password, &salt)).await?
     }
 }
 
@@ -52,15 +35,8 @@ const TURNS: usize = 2;
 const PLACES: usize = 64;
 
 /// The bounds on hashing.
-pub(crate) struct Hashing {
-    turns: Arc<Semaphore>,
-    places: Arc<Semaphore>,
-}
-
-impl Default for Hashing {
-    fn default() -> Self {
-        Self { turns: Arc::new(Semaphore::new(TURNS)), places: Arc::new(Semaphore::new(PLACES)) }
-    }
+pub(crate) fn hashing() -> Turns {
+    Turns::new(TURNS, PLACES)
 }
 
 /// Argon2id with the library's defaults (19 MiB, 2 passes), in PHC form.

@@ -31,13 +31,7 @@ impl Control {
         document: &Value,
         request: &Request,
     ) -> Result<FlagHere> {
-        let apply = |draft: &mut Draft<'_>, violations: &mut Violations| {
-            if let Some(object) = At::root(document).object(violations) {
-                draft.apply_change(&object, violations);
-            }
-            Ok(())
-        };
-        self.change_flag(writer, key, "update_flag", request, apply).await
+        self.change_flag(writer, key, "update_flag", request, taking_over(document)).await
     }
 
     /// Raises a lowered flag and lowers a raised one, or sets it to what the document's `enabled` says.
@@ -98,13 +92,13 @@ impl Control {
             let before = everywhere.clone().here(writer.environment().id).ok_or(Error::NO_FLAG)?;
             request.check(&before.etag())?;
             let now = self.clock.now();
-            let Checked { here: after, dependencies } =
-                self.try_edit(&before, writer.environment(), now, &apply).await?;
+            let Checked { here: after, reads } =
+                self.try_edit(&before, &everywhere.configs, writer.environment(), now, &apply).await?;
             if after == before {
                 return Ok(before);
             }
             let mut change = edit(&before, &after, writer, action, request, now);
-            change.reads.extend(dependencies.map(|version| ReadVersion::Dependencies { version }));
+            change.reads.extend(reads);
             if before.flag != after.flag {
                 self.guard_definition(writer, &everywhere, &before, &after, &mut change).await?;
             }
@@ -117,21 +111,23 @@ impl Control {
         }
     }
 
-    /// What an edit makes of a flag in an environment, if it may be so there.
+    /// What an edit makes of a flag in an environment, if it may be so there. `configs` are those that the edit may
+    /// look at.
     pub(super) async fn try_edit(
         &self,
         before: &FlagHere,
+        configs: &[Config],
         environment: &Environment,
         now: Timestamp,
         apply: impl Fn(&mut Draft<'_>, &mut Violations) -> Result<()> + Sync,
     ) -> Result<Checked> {
         let new_id = || self.ids.id(now);
-        let mut draft = Draft::new(before.clone(), &new_id);
+        let mut draft = Draft::new(before.clone(), configs, &new_id);
         let mut violations = Violations::default();
         apply(&mut draft, &mut violations)?;
         let after = draft.here();
         if violations.is_empty() && means_the_same(before, &after) {
-            return Ok(Checked { here: after, dependencies: None });
+            return Ok(Checked { here: after, reads: draft.reads });
         }
         self.check_draft(draft, violations, environment).await
     }
@@ -152,18 +148,33 @@ impl Control {
         if changes_answers(before, after) {
             require_right(everywhere, &environments, |environment| writer.may_write(environment))?;
         }
+        if let Some(version) = self.refuse_if_left_out(writer.environment(), before, after).await? {
+            change.reads.push(ReadVersion::Dependencies { version });
+            touch(change);
+        }
+        Ok(())
+    }
+
+    /// A conflict if an edit takes away what others name: a variant, or the whole flag. Gives the version of what
+    /// refers to what, if that was looked at.
+    pub(super) async fn refuse_if_left_out(
+        &self,
+        addressed: &Environment,
+        before: &FlagHere,
+        after: &FlagHere,
+    ) -> Result<Option<Revision>> {
         let gone: Vec<_> = before.flag.variants.iter().filter(|variant| !has(after, &variant.key)).collect();
         let archived = after.flag.archived && !before.flag.archived;
         if gone.is_empty() && !archived {
-            return Ok(());
+            return Ok(None);
         }
         // Before everything that it is the version of.
         let version = self.store.dependencies_version(self.project_id).await?;
         let key = after.flag.key.as_str();
         let mut places = Vec::new();
-        for environment in &environments {
+        for environment in &self.all_environments().await? {
             let mut snapshot = self.load_snapshot(environment).await?;
-            if environment.id == writer.environment().id {
+            if environment.id == addressed.id {
                 let document = Arc::new(Read::Known(after.document()));
                 snapshot.flags.insert(key.to_owned(), document);
             }
@@ -176,14 +187,22 @@ impl Control {
             }
         }
         refuse(places, if archived { "flag_in_use" } else { "variant_in_use" })?;
-        change.reads.push(ReadVersion::Dependencies { version });
-        touch(change);
-        Ok(())
+        Ok(Some(version))
     }
 
     pub(super) async fn load_flag(&self, key: &str) -> Result<FlagEverywhere> {
         let key = Key::parse(key).ok_or(Error::NO_FLAG)?;
         self.store.flag(self.project_id, &key).await?.ok_or(Error::NO_FLAG)
+    }
+}
+
+/// Takes over the members that a document names.
+pub(super) fn taking_over(document: &Value) -> impl Fn(&mut Draft<'_>, &mut Violations) -> Result<()> + Sync {
+    |draft, violations| {
+        if let Some(object) = At::root(document).object(violations) {
+            draft.apply_change(&object, violations);
+        }
+        Ok(())
     }
 }
 

@@ -8,6 +8,7 @@ mod copy;
 mod create;
 mod input;
 mod life;
+mod preview;
 mod read;
 mod references;
 mod rest;

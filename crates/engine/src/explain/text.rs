@@ -2,13 +2,9 @@
 
 use std::fmt::{self, Display, Formatter};
 
-use serde_json::Value;
-
-use super::{Bucketed, Chosen, Explanation, Step, Tested, What};
-
-/// No more values of a comparison, and no more characters of one, are shown.
-const MOST_SHOWN: usize = 6;
-const MOST_CHARACTERS: usize = 60;
+use super::words::{borders, either, found, key_of, shown};
+use super::{Bucketed, Chosen, Explanation, Step, Tested, Untried, What};
+use crate::model::WHOLE;
 
 impl Display for Explanation {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
@@ -22,34 +18,62 @@ impl Display for Explanation {
 
 impl Explanation {
     fn headline(&self) -> String {
-        let flag = &self.flag;
-        let answers = match (&self.variant, &self.value) {
-            (Some(variant), Some(value)) if value.as_str() != Some(variant) => {
-                format!("{flag} answers {variant} ({})", shown(value))
+        let (flag, because) = (&self.flag, self.because());
+        match (&self.variant, &self.value, self.error) {
+            (Some(variant), Some(value), _) if value.as_str() != Some(variant) => {
+                format!("{flag} answers {variant} ({}), because {because}.", shown(value))
             }
-            (Some(variant), _) => format!("{flag} answers {variant}"),
-            (None, _) => format!("{flag} answers nothing, so the caller's own default holds"),
-        };
-        format!("{answers}, because {}.", self.because())
+            (Some(variant), ..) => format!("{flag} answers {variant}, because {because}."),
+            (None, _, None) => {
+                format!("{flag} gives no value, so the caller's own default holds, because {because}.")
+            }
+            (None, _, Some(error)) => {
+                format!("{flag} ends in {error}, so the caller's own default holds, because {because}.")
+            }
+        }
     }
 
     fn because(&self) -> String {
-        if let Some(details) = &self.error_details {
-            return format!("{} ({})", details, self.error.unwrap_or_default());
-        }
-        if let Some(rule) = &self.rule {
-            return format!("rule {rule} holds{}", self.split_ending());
-        }
-        match self.reason {
-            "DISABLED" if self.is_archived() => "it is archived".to_owned(),
-            "DISABLED" => "it is not enabled in this environment".to_owned(),
-            "PREREQUISITE_FAILED" => self.failed_prerequisite(),
-            "TARGETING_MATCH" => "the targeting key is listed among its targets".to_owned(),
-            "STATIC" => "it answers that to everyone".to_owned(),
-            _ if self.tried_rules() => {
-                format!("no rule holds and that is its default{}", self.split_ending())
+        match (self.error, self.reason) {
+            (Some("TARGETING_KEY_MISSING"), _) => {
+                let by = self.split().map(|split| key_of(&split.by)).unwrap_or_default();
+                format!("{} by a split, and the context has no {by} to split by", self.who_answers())
             }
-            _ => format!("that is its default{}", self.split_ending()),
+            (Some("PARSE_ERROR"), _) => {
+                format!(
+                    "this version of Burgee cannot read it: {}",
+                    self.error_details.as_deref().unwrap_or("")
+                )
+            }
+            (Some(_), _) => self.error_details.clone().unwrap_or_default(),
+            (None, "DISABLED") if self.is_archived() => "it is archived".to_owned(),
+            (None, "DISABLED") => "it is not enabled in this environment".to_owned(),
+            (None, "PREREQUISITE_FAILED") => self.failed_prerequisite(),
+            (None, "TARGETING_MATCH") if self.rule.is_none() => {
+                "the targeting key is listed among its targets".to_owned()
+            }
+            (None, "STATIC") => "it answers that to everyone".to_owned(),
+            (None, _) => match (self.held_rule(), self.split_ending()) {
+                (Some(rule), None) => format!("rule {rule} holds"),
+                (_, ending) => format!("{}{}", self.who_answers(), ending.unwrap_or_default()),
+            },
+        }
+    }
+
+    fn held_rule(&self) -> Option<String> {
+        self.steps.iter().find_map(|step| match step {
+            Step::Rule { id, place, priority, holds: true, .. } => Some(rule_name(id, *place, *priority)),
+            _ => None,
+        })
+    }
+
+    /// The rule, or the default.
+    fn who_answers(&self) -> String {
+        let tried = |step: &Step| matches!(step, Step::Rule { .. } | Step::LostRule { .. });
+        match self.held_rule() {
+            Some(rule) => format!("rule {rule} answers"),
+            None if self.steps.iter().any(tried) => "no rule holds and the default answers".to_owned(),
+            None => "the default answers".to_owned(),
         }
     }
 
@@ -57,245 +81,227 @@ impl Explanation {
         self.steps.iter().any(|step| matches!(step, Step::State { archived: true, .. }))
     }
 
-    fn tried_rules(&self) -> bool {
-        self.steps.iter().any(|step| matches!(step, Step::Rule { .. } | Step::LostRule { .. }))
-    }
-
     fn failed_prerequisite(&self) -> String {
         let failed = self.steps.iter().find_map(|step| match step {
-            Step::Prerequisite { flag, variants, holds: false, variant, reason, .. } => {
-                Some((flag, variants, variant, reason))
+            Step::Prerequisite { flag, variants, holds: false, variant, reason, why } => {
+                let but = match why {
+                    // "It" is the other flag there.
+                    Some(why) if why.reason == "DISABLED" => {
+                        format!("{flag} does not count: {}", why.because())
+                    }
+                    _ => answered(flag, variant.as_deref(), *reason),
+                };
+                Some(format!("it requires {flag} to answer {}, and {but}", either(variants)))
             }
             _ => None,
         });
-        failed.map_or_else(String::new, |(flag, variants, variant, reason)| {
-            format!(
-                "it requires {flag} to answer {}, and {}",
-                either(variants),
-                answered(flag, variant.as_deref(), *reason)
-            )
+        failed.unwrap_or_default()
+    }
+
+    fn split(&self) -> Option<&Chosen> {
+        self.steps.iter().find_map(|step| match step {
+            Step::Serve { split, .. } => split.as_ref(),
+            _ => None,
         })
     }
 
-    fn split_ending(&self) -> String {
-        let split = self.steps.iter().find_map(|step| match step {
-            Step::Serve { split: Some(split), .. } => Some(split),
-            _ => None,
-        });
-        match split {
-            Some(Chosen { assigned: true, .. }) => {
-                ", a sticky split that kept to an earlier assignment".to_owned()
+    fn split_ending(&self) -> Option<String> {
+        let variant = self.variant.as_deref().unwrap_or_default();
+        Some(match self.split()? {
+            Chosen { assigned: true, .. } => {
+                format!(" by a sticky split, which keeps to {variant}, given before")
             }
-            Some(Chosen { bucket: Some(Bucketed { key, bucket }), .. }) => {
-                format!(", a split in which {key:?} is in bucket {bucket}")
+            Chosen { bucket: Some(Bucketed { key, bucket }), .. } => {
+                format!(" by a split, in which {key:?} has bucket {bucket}, one of {variant}'s")
             }
-            Some(_) => ", a split that gives everything to one variant".to_owned(),
-            None => String::new(),
-        }
+            Chosen { .. } => format!(" by a split that gives everything to {variant}"),
+        })
     }
 
     fn lines(&self) -> Vec<String> {
         let mut lines = Vec::new();
         for step in &self.steps {
-            step.tell(&mut lines);
+            step.tell(&self.steps, &mut lines);
         }
         lines
     }
 }
 
 impl Step {
-    fn tell(&self, lines: &mut Vec<String>) {
+    fn tell(&self, all: &[Self], lines: &mut Vec<String>) {
         match self {
-            Self::State { archived: true, .. } => {
-                lines.push("It is archived: nothing else is looked at.".into());
-            }
-            Self::State { enabled: false, .. } => {
-                lines.push("It is not enabled in this environment: nothing else is looked at.".into());
+            Self::State { enabled: false, .. } | Self::State { archived: true, .. } => {
+                lines.push(
+                    "Such a flag answers its off variant; targets, rules and default are not looked at."
+                        .into(),
+                );
             }
             Self::State { .. } => lines.push("It is enabled.".into()),
             Self::Prerequisite { flag, variants, variant, reason, holds, why } => {
-                let so = if *holds { "which will do" } else { "which will not do" };
-                let answered = answered(flag, variant.as_deref(), *reason);
-                lines.push(format!("It requires {flag} to answer {}; {answered}, {so}.", either(variants)));
-                lines.extend(why.iter().flat_map(|why| why.lines()).map(|line| format!("  {line}")));
+                let mark = mark(*holds);
+                let answered = match why {
+                    Some(why) if *reason == Some("DISABLED") => {
+                        format!("{} That does not count.", why.headline())
+                    }
+                    Some(why) => why.headline(),
+                    None => format!("{}, as told above.", answered(flag, variant.as_deref(), *reason)),
+                };
+                lines.push(format!("{mark} It requires {flag} to answer {}. {answered}", either(variants)));
+                let told = why.iter().filter(|why| why.reason != "DISABLED").flat_map(|why| why.lines());
+                lines.extend(told.map(|line| format!("    {line}")));
             }
             Self::Targets { targeting_key: None, .. } => {
-                lines.push("The context has no targeting key, so no target can match.".into());
+                lines.push("The context has no targetingKey, so it is none of its targets.".into());
             }
             Self::Targets { targeting_key: Some(key), holds } => {
                 let listed = if *holds { "is listed" } else { "is not listed" };
-                lines.push(format!("{key:?} {listed} among the targets."));
+                lines.push(format!("{key:?} {listed} among its targets."));
             }
             Self::LostRule { place, why } => {
                 let nth = place + 1;
-                lines
-                    .push(format!("The rule at place {nth} never holds, since it is not understood: {why}."));
+                let why = why.strip_prefix(&format!("rules[{place}]")).unwrap_or(why);
+                let why = why.trim_start_matches([':', '.', ' ']);
+                lines.push(format!("Rule {nth} never holds, because this version cannot read it: {why}."));
             }
-            Self::Rule { id, holds, tests, .. } => {
+            Self::Rule { id, place, priority, holds, tests } => {
+                let name = rule_name(id, *place, *priority);
                 let holds = if *holds { "holds" } else { "does not hold" };
-                let so = if tests.is_empty() { ": its condition is empty." } else { ":" };
-                lines.push(format!("Rule {id} {holds}{so}"));
-                tell_tests(tests, lines);
+                let are_left_out = || all.iter().any(|step| matches!(step, Self::LeftOut { .. }));
+                let end = match tests.as_slice() {
+                    [] if are_left_out() => ".",
+                    [] => ": it has nothing to test.",
+                    _ => ":",
+                };
+                lines.push(format!("Rule {name} {holds}{end}"));
+                lines.extend(told_tests(tests).into_iter().map(|line| format!("  {line}")));
             }
+            Self::LeftOut { tests } => {
+                lines.push(format!("… and {tests} tests more, too many to tell."));
+            }
+            Self::Untried { rules } => lines.extend(surprise(all, rules)),
             Self::Serve { default, split } => {
                 let who = if *default { "The default" } else { "It" };
-                lines.extend(split.as_ref().map(|split| split.tell(who)));
+                lines.extend(split.iter().flat_map(|split| split.tell(who)));
             }
         }
     }
 }
 
-fn tell_tests(tests: &[Tested], lines: &mut Vec<String>) {
+/// Rules that stand before the one that held, and come after it all the same.
+fn surprise(steps: &[Step], untried: &[Untried]) -> Option<String> {
+    let held = steps.iter().find_map(|step| match step {
+        Step::Rule { place, priority, holds: true, .. } => Some((*place, *priority)),
+        _ => None,
+    });
+    let (held, priority) = held?;
+    let before: Vec<_> = untried.iter().filter(|rule| rule.place < held).collect();
+    let names: Vec<_> = before.iter().map(|rule| rule_name(&rule.id, rule.place, rule.priority)).collect();
+    let (what, are) = match before.as_slice() {
+        [] => return None,
+        [_] => ("Rule", "is"),
+        _ => ("Rules", "are"),
+    };
+    let nth = held + 1;
+    let names = names.join(", ");
+    Some(format!(
+        "{what} {names} {are} not tried: the lower priority goes first, and rule {nth} has {priority}."
+    ))
+}
+
+/// A rule as people find it in the list, and by its name.
+fn rule_name(id: &str, place: usize, priority: i32) -> String {
+    let nth = place + 1;
+    if priority == 0 { format!("{nth} ({id})") } else { format!("{nth} ({id}, priority {priority})") }
+}
+
+fn mark(holds: bool) -> char {
+    if holds { '✓' } else { '✗' }
+}
+
+/// The tests of one condition as the tree that it is.
+fn told_tests(tests: &[Tested]) -> Vec<String> {
+    let mut lines = Vec::new();
+    // The groups that the line before stands in, outermost first.
+    let mut open: Vec<&str> = Vec::new();
     for test in tests {
-        let negated = test.path.rsplit("when").next().unwrap_or_default().matches(".not").count() % 2 == 1;
-        let mark = if test.holds == negated { "✗" } else { "✓" };
-        let negated = if negated { ", and it must not be" } else { "" };
-        lines.push(format!("  {mark} {}{negated}", test.what.told(test.holds)));
+        // A segment's key may have dots in it, but not this: a condition follows its last `when`.
+        let way = test.path.rsplit_once("when").map_or("", |(_, way)| way);
+        let (groups, is_negated) = groups(way);
+        let shared = open.iter().zip(&groups).take_while(|(one, other)| one == other).count();
+        for (depth, group) in groups.iter().enumerate().skip(shared) {
+            lines.push(format!("{}{}", "  ".repeat(depth), group_name(group)));
+        }
+        let margin = "  ".repeat(groups.len());
+        open = groups;
+        let (condition, fact) = (test.what.condition(), test.what.fact(test.holds));
+        let condition = if is_negated { format!("not ({condition})") } else { condition };
+        lines.push(format!("{margin}{} {condition}: {fact}", mark(test.holds != is_negated)));
         if let What::Segment { tests, .. } = &test.what {
-            let mut inner = Vec::new();
-            tell_tests(tests, &mut inner);
-            lines.extend(inner.into_iter().map(|line| format!("  {line}")));
+            lines.extend(told_tests(tests).into_iter().map(|line| format!("{margin}    {line}")));
         }
     }
+    lines
 }
 
-impl What {
-    fn told(&self, holds: bool) -> String {
-        match self {
-            Self::Comparison { attribute, operator, actual: None, .. } if *operator == "exists" => {
-                format!("{attribute} is not there")
-            }
-            Self::Comparison { attribute, operator, actual: None, .. } => {
-                format!("{attribute} is missing, so {operator} cannot hold")
-            }
-            Self::Comparison { attribute, operator, values, list, ignore_case, actual: Some(actual) } => {
-                let values = match (values, list) {
-                    (Some(values), _) => format!(" {}", shown_all(values)),
-                    (None, Some(list)) => format!(" the list {list}"),
-                    (None, None) => String::new(),
-                };
-                let case = if *ignore_case { ", case ignored" } else { "" };
-                format!("{attribute} is {}, {}{values}{case}", shown(actual), relation(operator, holds))
-            }
-            Self::Segment { segment, by, .. } => {
-                let (is_in, why) = match *by {
-                    "included" => ("is in", "the targeting key is listed as included"),
-                    "excluded" => ("is not in", "the targeting key is listed as excluded"),
-                    "no_condition" => {
-                        ("is not in", "the targeting key is not listed, and it has no condition")
-                    }
-                    _ if holds => ("is in", "its condition holds"),
-                    _ => ("is not in", "the targeting key is not listed, and its condition does not hold"),
-                };
-                format!("{is_in} the segment {segment}: {why}")
-            }
-            Self::Bucket { bucket: None, .. } => "there is no key to find a bucket with".to_owned(),
-            Self::Bucket { from, to, bucket: Some(Bucketed { key, bucket }) } => {
-                let inside = if holds { "inside" } else { "outside" };
-                format!("{key:?} is in bucket {bucket}, {inside} {}", borders(*from, *to))
-            }
-        }
+/// The groups that a way through a condition leads into, each as the whole way to it, and whether what it leads
+/// to stands right under a `not`. An outermost `all` is what a list of tests is anyway.
+fn groups(way: &str) -> (Vec<&str>, bool) {
+    let ends = way.match_indices('[').map(|(end, _)| end);
+    let groups = ends.filter_map(|end| way.get(..end)).filter(|group| *group != ".all").collect();
+    let last = way.rsplit(']').next().unwrap_or_default();
+    (groups, last.matches(".not").count() % 2 == 1)
+}
+
+fn group_name(way: &str) -> &'static str {
+    let last = way.rsplit(']').next().unwrap_or(way);
+    let is_negated = last.matches(".not").count() % 2 == 1;
+    match (last.rsplit('.').next() == Some("any"), is_negated) {
+        (true, false) => "any of these:",
+        (true, true) => "none of these:",
+        (false, false) => "all of these:",
+        (false, true) => "not all of these:",
     }
 }
 
 impl Chosen {
-    fn tell(&self, who: &str) -> String {
+    fn tell(&self, who: &str) -> Vec<String> {
         let by = if self.by.is_empty() { "targetingKey".to_owned() } else { self.by.join(", else ") };
-        let shares: Vec<_> = self
-            .shares
-            .iter()
-            .map(|share| match share.to - share.from {
-                0 => format!("{} gets nobody", share.variant),
-                _ => format!("{} gets {}", share.variant, borders(share.from, share.to)),
-            })
-            .collect();
-        let shares = shares.join(", ");
-        match &self.bucket {
-            Some(Bucketed { key, bucket }) => format!(
-                "{who} splits by {by}: {key:?} is in bucket {bucket} ({} of \"{}:{key}\"); {shares}.",
-                self.hash, self.salt
-            ),
-            None if self.assigned => {
-                format!("{who} is a sticky split by {by}; the earlier assignment counts.")
+        let shares = self.shares.iter().map(|share| match share.to - share.from {
+            0 => format!("{} has none", share.variant),
+            _ => format!("{} has {}", share.variant, borders(share.from, share.to)),
+        });
+        let sticky = if self.sticky { " is a sticky split" } else { " splits" };
+        let shares: Vec<_> = shares.collect();
+        let mut lines = vec![format!("{who}{sticky} by {by}; of the buckets {}.", shares.join(", "))];
+        match (&self.earlier, self.assigned, &self.bucket) {
+            (Some(earlier), true, _) => {
+                lines.push(format!("{earlier:?} was given before and still has buckets, so it stays."));
             }
-            None => format!("{who} splits by {by}; {shares}."),
+            (Some(earlier), false, Some(_)) => {
+                lines.push(format!("{earlier:?} was given before, but has no buckets any more."));
+            }
+            (_, false, None) if self.shares.iter().all(|share| share.to - share.from < WHOLE) => {
+                let by = key_of(&self.by);
+                lines.push(format!(
+                    "The context has no {by}: an error, for no other rule answers in its place."
+                ));
+            }
+            _ => {}
         }
-    }
-}
-
-/// The last bucket is named, as people count.
-fn borders(from: u32, to: u32) -> String {
-    match to.checked_sub(1) {
-        Some(last) if last >= from => {
-            let share = f64::from(to - from) / 1_000.0;
-            format!("{from} to {last} ({share} %)")
-        }
-        _ => format!("{from} to {to} (nobody)"),
-    }
-}
-
-fn relation(operator: &str, holds: bool) -> &str {
-    match (operator, holds) {
-        ("equals", true) => "which is",
-        ("equals", false) => "not",
-        ("not_equals", true) => "other than",
-        ("not_equals", false) => "which is exactly",
-        ("in", true) | ("not_in", false) => "one of",
-        ("in", false) | ("not_in", true) => "none of",
-        ("contains", true) => "which contains",
-        ("contains", false) => "which does not contain",
-        ("starts_with", true) => "which starts with",
-        ("starts_with", false) => "which does not start with",
-        ("ends_with", true) => "which ends with",
-        ("ends_with", false) => "which does not end with",
-        ("matches", true) => "which matches",
-        ("matches", false) => "which does not match",
-        ("gt", true) => "above",
-        ("gt", false) => "not above",
-        ("gte", true) => "at least",
-        ("gte", false) => "not at least",
-        ("lt", true) => "below",
-        ("lt", false) => "not below",
-        ("lte", true) => "at most",
-        ("lte", false) => "not at most",
-        ("before", true) => "before",
-        ("before", false) => "not before",
-        ("after", true) => "after",
-        ("after", false) => "not after",
-        ("semver", true) => "a version within",
-        ("semver", false) => "not a version within",
-        ("cidr", true) => "an address in",
-        ("cidr", false) => "not an address in",
-        ("exists", _) => "so it is there",
-        (_, true) => "which satisfies",
-        (_, false) => "which does not satisfy",
+        lines.extend(self.bucket.as_ref().map(|bucket| format!("{}.", found(bucket, self.hash, &self.salt))));
+        lines
     }
 }
 
 fn answered(flag: &str, variant: Option<&str>, reason: Option<&str>) -> String {
     match (variant, reason) {
         (_, None) => format!("there is no flag {flag}"),
-        (Some(variant), Some(reason)) => format!("it answers {variant} ({reason})"),
-        (None, Some(reason)) => format!("it answers nothing ({reason})"),
-    }
-}
-
-fn either(variants: &[String]) -> String {
-    variants.join(" or ")
-}
-
-fn shown_all(values: &[Value]) -> String {
-    let more = values.len().saturating_sub(MOST_SHOWN);
-    let first: Vec<_> = values.iter().take(MOST_SHOWN).map(shown).collect();
-    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-    format!("{}{more}", first.join(", "))
-}
-
-/// A value as JSON, cut where it is long.
-fn shown(value: &Value) -> String {
-    let text = value.to_string();
-    match text.char_indices().nth(MOST_CHARACTERS) {
-        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
-        None => text,
+        (_, Some("DISABLED")) => format!("{flag} does not count: it is not enabled, or archived"),
+        (_, Some("PREREQUISITE_FAILED")) => {
+            format!("{flag} does not count: it lacks what it requires itself")
+        }
+        (_, Some("ERROR")) => format!("{flag} ends in an error"),
+        (Some(variant), Some(_)) => format!("{flag} answers {variant}"),
+        (None, Some(_)) => format!("{flag} gives no value"),
     }
 }

@@ -1,7 +1,10 @@
 //! A flag as one environment sees it: its definition and that environment's config, in one.
 
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
+
+use crate::json::whole;
 
 use super::{Condition, Read, Revision, Serve};
 
@@ -91,13 +94,19 @@ pub struct Rule {
     /// Names the rule in results and in the log; unique in its config.
     pub id: String,
     /// Lower is tried first.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "read_priority")]
     pub priority: i32,
     /// When it holds. Without one it holds for everyone.
     #[serde(default = "everyone")]
     pub when: Condition,
     /// What is served then.
     pub serve: Serve,
+}
+
+fn read_priority<'de, D: Deserializer<'de>>(deserializer: D) -> Result<i32, D::Error> {
+    let value = Value::deserialize(deserializer)?;
+    let priority = whole(&value).and_then(|priority| i32::try_from(priority).ok());
+    priority.ok_or_else(|| D::Error::custom("priority must be a whole number (-2147483648 to 2147483647)"))
 }
 
 fn everyone() -> Condition {

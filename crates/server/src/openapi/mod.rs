@@ -1,5 +1,6 @@
 //! The API's own document, and the page to browse it.
 
+pub(crate) mod evaluation;
 pub(crate) mod schema;
 
 use axum::Router;

@@ -4,6 +4,7 @@ mod accounts;
 mod audit;
 mod context_fields;
 mod environments;
+mod evaluate;
 mod flag_changes;
 mod flags;
 mod page;
@@ -29,5 +30,6 @@ pub fn router() -> OpenApiRouter<AppState> {
         .merge(segment_keys::router())
         .merge(context_fields::router())
         .merge(sdk_keys::router())
+        .merge(evaluate::router())
         .merge(audit::router())
 }

@@ -1,0 +1,228 @@
+//! The large key lists that segments name by their digests: fetched one after the other, held once for all
+//! environments, forgotten when no environment names them any more.
+//!
+//! A list is taken only if it is whole and has the digest and the number of keys that it is named by. Until then
+//! the state that names it is not installed, and the one before it stays.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::error::Error;
+use std::iter::repeat;
+use std::sync::Arc;
+
+use engine::model::{Delta, Keys, Read, Segment, Snapshot};
+use engine::{KeyList, KeyListReader, KeyLists};
+use futures_util::future::BoxFuture;
+use sha2::{Digest, Sha256};
+use tokio::task::spawn_blocking;
+
+use crate::follower::ask;
+use crate::hub::Hub;
+use crate::ports::{EnvironmentId, Source, SourceError};
+
+/// How a segment names a list.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Name {
+    sha256: String,
+    count: u64,
+}
+
+impl Name {
+    fn of(keys: &Keys) -> Option<Self> {
+        match keys {
+            Keys::Inline(_) => None,
+            Keys::Blob { sha256, count } => Some(Self { sha256: sha256.clone(), count: *count }),
+        }
+    }
+
+    /// Whether the list is among these.
+    pub(crate) fn is_held(&self, held: &KeyLists) -> bool {
+        held.get(&self.sha256).is_some_and(|list| list.len() as u64 == self.count)
+    }
+
+    /// The lists that a fetched snapshot names.
+    pub(crate) fn all_of_snapshot(snapshot: &Snapshot) -> BTreeSet<Self> {
+        names(snapshot.segments.values())
+    }
+
+    /// The lists that a change names; those of segments that it leaves alone are held already.
+    pub(crate) fn all_of_delta(delta: &Delta) -> BTreeSet<Self> {
+        names(delta.segments.values().flatten())
+    }
+}
+
+fn names<'a>(segments: impl Iterator<Item = &'a Arc<Read<Segment>>>) -> BTreeSet<Name> {
+    let known = segments.filter_map(|segment| segment.known());
+    known.flat_map(|segment| [Name::of(&segment.included), Name::of(&segment.excluded)]).flatten().collect()
+}
+
+/// The lists that are held, and the work on those that are missing.
+pub(crate) struct Library {
+    source: Arc<dyn Source>,
+    seed: [u8; 16],
+    held: Arc<KeyLists>,
+    /// The lists of documents that cannot be installed yet, those that are held already included.
+    wanted: BTreeMap<EnvironmentId, BTreeSet<Name>>,
+    /// At most one at a time: what is read into memory besides a list's fingerprints is one piece of one list.
+    fetching: Option<Fetching>,
+    /// Not tried again before [`Library::try_again`].
+    failed: BTreeSet<Name>,
+    /// Their failures are in the log.
+    told: BTreeSet<Name>,
+}
+
+struct Fetching {
+    name: Name,
+    list: BoxFuture<'static, Result<KeyList, SourceError>>,
+}
+
+impl Library {
+    /// An empty one. `seed` should be chance.
+    pub(crate) fn new(source: Arc<dyn Source>, seed: [u8; 16]) -> Self {
+        Self {
+            source,
+            seed,
+            held: Arc::default(),
+            wanted: BTreeMap::new(),
+            fetching: None,
+            failed: BTreeSet::new(),
+            told: BTreeSet::new(),
+        }
+    }
+
+    /// What can be compiled with.
+    pub(crate) fn held(&self) -> Arc<KeyLists> {
+        Arc::clone(&self.held)
+    }
+
+    /// From now on an environment waits for these and no others.
+    pub(crate) fn want(&mut self, environment: &EnvironmentId, names: BTreeSet<Name>) {
+        if names.is_empty() {
+            self.wanted.remove(environment);
+        } else {
+            self.wanted.insert(environment.clone(), names);
+        }
+    }
+
+    /// Forgets what no state that is installed in one of these environments names and none of them waits for.
+    /// What is being fetched for nobody is let go.
+    pub(crate) fn retain(&mut self, environments: &[EnvironmentId], hub: &Hub) {
+        self.wanted.retain(|environment, _| environments.contains(environment));
+        let wanted: BTreeSet<_> = self.wanted.values().flatten().collect();
+        self.fetching.take_if(|fetching| !wanted.contains(&fetching.name));
+        self.failed.retain(|name| wanted.contains(name));
+        self.told.retain(|name| wanted.contains(name));
+        if self.held.is_empty() {
+            return;
+        }
+        let states: Vec<_> = environments.iter().filter_map(|environment| hub.read(environment)).collect();
+        let mut named: BTreeSet<_> = states.iter().flat_map(|state| state.ruleset().key_lists()).collect();
+        named.extend(wanted.iter().map(|name| name.sha256.as_str()));
+        Arc::make_mut(&mut self.held).retain(|sha256| named.contains(sha256));
+    }
+
+    /// Lists that could not be fetched are tried once more.
+    pub(crate) fn try_again(&mut self) {
+        self.failed.clear();
+    }
+
+    fn next(&self) -> Option<(&Name, &EnvironmentId)> {
+        let mut wanted =
+            self.wanted.iter().flat_map(|(environment, names)| names.iter().zip(repeat(environment)));
+        wanted.find(|(name, _)| !self.failed.contains(name) && !name.is_held(&self.held))
+    }
+
+    /// Whether there is a list to be fetched.
+    pub(crate) fn has_work(&self) -> bool {
+        self.fetching.is_some() || self.next().is_some()
+    }
+
+    /// Fetches until a list more is held, or none is left to be tried: says which. What was begun goes on at the
+    /// next call, if this one is dropped.
+    pub(crate) async fn fetch(&mut self) -> bool {
+        loop {
+            let next = self.next().map(|(name, environment)| (name.clone(), environment.clone()));
+            let fetching = match (&mut self.fetching, next) {
+                (Some(fetching), _) => fetching,
+                (empty, Some((name, environment))) => empty.insert(Fetching {
+                    list: Box::pin(fetched(Arc::clone(&self.source), environment, name.clone(), self.seed)),
+                    name,
+                }),
+                (None, None) => return false,
+            };
+            let list = (&mut fetching.list).await;
+            let Some(Fetching { name, .. }) = self.fetching.take() else { return false };
+            match list {
+                Ok(list) => {
+                    tracing::debug!(list = name.sha256, keys = name.count, "a key list was fetched");
+                    if self.told.remove(&name) {
+                        tracing::info!(list = name.sha256, "the key list that was missing has been fetched");
+                    }
+                    Arc::make_mut(&mut self.held).insert(name.sha256, Arc::new(list));
+                    return true;
+                }
+                Err(error) => self.tell(name, &error),
+            }
+        }
+    }
+
+    fn tell(&mut self, name: Name, SourceError(cause): &SourceError) {
+        if self.told.insert(name.clone()) {
+            tracing::warn!(
+                list = name.sha256,
+                error = &**cause as &dyn Error,
+                "a key list cannot be fetched; the environments that name it stay as they are until it can"
+            );
+        }
+        self.failed.insert(name);
+    }
+}
+
+/// A list of the source's, if it is the one that is named.
+async fn fetched(
+    source: Arc<dyn Source>,
+    environment: EnvironmentId,
+    name: Name,
+    seed: [u8; 16],
+) -> Result<KeyList, SourceError> {
+    let fault = |why: String| SourceError(why.into());
+    let mut reading = Reading::new(name.count, seed).map_err(fault)?;
+    for position in 0.. {
+        let piece = ask(source.key_list_chunk(&environment, &name.sha256, position)).await?;
+        if piece.is_none() && position == 0 && name.count > 0 {
+            return Err(fault("it is not there".to_owned()));
+        }
+        let Some(piece) = piece else { break };
+        if piece.is_empty() {
+            return Err(fault(format!("piece {position} of it is empty")));
+        }
+        // Hashing a piece may take a millisecond.
+        let read = spawn_blocking(move || reading.read(&piece).map(|()| reading));
+        reading = read.await.map_err(|error| SourceError(error.into()))?.map_err(fault)?;
+    }
+    reading.finish(&name.sha256).map_err(fault)
+}
+
+/// A list that is being read.
+struct Reading {
+    keys: KeyListReader,
+    digest: Sha256,
+}
+
+impl Reading {
+    fn new(count: u64, seed: [u8; 16]) -> Result<Self, String> {
+        Ok(Self { keys: KeyListReader::new(count, seed)?, digest: Sha256::new() })
+    }
+
+    fn read(&mut self, piece: &[u8]) -> Result<(), String> {
+        self.digest.update(piece);
+        self.keys.read(piece)
+    }
+
+    fn finish(self, sha256: &str) -> Result<KeyList, String> {
+        let digest = hex::encode(self.digest.finalize());
+        if digest != sha256 {
+            return Err(format!("what came in its place has the digest {digest}"));
+        }
+        self.keys.finish()
+    }
+}

@@ -1,0 +1,62 @@
+//! Why a flag answers what it answers.
+
+use std::collections::BTreeMap;
+
+use engine::explain::Explanation;
+use engine::json::{At, Violations};
+use engine::{Assignments, Context, Ruleset};
+use serde_json::Value;
+use tokio::task::spawn_blocking;
+
+use super::{Addressed, read_context, read_name};
+use crate::access::Reader;
+use crate::error::{Error, Result};
+
+/// No more earlier assignments are given than this.
+const MOST_ASSIGNMENTS: usize = 1_000;
+
+/// A question: which flag, for whom, and what they were given before.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Question {
+    /// Key of the flag.
+    pub flag: String,
+    /// Key of the environment, if it is named.
+    pub environment: Option<String>,
+    /// Who is asking; at most 64 KiB.
+    pub context: Context,
+    /// Variants by flag, at most 1,000: sticky splits keep to them. None is not the same as none given: then
+    /// nobody keeps any.
+    pub assignments: Option<BTreeMap<String, String>>,
+}
+
+impl Question {
+    /// Reads `{"flag", "environment"?, "context"?, "assignments"?}`.
+    pub fn read(document: &Value) -> Result<Self> {
+        let mut violations = Violations::default();
+        let question = At::root(document).object(&mut violations).and_then(|object| {
+            let addressed = Addressed::read(&object, &mut violations);
+            let context = object.optional(&mut violations, "context", read_context);
+            let assignments = object.optional(&mut violations, "assignments", read_assignments);
+            object.deny_unknown(&mut violations);
+            let Addressed { flag, environment } = addressed?;
+            Some(Self { flag, environment, context: context?.unwrap_or_default(), assignments: assignments? })
+        });
+        violations.into_result(question).map_err(Error::Invalid)
+    }
+
+    /// Why the flag answers what it answers, by the rules that are being served.
+    pub async fn explain(self, _reader: &Reader, served: Ruleset) -> Result<Explanation> {
+        let explaining = spawn_blocking(move || {
+            let assignments = self.assignments.as_ref().map(|all| all as &dyn Assignments);
+            served.explain(&self.flag, &self.context, assignments)
+        });
+        explaining.await.map_err(|error| Error::Internal(error.into()))?.ok_or(Error::NO_FLAG)
+    }
+}
+
+fn read_assignments(at: At<'_>, violations: &mut Violations) -> Option<BTreeMap<String, String>> {
+    let read = |flag: &str, at: At<'_>, violations: &mut Violations| {
+        Some((flag.to_owned(), read_name(at, violations)?))
+    };
+    Some(at.each_member(violations, MOST_ASSIGNMENTS, read)?.into_iter().collect())
+}

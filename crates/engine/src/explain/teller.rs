@@ -1,0 +1,350 @@
+//! Puts what an evaluation told together with the documents that it was about.
+
+use std::iter::Peekable;
+use std::vec::IntoIter;
+
+use serde_json::Value;
+
+use super::bounds::{MOST_VALUES, cut, cut_value};
+use super::{Bucketed, Chosen, Explanation, Note, Share, Step, Tested, Untried, What};
+use crate::compile::Compiled;
+use crate::context::Context;
+use crate::evaluate::{Answer, Asked};
+use crate::fold::fold;
+use crate::json::Violation;
+use crate::model::{Condition, Gate, Leaf, Operands, Operator, Read, Rule, Segment, Serve, Split};
+use crate::resolution::{Reason, Resolution};
+use crate::surroundings::Lists;
+use crate::trace::{Divider, Event, Membership};
+
+/// Of a longer list of values nobody is told that the case of one differs.
+const MOST_COMPARED: usize = 100;
+
+/// The explanation that the events of one question make; none if there are none.
+pub(super) fn tell(asked: Asked<'_>, lists: &Lists, events: Vec<Event<'_>>) -> Option<Explanation> {
+    Teller { asked, lists, events: events.into_iter().peekable() }.flag()
+}
+
+struct Teller<'r, 'a> {
+    asked: Asked<'a>,
+    lists: &'a Lists,
+    events: Peekable<IntoIter<Event<'r>>>,
+}
+
+impl Teller<'_, '_> {
+    /// A flag's own events, from its being asked to its answer.
+    fn flag(&mut self) -> Option<Explanation> {
+        let Some(Event::Asked(flag)) = self.events.next() else { return None };
+        let mut steps = Vec::new();
+        let document = flag.document.known().filter(|_| flag.body.is_ok());
+        if let Some(document) = document {
+            steps.push(Step::State { enabled: document.enabled, archived: document.archived });
+        }
+        let mut choice = Choice::default();
+        let (mut tests, mut left_out) = (Vec::new(), None);
+        loop {
+            if is_of_a_test(self.events.peek()?) {
+                tests = self.tests(&parts_of_rules(flag), &format!("{}:gate", flag.key));
+                continue;
+            }
+            match self.events.next()? {
+                Event::Prerequisite(place) => steps.extend(self.prerequisite(flag, place)),
+                Event::Targets { hit } => {
+                    let targeting_key = self.asked.context.targeting_key().map(cut);
+                    steps.push(Step::Targets { targeting_key, holds: hit });
+                }
+                Event::LeftOut(number) => left_out = Some(Step::LeftOut { tests: number }),
+                Event::Bucketed { key, place, .. } => choice.bucket = Some(Bucketed { key, bucket: place }),
+                Event::Assigned => choice.assigned = true,
+                Event::Answered(answer) => {
+                    steps.extend(rules(flag, answer, tests));
+                    steps.extend(left_out);
+                    steps.extend(untried_rules(flag, answer));
+                    steps.extend(self.served(flag, answer, choice));
+                    return Some(explanation(flag, answer, steps));
+                }
+                // The others belong to these, and are taken with them.
+                _ => {}
+            }
+        }
+    }
+
+    fn prerequisite(&mut self, flag: &Compiled, place: usize) -> Option<Step> {
+        let why = match self.events.peek()? {
+            Event::Asked(_) => self.flag().map(Box::new),
+            _ => None,
+        };
+        let Some(Event::Required { answer, holds }) = self.events.next() else { return None };
+        let required = flag.document.known()?.prerequisites.known()?.get(place)?;
+        let other = flag.body.as_ref().ok()?.prerequisites.get(place)?.flag.as_deref();
+        let variants = other.and_then(|other| other.document.known()).map(|other| &other.variants);
+        let variant = answer.and_then(|answer| variants?.get(answer.variant?.index()));
+        Some(Step::Prerequisite {
+            flag: required.flag.clone(),
+            variants: required.variants.clone(),
+            variant: variant.map(|variant| variant.key.clone()),
+            reason: answer.map(|answer| answer.reason.as_str()),
+            holds,
+            why,
+        })
+    }
+
+    /// What was tested of these parts; stops before what is not about them any more.
+    fn tests(&mut self, parts: &[Part<'_>], gate_salt: &str) -> Vec<Tested> {
+        let mut tests = Vec::new();
+        let (mut bucket, mut segment) = (None, None);
+        while let Some(event) = self.events.next_if(is_of_a_test) {
+            match event {
+                Event::Segment { key, document } => segment = self.segment(key, document),
+                Event::Bucketed { key, place, .. } => bucket = Some(Bucketed { key, bucket: place }),
+                Event::Tested { part, seen, readable, holds } => {
+                    let Some(Part { path, condition }) = parts.get(part) else { continue };
+                    let what = match condition {
+                        Condition::Leaf(leaf) => Some(self.comparison(leaf, seen, readable)),
+                        Condition::Bucket(gate) => Some(gated(gate, gate_salt, bucket.take())),
+                        _ => segment.take(),
+                    };
+                    tests.extend(what.map(|what| Tested { path: path.clone(), holds, what }));
+                }
+                _ => {}
+            }
+        }
+        tests
+    }
+
+    /// A segment's own events, up to what it came to.
+    fn segment(&mut self, key: &str, document: &Read<Segment>) -> Option<What> {
+        let when = document.known()?.when.as_ref();
+        let parts = when.map(|when| Part::all_of(when, &format!("segments.{key}.when")));
+        let tests = self.tests(&parts.unwrap_or_default(), &format!("{key}:segment"));
+        let Some(Event::SegmentHolds(membership)) = self.events.next() else { return None };
+        let by = match membership {
+            Membership::Included => "included",
+            Membership::Excluded => "excluded",
+            Membership::Condition(_) => "condition",
+            Membership::NoCondition => "no_condition",
+        };
+        Some(What::Segment { segment: key.to_owned(), by, tests })
+    }
+
+    fn comparison(&self, leaf: &Leaf, seen: Option<Value>, readable: bool) -> What {
+        let (values, list) = match &leaf.operands {
+            Operands::Values(values) => (values.as_slice(), None),
+            Operands::List(key) => {
+                let values = self.lists.get(key).and_then(|list| list.known());
+                (values.map_or(&[][..], |list| &list.0), Some(key.clone()))
+            }
+        };
+        let told = values.get(..MOST_VALUES).unwrap_or(values);
+        let compared = values.get(..MOST_COMPARED).unwrap_or(values);
+        let note = match &seen {
+            None | Some(Value::Null) => almost(self.asked.context, &leaf.attribute).map(Note::Named),
+            Some(_) if !readable => Some(Note::Unreadable),
+            Some(seen) if !leaf.ignore_case && differs_in_case(leaf.operator, seen, compared) => {
+                Some(Note::Case)
+            }
+            Some(_) => None,
+        };
+        What::Comparison {
+            attribute: leaf.attribute.clone(),
+            operator: leaf.operator.name(),
+            values: told.iter().map(cut_value).collect(),
+            left_out: values.len() - told.len(),
+            list,
+            ignore_case: leaf.ignore_case,
+            actual: seen,
+            note,
+        }
+    }
+
+    /// The rule's or the default's serve, if it came to that.
+    fn served(&self, flag: &Compiled, answer: Answer, choice: Choice) -> Option<Step> {
+        let document = flag.document.known().filter(|_| flag.body.is_ok())?;
+        let rule = answer.rule.and_then(|place| document.rules.get(place.index())?.known());
+        let by_target = answer.reason == Reason::TargetingMatch && rule.is_none();
+        if by_target || matches!(answer.reason, Reason::Disabled | Reason::PrerequisiteFailed) {
+            return None;
+        }
+        // A rule that ends in an error is known by the step that it was.
+        let serve = rule.map_or(document.default.known(), |rule| Some(&rule.serve))?;
+        let split = match serve {
+            Serve::Split(split) => Some(self.chosen(flag, split, choice)),
+            Serve::Nothing | Serve::Variant(_) => None,
+        };
+        Some(Step::Serve { default: rule.is_none(), split })
+    }
+
+    fn chosen(&self, flag: &Compiled, split: &Split, choice: Choice) -> Chosen {
+        let mut from = 0;
+        let shares = split.shares.iter().map(|share| {
+            let to = from + share.weight;
+            let share = Share { variant: share.variant.clone(), from, to };
+            from = to;
+            share
+        });
+        let earlier = self.asked.assignments.filter(|_| split.sticky).and_then(|all| all.variant(&flag.key));
+        Chosen {
+            shares: shares.collect(),
+            by: split.spread.by.clone(),
+            hash: split.spread.hash.name(),
+            salt: split.spread.salt.clone().unwrap_or_else(|| flag.key.to_string()),
+            bucket: choice.bucket,
+            sticky: split.sticky,
+            earlier: earlier.map(cut),
+            assigned: choice.assigned,
+        }
+    }
+}
+
+/// What was heard about how a split chose.
+#[derive(Default)]
+struct Choice {
+    bucket: Option<Bucketed>,
+    assigned: bool,
+}
+
+/// Whether an event is a test, or goes before one.
+fn is_of_a_test(event: &Event<'_>) -> bool {
+    matches!(event, Event::Tested { .. } | Event::Segment { .. } | Event::Bucketed { by: Divider::Gate, .. })
+}
+
+/// A part of a condition, and where it stands.
+struct Part<'c> {
+    path: String,
+    condition: &'c Condition,
+}
+
+impl<'c> Part<'c> {
+    fn all_of(condition: &'c Condition, path: &str) -> Vec<Self> {
+        let part = |(way, condition)| Self { path: format!("{path}{way}"), condition };
+        condition.parts().into_iter().map(part).collect()
+    }
+}
+
+/// All parts of the rules that are tried, in the order in which they are.
+fn parts_of_rules(flag: &Compiled) -> Vec<Part<'_>> {
+    tried(flag).flat_map(|(place, rule)| Part::all_of(&rule.when, &format!("rules[{place}].when"))).collect()
+}
+
+/// The rules that are tried, with their places in the document.
+fn tried(flag: &Compiled) -> impl Iterator<Item = (usize, &Rule)> {
+    let places = flag.body.as_ref().map_or([].as_slice(), |body| &body.rules);
+    let rule = |place: usize| flag.document.known()?.rules.get(place)?.known();
+    places.iter().filter_map(move |compiled| {
+        let place = compiled.place.index();
+        Some((place, rule(place)?))
+    })
+}
+
+/// The rules that were tried, each with its tests, before them those that never hold.
+fn rules(flag: &Compiled, answer: Answer, tests: Vec<Tested>) -> Vec<Step> {
+    let by_target = answer.reason == Reason::TargetingMatch && answer.rule.is_none();
+    if by_target || matches!(answer.reason, Reason::Disabled | Reason::PrerequisiteFailed) {
+        return Vec::new();
+    }
+    let mut steps = lost_rules(flag);
+    let mut tests = tests.into_iter().peekable();
+    for (place, rule) in tried(flag) {
+        let start = format!("rules[{place}].");
+        let own = std::iter::from_fn(|| tests.next_if(|test| test.path.starts_with(&start)));
+        let tests = own.collect();
+        let holds = answer.rule.is_some_and(|answering| answering.index() == place);
+        steps.push(Step::Rule { id: rule.id.clone(), place, priority: rule.priority, holds, tests });
+        if holds {
+            break;
+        }
+    }
+    steps
+}
+
+fn gated(gate: &Gate, salt: &str, bucket: Option<Bucketed>) -> What {
+    What::Bucket {
+        from: gate.from,
+        to: gate.to,
+        hash: gate.spread.hash.name(),
+        salt: gate.spread.salt.clone().unwrap_or_else(|| salt.to_owned()),
+        by: gate.spread.by.clone(),
+        bucket,
+    }
+}
+
+/// Rules that were not tried, and never will be.
+fn lost_rules(flag: &Compiled) -> Vec<Step> {
+    let tried: Vec<_> = tried(flag).map(|(place, _)| place).collect();
+    let rules = flag.document.known().filter(|_| flag.body.is_ok()).map_or(0, |flag| flag.rules.len());
+    let why = |place: usize| {
+        let start = format!("rules[{place}]");
+        let about = |path: &str| {
+            path.strip_prefix(&start).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+        };
+        let problem = flag.problems.iter().find(|problem| about(&problem.path));
+        problem.map(Violation::to_string).unwrap_or_default()
+    };
+    let lost = (0..rules).filter(|place| !tried.contains(place));
+    lost.map(|place| Step::LostRule { place, why: why(place) }).collect()
+}
+
+/// The rules behind the one that held.
+fn untried_rules(flag: &Compiled, answer: Answer) -> Option<Step> {
+    let held = answer.rule?.index();
+    let behind = tried(flag).skip_while(|(place, _)| *place != held).skip(1);
+    let untried =
+        |(place, rule): (usize, &Rule)| Untried { id: rule.id.clone(), place, priority: rule.priority };
+    let mut rules: Vec<_> = behind.map(untried).collect();
+    rules.sort_unstable_by_key(|rule| rule.place);
+    (!rules.is_empty()).then_some(Step::Untried { rules })
+}
+
+fn explanation(flag: &Compiled, answer: Answer, steps: Vec<Step>) -> Explanation {
+    let resolution = Resolution::new(flag, answer, 0);
+    let error = resolution.error();
+    Explanation {
+        flag: flag.key.to_string(),
+        value: resolution.value().cloned(),
+        variant: resolution.variant().map(str::to_owned),
+        reason: resolution.reason().as_str(),
+        error: error.map(|error| error.code.as_str()),
+        error_details: error.map(|error| error.details.to_owned()),
+        rule: resolution.rule().map(str::to_owned),
+        steps,
+    }
+}
+
+/// The name of an attribute that is spelled like this path, or like its first part, but for case and for what
+/// joins words.
+fn almost(context: &Context, path: &str) -> Option<String> {
+    fn plain(name: &str) -> impl Iterator<Item = char> {
+        name.chars().filter(|point| !matches!(point, '_' | '-' | ' ')).flat_map(char::to_lowercase)
+    }
+    let like = |wanted: &str, name: &str| name != wanted && plain(name).eq(plain(wanted));
+    let first = path.split('.').next().unwrap_or(path);
+    let is_there = |name: &str| context.attributes().any(|(other, _)| other == name);
+    let found = context
+        .attributes()
+        .map(|(name, _)| name)
+        .find(|name| like(path, name) || (first != path && like(first, name)))?;
+    (!is_there(path)).then(|| cut(found))
+}
+
+/// Whether a comparison that counts case would have come out the other way if it did not.
+fn differs_in_case(operator: Operator, seen: &Value, values: &[Value]) -> bool {
+    let same: fn(&str, &str) -> bool = match operator {
+        Operator::Equals | Operator::NotEquals | Operator::In | Operator::NotIn => {
+            |text, other| text == other
+        }
+        Operator::Contains => |text, part| text.contains(part),
+        Operator::StartsWith => |text, part| text.starts_with(part),
+        Operator::EndsWith => |text, part| text.ends_with(part),
+        _ => return false,
+    };
+    let elements = match seen {
+        Value::Array(elements) => elements.as_slice(),
+        one => std::slice::from_ref(one),
+    };
+    let any_same = |form: fn(&str) -> String| {
+        let in_form = |all: &[Value]| all.iter().filter_map(Value::as_str).map(form).collect::<Vec<_>>();
+        let (elements, values) = (in_form(elements), in_form(values));
+        elements.iter().any(|element| values.iter().any(|value| same(element, value)))
+    };
+    !any_same(str::to_owned) && any_same(|text| text.chars().map(fold).collect())
+}
