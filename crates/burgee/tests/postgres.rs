@@ -26,6 +26,16 @@ async fn it_founds_serves_restarts_and_verifies_on_postgresql() -> Result<()> {
     let list = format!("{}/api/v1/segments/beta/included", burgee.url);
     let upload = burgee.http.put(list).bearer_auth(&token).body(keys.clone()).send().await?;
     assert_eq!(upload.status(), 200);
+    let admin = burgee.admin().await?;
+    let preview = json!({ "key": "preview", "copy_from": "development" });
+    burgee.post("/api/v1/environments", Some(&admin), &preview).await?;
+    let enable = json!({ "action": "enable", "keys": ["switch"] });
+    burgee.post("/api/v1/flags/bulk?environment=preview", Some(&token), &enable).await?;
+    let here = burgee.get("/api/v1/flags/switch?environment=preview", &token).await?;
+    assert_eq!((&here["enabled"], &here["default"]), (&json!(true), &json!({ "variant": "on" })));
+    let (status, _) =
+        burgee.ask("DELETE", "/api/v1/environments/preview?force=true", Some(&admin), None).await?;
+    assert_eq!(status, 204);
     let key = burgee.banner.server_key.clone();
     burgee.kill()?;
 
@@ -37,7 +47,7 @@ async fn it_founds_serves_restarts_and_verifies_on_postgresql() -> Result<()> {
     let list = format!("{}/api/v1/segments/beta/included", again.url);
     assert!(again.http.get(list).bearer_auth(&token).send().await?.text().await? == keys);
     let log = again.get("/api/v1/audit?flag=switch", &token).await?;
-    assert_eq!(log.as_array().map(Vec::len), Some(4));
+    assert_eq!(log.as_array().map(Vec::len), Some(5));
     let verified = start.command().args(["audit", "verify"]).output()?;
     assert!(verified.status.success(), "{}", String::from_utf8_lossy(&verified.stdout));
     assert!(!folder.path().join("burgee.db").exists(), "nothing is kept in a file");

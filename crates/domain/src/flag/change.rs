@@ -92,13 +92,13 @@ impl Control {
             let before = everywhere.clone().here(writer.environment().id).ok_or(Error::NO_FLAG)?;
             request.check(&before.etag())?;
             let now = self.clock.now();
-            let Checked { here: after, dependencies } =
-                self.try_edit(&before, writer.environment(), now, &apply).await?;
+            let Checked { here: after, reads } =
+                self.try_edit(&before, &everywhere.configs, writer.environment(), now, &apply).await?;
             if after == before {
                 return Ok(before);
             }
             let mut change = edit(&before, &after, writer, action, request, now);
-            change.reads.extend(dependencies.map(|version| ReadVersion::Dependencies { version }));
+            change.reads.extend(reads);
             if before.flag != after.flag {
                 self.guard_definition(writer, &everywhere, &before, &after, &mut change).await?;
             }
@@ -111,21 +111,23 @@ impl Control {
         }
     }
 
-    /// What an edit makes of a flag in an environment, if it may be so there.
+    /// What an edit makes of a flag in an environment, if it may be so there. `configs` are those that the edit may
+    /// look at.
     pub(super) async fn try_edit(
         &self,
         before: &FlagHere,
+        configs: &[Config],
         environment: &Environment,
         now: Timestamp,
         apply: impl Fn(&mut Draft<'_>, &mut Violations) -> Result<()> + Sync,
     ) -> Result<Checked> {
         let new_id = || self.ids.id(now);
-        let mut draft = Draft::new(before.clone(), &new_id);
+        let mut draft = Draft::new(before.clone(), configs, &new_id);
         let mut violations = Violations::default();
         apply(&mut draft, &mut violations)?;
         let after = draft.here();
         if violations.is_empty() && means_the_same(before, &after) {
-            return Ok(Checked { here: after, dependencies: None });
+            return Ok(Checked { here: after, reads: draft.reads });
         }
         self.check_draft(draft, violations, environment).await
     }

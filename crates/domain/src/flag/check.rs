@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use engine::json::{Violation, Violations};
-use engine::model::{self, Read, Revision, Serve, Snapshot, Variant};
+use engine::model::{self, Read, Serve, Snapshot, Variant};
 use tokio::task::spawn_blocking;
 
 use super::input::{Draft, sample};
@@ -13,13 +13,14 @@ use crate::control::Control;
 use crate::environment::Environment;
 use crate::error::{Error, Result};
 use crate::input::all_faults;
+use crate::log::ReadVersion;
 
 /// What a flag was checked against.
 pub(super) struct Checked {
     /// The flag, which may be so.
     pub here: FlagHere,
-    /// The version of what refers to what, if that was looked at.
-    pub dependencies: Option<Revision>,
+    /// The versions of what was looked at besides the flag.
+    pub reads: Vec<ReadVersion>,
 }
 
 impl Control {
@@ -37,7 +38,7 @@ impl Control {
             add_missing_variants(&mut written);
         }
         let key = here.flag.key.to_string();
-        let (dependencies, meaning) = if references(&here.config).is_empty() {
+        let (version, meaning) = if references(&here.config).is_empty() {
             (None, check(Snapshot::empty("", 0, "", ""), &key, written))
         } else {
             // Before everything that it is the version of.
@@ -49,7 +50,9 @@ impl Control {
         let meaning = meaning.into_iter().map(|violation| draft.of_document(violation)).collect();
         let violations = all_faults(shape, meaning, &draft.short_forms, &draft.unread);
         if violations.is_empty() {
-            Ok(Checked { here, dependencies })
+            let mut reads = draft.reads;
+            reads.extend(version.map(|version| ReadVersion::Dependencies { version }));
+            Ok(Checked { here, reads })
         } else {
             Err(Error::Invalid(violations))
         }

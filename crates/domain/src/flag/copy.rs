@@ -1,5 +1,7 @@
 //! Making a flag in one environment what it is in another.
 
+use std::sync::{Mutex, PoisonError};
+
 use engine::json::{At, Violations};
 use serde::Serialize;
 use serde_json::Value;
@@ -11,6 +13,7 @@ use crate::control::{Control, Request};
 use crate::difference::{MemberChange, differences};
 use crate::environment::{Environment, read_place};
 use crate::error::{Error, Result};
+use crate::log::ReadVersion;
 
 /// What a copy did, or would do.
 #[derive(Debug, Serialize)]
@@ -45,20 +48,24 @@ impl Control {
     ) -> Result<CopiedFlag> {
         let copy = Copy::read(document, &self.all_environments().await?)?;
         let writer = caller.writer(copy.to.clone())?;
-        let everywhere = self.load_flag(key).await?;
-        let source = everywhere.clone().here(copy.from.id).ok_or(Error::NO_FLAG)?.config;
-        let before = everywhere.here(copy.to.id).ok_or(Error::NO_FLAG)?;
+        // What was there is known for certain only when it is replaced.
+        let replaced = Mutex::new(None);
         let apply = |draft: &mut Draft<'_>, _: &mut Violations| {
-            draft.config = copy.applied(&source, &draft.config);
+            let before = copy.apply(draft)?;
+            *replaced.lock().unwrap_or_else(PoisonError::into_inner) = Some(before);
             Ok(())
         };
         let flag = if dry_run {
+            let everywhere = self.load_flag(key).await?;
+            let before = everywhere.clone().here(copy.to.id).ok_or(Error::NO_FLAG)?;
             request.check(&before.etag())?;
-            self.try_edit(&before, &copy.to, self.clock.now(), apply).await?.here
+            self.try_edit(&before, &everywhere.configs, &copy.to, self.clock.now(), apply).await?.here
         } else {
             self.change_flag(&writer, key, "copy_flag", request, apply).await?
         };
-        let changes = differences(&config_for_log(&before.config), &config_for_log(&flag.config));
+        let replaced = replaced.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let before = replaced.unwrap_or_else(|| flag.config.clone());
+        let changes = differences(&config_for_log(&before), &config_for_log(&flag.config));
         Ok(CopiedFlag { dry_run, changes, flag })
     }
 }
@@ -84,13 +91,20 @@ impl Copy {
         violations.into_result(copy).map_err(Error::Invalid)
     }
 
-    fn applied(&self, source: &Config, target: &Config) -> Config {
-        Config {
+    /// Gives the config that it replaced.
+    fn apply(&self, draft: &mut Draft<'_>) -> Result<Config> {
+        let source = draft.configs.iter().find(|config| config.environment_id == self.from.id);
+        let source = source.ok_or(Error::NO_FLAG)?;
+        let target = draft.config.clone();
+        draft.config = Config {
             environment_id: target.environment_id,
             enabled: if self.include_enabled { source.enabled } else { target.enabled },
             version: target.version,
             updated_at: target.updated_at,
             ..source.clone()
-        }
+        };
+        let (flag_id, environment_id, version) = (source.flag_id, source.environment_id, source.version);
+        draft.reads.push(ReadVersion::Config { flag_id, environment_id, version });
+        Ok(target)
     }
 }

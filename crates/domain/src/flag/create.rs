@@ -119,7 +119,7 @@ impl Seed<'_> {
             version: 0,
             updated_at: self.now,
         };
-        Draft::new(FlagHere { flag, config }, self.new_id)
+        Draft::new(FlagHere { flag, config }, &[], self.new_id)
     }
 }
 

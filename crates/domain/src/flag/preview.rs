@@ -21,7 +21,7 @@ impl Control {
         let before = self.load_flag(key).await?.here(environment.id).ok_or(Error::NO_FLAG)?;
         let now = self.clock.now();
         let Checked { here: after, .. } =
-            self.try_edit(&before, environment, now, taking_over(document)).await?;
+            self.try_edit(&before, &[], environment, now, taking_over(document)).await?;
         self.refuse_if_left_out(environment, &before, &after).await?;
         Ok(after)
     }

@@ -113,7 +113,7 @@ fn context() -> impl Strategy<Value = Context> {
     ];
     (key, btree_map(select(vec!["plan", "Plan", "user"]), other, 0..3)).prop_map(|(key, others)| {
         let others = others.into_iter().map(|(name, value)| (name.to_owned(), value));
-        Context::new(others.chain([("targetingKey".to_owned(), key)]).collect::<Map<_, _>>())
+        Context::new(others.chain([("targetingKey".to_owned(), key)]).collect::<serde_json::Map<_, _>>())
     })
 }
 

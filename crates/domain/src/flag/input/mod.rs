@@ -13,6 +13,7 @@ use serde_json::Value;
 use super::{Config, Flag, FlagHere};
 use crate::condition::{ShortForms, check_numbers};
 use crate::id::Id;
+use crate::log::ReadVersion;
 
 pub(super) use definition::{read_key, read_new_kind, read_variant, sample};
 
@@ -25,6 +26,10 @@ const READ_ONLY: [&str; 5] = ["id", "version", "flag_version", "created_at", "up
 pub(super) struct Draft<'a> {
     pub flag: Flag,
     pub config: Config,
+    /// The flag's configs in all environments, as far as an edit may look at them.
+    pub configs: &'a [Config],
+    /// The versions of those that it did look at.
+    pub reads: Vec<ReadVersion>,
     /// Names rules that come without an id.
     pub new_id: &'a (dyn Fn() -> Id + Sync),
     /// Where the document used them.
@@ -38,10 +43,11 @@ pub(super) struct Draft<'a> {
 }
 
 impl<'a> Draft<'a> {
-    pub(super) fn new(here: FlagHere, new_id: &'a (dyn Fn() -> Id + Sync)) -> Self {
+    pub(super) fn new(here: FlagHere, configs: &'a [Config], new_id: &'a (dyn Fn() -> Id + Sync)) -> Self {
         let FlagHere { flag, config } = here;
-        let (short_forms, unread) = (ShortForms::default(), Vec::new());
-        Self { flag, config, new_id, short_forms, unread, prefix: None, variants_unread: false }
+        let (short_forms, reads, unread) = (ShortForms::default(), Vec::new(), Vec::new());
+        let (prefix, variants_unread) = (None, false);
+        Self { flag, config, configs, reads, new_id, short_forms, unread, prefix, variants_unread }
     }
 
     /// Takes over the members that a document about an existing flag names, and keeps the others.
