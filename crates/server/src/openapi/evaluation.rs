@@ -1,7 +1,5 @@
 //! The shapes of bodies about understanding answers, for the API's document. See [`super::schema`].
 #![expect(dead_code, reason = "these types describe; `domain` and `engine` read and write")]
-#![expect(clippy::struct_field_names, reason = "the names are those of the documents")]
-
 use std::collections::BTreeMap;
 
 use serde_json::Value;
