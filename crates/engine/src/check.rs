@@ -14,7 +14,9 @@ use crate::model::{Condition, Flag, MOST_NAME, Operands, Operator, Read, Snapsho
 use crate::pattern::Pattern;
 use crate::surroundings::{Given, KnownSegment, Mention, Paths, Segments, Surroundings};
 
-/// No config and no segment tests more than this, segments gone into each time they are named.
+/// No config and no segment tests more than this, segments gone into each time they are named; a pattern counts
+/// as its instructions, a text or range to look for as one. A question over the longest context then ends within
+/// seconds at the very worst, and within microseconds as people write conditions.
 const MOST_WEIGHT: u64 = 10_000;
 /// No segment compares more attributes than this.
 const MOST_LEAVES: usize = 1_000;
@@ -33,12 +35,11 @@ pub fn check_flag(snapshot: &Snapshot, key: &str) -> Result<(), Vec<Violation>> 
         let mut own = Violations::default();
         check_names(flag, &mut own);
         check_prerequisites(snapshot, flag, &mut own);
-        let mut weight = 0_u64;
         for (index, rule) in flag.rules.iter().enumerate() {
             let Read::Known(rule) = rule else { continue };
             check_patterns(&rule.when, format_args!("rules[{index}].when"), &mut own);
-            weight = weight.saturating_add(state.weight(&rule.when));
         }
+        let weight = compiled.body.as_ref().map_or(0, |body| body.steps.weight());
         check_weight(weight, "rules", &mut own);
         violations.extend(own.into_result(Some(())).err().unwrap_or_default());
     }
@@ -66,7 +67,7 @@ pub fn check_segment(snapshot: &Snapshot, key: &str) -> Result<(), Vec<Violation
         if leaves > MOST_LEAVES {
             own.add("when", format_args!("compares {leaves} attributes; at most {MOST_LEAVES} are allowed"));
         }
-        check_weight(state.weight(when), "when", &mut own);
+        check_weight(segment.weight(), "when", &mut own);
         violations.extend(own.into_result(Some(())).err().unwrap_or_default());
     }
     if violations.is_empty() {
@@ -109,19 +110,6 @@ impl<'a> State<'a> {
         let given = Given { lists: &self.snapshot.lists, key_lists: None, paths: &paths };
         let surroundings = Surroundings { given, segments: &self.segments, flags: &|_| None };
         compile_flags(keys.into_iter(), |key| self.snapshot.flags.get(key), |_| None, surroundings)
-    }
-
-    /// How much a condition tests, segments gone into.
-    fn weight(&self, condition: &Condition) -> u64 {
-        let mut weight = 0_u64;
-        condition.each_part(&mut |part| {
-            let own = match part {
-                Condition::Segment(key) => self.segments.get(key).map_or(1, KnownSegment::weight),
-                _ => 1,
-            };
-            weight = weight.saturating_add(own);
-        });
-        weight
     }
 
     /// What is wrong with flags and segments that depend on this one.
@@ -171,8 +159,9 @@ fn violation(path: &str, message: &str) -> Violation {
 
 fn check_weight(weight: u64, path: &str, violations: &mut Violations) {
     if weight > MOST_WEIGHT {
-        let message =
-            format_args!("test {weight} conditions, segments gone into; at most {MOST_WEIGHT} are allowed");
+        let message = format_args!(
+            "weigh {weight}: each comparison, text and range to look for counts as one and a pattern as its instructions, segments gone into; at most {MOST_WEIGHT} are allowed"
+        );
         violations.add(path, message);
     }
 }

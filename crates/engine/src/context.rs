@@ -36,7 +36,10 @@ impl Context {
     /// A context of these attributes. Those whose names begin with `$` are reserved and dropped.
     pub fn new(attributes: Map<String, Value>) -> Self {
         let kept = attributes.into_iter().filter(|(name, _)| !name.starts_with(RESERVED));
-        let attributes = kept.map(|(name, value)| Named { start: start(&name), name, value }).collect();
+        let mut attributes: Vec<_> =
+            kept.map(|(name, value)| Named { start: start(&name), name, value }).collect();
+        // A map keeps this order already, unless whoever builds the program told the library otherwise.
+        attributes.sort_unstable_by(|one, other| one.name.cmp(&other.name));
         let mut context = Self { attributes, targeting_key: None };
         context.targeting_key = context
             .find(start(TARGETING_KEY), TARGETING_KEY)

@@ -4,11 +4,15 @@
 #[rustfmt::skip]
 mod table;
 
+use std::cell::Cell;
+
 /// From this code point on, itself included, each folds to itself.
 pub(crate) const UNFOLDED_FROM: char = '\u{1E922}';
 
 /// Bytes of a folded text that need no heap.
 const ROOM: usize = 256;
+/// A thread keeps no more room than this; no text of a context that came over the network is longer.
+const MOST_KEPT: usize = 1 << 18;
 
 /// A code point without its case: the first code point of its lower case, by no locale and no context.
 #[inline]
@@ -29,7 +33,12 @@ fn fold_by_table(point: char) -> char {
     }
 }
 
-/// Room in which a text is folded: on the stack for up to 256 bytes, on the heap beyond.
+thread_local! {
+    /// The last room for a long text, kept for the next: a question allocates nothing.
+    static SPARE: Cell<String> = const { Cell::new(String::new()) };
+}
+
+/// Room in which a text is folded: on the stack for up to 256 bytes, beyond in what the thread keeps for it.
 pub(crate) struct Folded {
     room: [u8; ROOM],
     heap: String,
@@ -55,9 +64,21 @@ impl Folded {
         if let Some(Ok(folded)) = folded {
             return folded;
         }
+        if heap.capacity() == 0 {
+            *heap = SPARE.try_with(Cell::take).unwrap_or_default();
+        }
         heap.clear();
         heap.extend(text.chars().map(fold));
         heap
+    }
+}
+
+impl Drop for Folded {
+    fn drop(&mut self) {
+        if (1..=MOST_KEPT).contains(&self.heap.capacity()) {
+            // A thread that is ending keeps nothing.
+            let _ = SPARE.try_with(|spare| spare.set(std::mem::take(&mut self.heap)));
+        }
     }
 }
 

@@ -1,4 +1,4 @@
-//! A large list of targeting keys, held as fingerprints: 16 bytes for each key, whatever its length.
+//! A large list of targeting keys, held as fingerprints: 23 bytes for each key, whatever its length.
 
 use std::collections::BTreeMap;
 use std::hash::Hasher;

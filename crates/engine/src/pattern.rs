@@ -61,6 +61,11 @@ impl Pattern {
         Ok(())
     }
 
+    /// How much there is of it, in [instructions](node::Node::instructions).
+    pub(crate) fn instructions(&self) -> u64 {
+        self.instructions
+    }
+
     /// Whether it is found anywhere in a text, given as it came: where case is ignored, the text is folded here.
     /// The time is at most proportional to the text's length times the pattern's instructions.
     pub(crate) fn is_in(&self, text: &str) -> bool {

@@ -174,9 +174,16 @@ impl Test {
         }
     }
 
-    /// How much there is to test, segments gone into.
+    /// How much there is to test, segments gone into: what grows with the text that is looked at counts as often
+    /// as it looks.
     pub(crate) fn weight(&self) -> u64 {
         match self {
+            Self::Compare(_, Comparison::Text { parts, .. }) => parts.len().max(1) as u64,
+            Self::Compare(_, Comparison::Matches(patterns)) => {
+                patterns.iter().map(Pattern::instructions).fold(1, u64::saturating_add)
+            }
+            Self::Compare(_, Comparison::Version(ranges)) => ranges.len().max(1) as u64,
+            Self::Compare(_, Comparison::Network(networks)) => networks.len().max(1) as u64,
             Self::Compare(..) | Self::Gate(_) => 1,
             Self::Segment(segment) => segment.weight(),
         }

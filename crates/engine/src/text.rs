@@ -72,7 +72,12 @@ pub(crate) fn starts_with_any(text: &str, parts: &[Needle], ignore_case: bool) -
     }
     let mut likely = parts.iter().filter(|part| part.may_begin(begins));
     likely.any(|part| {
-        text.len() >= part.text.len() && (part.text.len() <= 8 || starts_with(text, &part.text, ignore_case))
+        match part.text.len() {
+            // As many bytes were compared, and are there: fewer would have been filled up with zeros.
+            length @ 0..=8 => text.len() >= length,
+            // A longer one may be made of fewer bytes than it folds to.
+            _ => starts_with(text, &part.text, ignore_case),
+        }
     })
 }
 
@@ -225,10 +230,23 @@ mod tests {
     /// Texts and parts around eight bytes, where another way is taken.
     #[test]
     fn parts_are_found_in_front_whatever_their_length() {
-        let texts =
-            ["", "a", "ADMIN", "Admin-1", "admin-12", "ADMIN-123", "Ädmin-12", "admi\u{212A}", "İstanbul-x"];
+        let texts = [
+            "",
+            "a",
+            "12345678Ⱥ",
+            "1234567Ⱥx",
+            "ȾADMIN",
+            "ADMIN",
+            "Admin-1",
+            "admin-12",
+            "ADMIN-123",
+            "Ädmin-12",
+            "admi\u{212A}",
+            "İstanbul-x",
+        ];
         for text in texts {
-            for part in texts.iter().flat_map(|text| text.char_indices().map(|(end, _)| &text[..end])) {
+            let ends = |text: &'static str| text.char_indices().map(|(end, _)| end).chain([text.len()]);
+            for part in texts.into_iter().flat_map(|text| ends(text).map(|end| &text[..end])) {
                 for ignore_case in [false, true] {
                     let fold = |text: &str| -> String {
                         if ignore_case { text.chars().map(fold).collect() } else { text.to_owned() }

@@ -3,6 +3,7 @@
 //! Counts multiply steps too, but a step takes 8 bytes, and a class stands once however often it is repeated. A walk
 //! takes time in proportion to steps times code points, and room for each step once.
 
+use std::cell::Cell;
 use std::cmp::Ordering;
 use std::num::TryFromIntError;
 
@@ -72,7 +73,7 @@ impl Steps {
         loop {
             let after = points.next();
             // It may begin at every place.
-            walk.ahead.push(0);
+            walk.room.ahead.push(0);
             if walk.settle(before, after) {
                 return true;
             }
@@ -83,49 +84,73 @@ impl Steps {
     }
 }
 
+thread_local! {
+    /// The room of the last walk, kept for the next: a question allocates nothing.
+    static SPARE: Cell<Room> = const { Cell::new(Room::new()) };
+}
+
 /// Where a walk through the steps stands.
 struct Walk<'a> {
     pattern: &'a Steps,
+    room: Room,
+    place: usize,
+}
+
+/// What a walk remembers.
+#[derive(Default)]
+struct Room {
     /// Steps to be entered at this place.
     ahead: Vec<usize>,
     /// Steps that wait here for a code point.
     waiting: Vec<usize>,
     /// The place, counted from 1, at which each step was last entered.
-    entered: Box<[usize]>,
-    place: usize,
+    entered: Vec<usize>,
     /// Whether the code point at this place is in a class, where that is known.
-    members: Box<[Option<bool>]>,
+    members: Vec<Option<bool>>,
+}
+
+impl Room {
+    const fn new() -> Self {
+        Self { ahead: Vec::new(), waiting: Vec::new(), entered: Vec::new(), members: Vec::new() }
+    }
+}
+
+impl Drop for Walk<'_> {
+    fn drop(&mut self) {
+        // A thread that is ending keeps nothing.
+        let _ = SPARE.try_with(|spare| spare.set(std::mem::take(&mut self.room)));
+    }
 }
 
 impl<'a> Walk<'a> {
     fn new(pattern: &'a Steps) -> Self {
-        Self {
-            pattern,
-            ahead: Vec::new(),
-            waiting: Vec::new(),
-            entered: vec![0; pattern.steps.len()].into(),
-            place: 0,
-            members: vec![None; pattern.classes.len()].into(),
-        }
+        let mut room = SPARE.try_with(Cell::take).unwrap_or_default();
+        room.ahead.clear();
+        room.entered.clear();
+        room.entered.resize(pattern.steps.len(), 0);
+        room.members.clear();
+        room.members.resize(pattern.classes.len(), None);
+        Self { pattern, room, place: 0 }
     }
 
     /// Enters all steps that can be reached at the next place, each once. Whether one of them is the last.
     fn settle(&mut self, before: Option<char>, after: Option<char>) -> bool {
         self.place += 1;
-        self.waiting.clear();
-        while let Some(at) = self.ahead.pop() {
-            let (Some(step), Some(entered)) = (self.pattern.steps.get(at), self.entered.get_mut(at)) else {
+        let Room { ahead, waiting, entered, .. } = &mut self.room;
+        waiting.clear();
+        while let Some(at) = ahead.pop() {
+            let (Some(step), Some(entered)) = (self.pattern.steps.get(at), entered.get_mut(at)) else {
                 continue;
             };
             if std::mem::replace(entered, self.place) == self.place {
                 continue;
             }
             match *step {
-                Step::Point(_) | Step::Class(_) => self.waiting.push(at),
+                Step::Point(_) | Step::Class(_) => waiting.push(at),
                 Step::Look(look) if !look.holds(before, after) => {}
-                Step::Look(_) => self.ahead.push(at + 1),
-                Step::Jump(way) => self.ahead.push(at.wrapping_add_signed(isize::from(way))),
-                Step::Fork(way) => self.ahead.extend([at + 1, at.wrapping_add_signed(isize::from(way))]),
+                Step::Look(_) => ahead.push(at + 1),
+                Step::Jump(way) => ahead.push(at.wrapping_add_signed(isize::from(way))),
+                Step::Fork(way) => ahead.extend([at + 1, at.wrapping_add_signed(isize::from(way))]),
                 Step::Found => return true,
             }
         }
@@ -134,7 +159,8 @@ impl<'a> Walk<'a> {
 
     /// Takes a code point with every step that waits for it.
     fn take(&mut self, point: char) {
-        let Self { pattern, ahead, waiting, members, .. } = self;
+        let pattern = self.pattern;
+        let Room { ahead, waiting, members, .. } = &mut self.room;
         members.fill(None);
         let mut takes = |at: &usize| match pattern.steps.get(*at) {
             Some(Step::Point(own)) => *own == point,
