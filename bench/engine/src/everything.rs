@@ -54,6 +54,11 @@ fn conditions() -> Vec<(&'static str, Value)> {
             "matches-folded",
             json!({"attribute": "plan", "operator": "matches", "values": ["(str|gr)a.{1,3}e"], "ignore_case": true}),
         ),
+        // Patterns that are walked step by step: see `crates/engine/src/pattern/steps.rs`.
+        (
+            "matches-walked",
+            json!({"attribute": "plan", "operator": "matches", "values": ["\\Bro", "^.{1,100}$"]}),
+        ),
         ("gt", json!({"attribute": "age", "operator": "gt", "values": [18]})),
         ("gte", json!({"attribute": "age", "operator": "gte", "values": [18.5]})),
         ("lt", json!({"attribute": "age", "operator": "lt", "values": [65]})),

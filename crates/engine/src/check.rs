@@ -12,7 +12,7 @@ use crate::json::{Violation, Violations};
 use crate::link::{compile_flags, compile_segments};
 use crate::model::{Condition, Flag, MOST_NAME, Operands, Operator, Read, Snapshot, is_key};
 use crate::pattern::Pattern;
-use crate::surroundings::{Given, KnownSegment, Mention, Paths, Segments, Surroundings};
+use crate::surroundings::{Given, Mention, Paths, Segments, Surroundings};
 
 /// No config and no segment tests more than this, segments gone into each time they are named; a pattern counts
 /// as its instructions, a text or range to look for as one. A question over the longest context then ends within

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize, Serializer};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
-use crate::json::append_json;
+use crate::json::{append_json, without_lone_surrogates};
 
 /// The media type of questions and answers, without parameters: providers look for exactly this.
 pub const CONTENT_TYPE: &str = "application/json";
@@ -40,8 +40,17 @@ struct Measured<'a> {
 }
 
 /// The context of a question: the body `{"context": {…}}`. No body, no context and `null` in its place are the
-/// empty context, since providers send all of them. Other members are ignored.
+/// empty context, since providers send all of them. Other members are ignored. A lone surrogate counts as U+FFFD.
 pub fn read_context(body: &[u8]) -> Result<Context, Unreadable> {
+    match read_well_formed(body) {
+        // Looked for only where reading failed: nearly nobody sends any.
+        Err(Unreadable::Invalid(details)) => without_lone_surrogates(body)
+            .map_or(Err(Unreadable::Invalid(details)), |body| read_well_formed(&body)),
+        read => read,
+    }
+}
+
+fn read_well_formed(body: &[u8]) -> Result<Context, Unreadable> {
     if body.iter().all(u8::is_ascii_whitespace) {
         return Ok(Context::default());
     }

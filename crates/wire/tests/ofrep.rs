@@ -41,6 +41,12 @@ fn a_context_is_taken_with_all_it_has() {
 }
 
 #[test]
+fn a_lone_surrogate_is_the_replacement_character() {
+    let context = read_context(br#"{"context":{"a":"x\ud800y","b":"\ud83d\ude00"}}"#).unwrap();
+    assert!(context.attributes().eq([("a", &json!("x\u{FFFD}y")), ("b", &json!("\u{1F600}"))]));
+}
+
+#[test]
 fn what_is_no_context_is_refused_with_a_word() {
     for body in [
         "{",
