@@ -39,7 +39,10 @@ fn puzzle(name: &'static str, flag: &'static str, context: Value, why: &'static 
 }
 
 fn puzzles() -> Vec<Puzzle> {
-    [of_rules_and_flags(), of_values_and_keys(), of_assignments()].into_iter().flatten().collect()
+    [of_rules_and_flags(), of_values_and_keys(), of_what_does_not_count(), of_assignments()]
+        .into_iter()
+        .flatten()
+        .collect()
 }
 
 fn of_rules_and_flags() -> Vec<Puzzle> {
@@ -151,6 +154,59 @@ fn of_values_and_keys() -> Vec<Puzzle> {
             "night-mode",
             json!({"targetingKey": "cem", "tags": ["night"], "email": "cem@example.com"}),
             "Cem wants the night. Why is it off?",
+        ),
+    ]
+}
+
+fn of_what_does_not_count() -> Vec<Puzzle> {
+    vec![
+        puzzle(
+            "inside-of-a-text",
+            "lounge",
+            json!({"targetingKey": "ann", "user": "gold", "$plan": "gold"}),
+            "The plan is given, twice. Why is it not seen?",
+        ),
+        puzzle(
+            "object-as-value",
+            "team-page",
+            json!({"targetingKey": "ann", "company": {"id": 7}, "tags": [["z"], {}]}),
+            "The company is 7, and z is a tag. Why is it off?",
+        ),
+        puzzle(
+            "accents",
+            "menu",
+            json!({"targetingKey": "ann", "place": "Cafe\u{301}"}),
+            "The place is a Café. Why is it off?",
+        ),
+        puzzle(
+            "number-out-of-range",
+            "small-orders",
+            json!({"targetingKey": "ann", "items": "1e999"}),
+            "That is not five, and more than five. Why is it off?",
+        ),
+        puzzle(
+            "lost-segments",
+            "trial",
+            json!({"targetingKey": "ann"}),
+            "Both rules look fine. Why do they not hold?",
+        ),
+        puzzle(
+            "nothing-served",
+            "legacy",
+            json!({"targetingKey": "ann", "country": "FR"}),
+            "The rule holds. Why is there no value?",
+        ),
+        puzzle(
+            "empty-targeting-key",
+            "search",
+            json!({"targetingKey": "", "country": "FR"}),
+            "There is a targeting key. Why is it not looked for?",
+        ),
+        puzzle(
+            "key-is-an-object",
+            "new-invoice",
+            json!({"targetingKey": "ann", "plan": "gold", "company": {"id": {"number": 7}}}),
+            "The company has an id. Why is there no value?",
         ),
     ]
 }

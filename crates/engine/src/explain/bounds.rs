@@ -5,12 +5,15 @@ use serde_json::{Map, Value};
 
 use crate::trace::{Divider, Event, Listener};
 
-/// Once so many tests are told, the rest are only counted.
+/// Once so many tests are told, the rest are only counted, but for the segments that they stand in.
 const MOST_TESTS: usize = 1_000;
 /// No more values of a comparison and elements of an attribute are told.
 pub(super) const MOST_VALUES: usize = 20;
 /// No text that is told is longer, in characters.
 const MOST_CHARACTERS: usize = 200;
+
+/// Stands for what is inside of something.
+const LEFT_OUT: &str = "…";
 
 /// Keeps what an evaluation tells, within bounds.
 #[derive(Default)]
@@ -22,6 +25,8 @@ pub(super) struct Recorder<'r> {
     left_out: usize,
     /// How many segments deep what is heard is not told.
     deaf: usize,
+    /// Whether a segment that is told has come to its end, so that the next test is of the segment itself.
+    ends_segment: bool,
 }
 
 impl<'r> Recorder<'r> {
@@ -32,7 +37,8 @@ impl<'r> Recorder<'r> {
 
 impl<'r> Listener<'r> for Recorder<'r> {
     fn hear(&mut self, event: impl FnOnce() -> Event<'r>) {
-        let is_full = self.tests >= MOST_TESTS;
+        // What a segment tests is told as a part of its own test, which is told even if the others filled all.
+        let is_full = self.tests >= MOST_TESTS && !std::mem::take(&mut self.ends_segment);
         let event = event();
         match &event {
             Event::Tested { .. } if is_full => {
@@ -50,6 +56,7 @@ impl<'r> Listener<'r> for Recorder<'r> {
                 self.deaf -= 1;
                 return;
             }
+            Event::SegmentHolds(_) => self.ends_segment = true,
             Event::Answered(_) if self.left_out > 0 => {
                 self.events.push(Event::LeftOut(std::mem::take(&mut self.left_out)));
             }
@@ -67,7 +74,8 @@ pub(crate) fn cut(text: &str) -> String {
     }
 }
 
-/// A value, cut where it is long. What is inside of what is inside is not told: no operator looks there.
+/// A value, cut where it is long. What an object or a list inside of a list has is not told, only that it has
+/// something: no operator looks there.
 pub(crate) fn cut_value(value: &Value) -> Value {
     match value {
         Value::Array(list) => list.iter().take(MOST_VALUES).map(cut_scalar).collect(),
@@ -78,8 +86,10 @@ pub(crate) fn cut_value(value: &Value) -> Value {
 fn cut_scalar(value: &Value) -> Value {
     match value {
         Value::String(text) => cut(text).into(),
-        Value::Array(_) => Value::Array(Vec::new()),
-        Value::Object(_) => Value::Object(Map::new()),
+        Value::Array(list) if !list.is_empty() => Value::Array(vec![LEFT_OUT.into()]),
+        Value::Object(members) if !members.is_empty() => {
+            Value::Object(Map::from_iter([(LEFT_OUT.to_owned(), LEFT_OUT.into())]))
+        }
         value => value.clone(),
     }
 }

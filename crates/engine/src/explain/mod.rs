@@ -3,6 +3,7 @@
 //! The evaluation itself tells what it tries (`trace.rs`); here the events are put together with the documents
 //! that they are about. What is told is bounded, however large the flag and the context are: see `bounds.rs`.
 
+mod almost;
 mod bounds;
 mod steps;
 mod teller;
@@ -13,7 +14,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 pub(crate) use bounds::{cut, cut_value};
-pub use steps::{Bucketed, Chosen, Note, Share, Step, Tested, Untried, What};
+pub use steps::{Bucketed, Chosen, NoKey, Note, Share, Step, Tested, Untried, What};
 
 use crate::context::Context;
 use crate::evaluate::Asked;

@@ -39,6 +39,9 @@ pub enum Step {
         /// Who is asking.
         #[serde(skip_serializing_if = "Option::is_none")]
         targeting_key: Option<String>,
+        /// What stands in place of a targeting key.
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        no_keys: Vec<NoKey>,
         /// Whether they are listed.
         holds: bool,
     },
@@ -125,7 +128,8 @@ pub enum What {
         list: Option<String>,
         /// Whether case is ignored.
         ignore_case: bool,
-        /// What the context has there, cut likewise; none if it is missing.
+        /// What the context has there, cut likewise, with `…` for all that is in an object or in a list inside
+        /// of a list; none if it is missing.
         actual: Option<Value>,
         /// What is easily overlooked about it.
         #[serde(skip_serializing_if = "Option::is_none")]
@@ -155,6 +159,9 @@ pub enum What {
         /// Who is in the bucket, and which it is; none if there is no key.
         #[serde(flatten)]
         bucket: Option<Bucketed>,
+        /// If there is no key, what stands in its place.
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        no_keys: Vec<NoKey>,
     },
 }
 
@@ -168,6 +175,20 @@ pub enum Note {
     Case,
     /// The attribute is missing, but there is one with almost this name.
     Named(String),
+    /// The attribute is missing, because what stands at this part of its path is no object.
+    NoObject(String),
+    /// It is the targeting key, which is missing, because what stands there is none.
+    NoKey(Value),
+}
+
+/// Something that stands where a key is looked for, and is none: an empty text, a list or an object, or a number
+/// beyond a double's range.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct NoKey {
+    /// Path of the attribute.
+    pub attribute: String,
+    /// What the context has there, cut as in a comparison.
+    pub actual: Value,
 }
 
 /// A key and its bucket.
@@ -191,6 +212,9 @@ pub struct Chosen {
     /// Who is in the bucket, and which it is; none if there is no key, or none was needed.
     #[serde(flatten)]
     pub bucket: Option<Bucketed>,
+    /// If there is no key, what stands in its place.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub no_keys: Vec<NoKey>,
     /// Whether it keeps to earlier assignments.
     pub sticky: bool,
     /// The earlier assignment that a sticky split was given.

@@ -5,14 +5,13 @@ use std::vec::IntoIter;
 
 use serde_json::Value;
 
+use super::almost::{differs_in_case, instead, no_keys};
 use super::bounds::{MOST_VALUES, cut, cut_value};
 use super::{Bucketed, Chosen, Explanation, Note, Share, Step, Tested, Untried, What};
 use crate::compile::Compiled;
-use crate::context::Context;
 use crate::evaluate::{Answer, Asked};
-use crate::fold::fold;
 use crate::json::Violation;
-use crate::model::{Condition, Gate, Leaf, Operands, Operator, Read, Rule, Segment, Serve, Split};
+use crate::model::{Condition, Gate, Leaf, Operands, Read, Rule, Segment, Serve, Split};
 use crate::resolution::{Reason, Resolution};
 use crate::surroundings::Lists;
 use crate::trace::{Divider, Event, Membership};
@@ -51,7 +50,8 @@ impl Teller<'_, '_> {
                 Event::Prerequisite(place) => steps.extend(self.prerequisite(flag, place)),
                 Event::Targets { hit } => {
                     let targeting_key = self.asked.context.targeting_key().map(cut);
-                    steps.push(Step::Targets { targeting_key, holds: hit });
+                    let no_keys = no_keys(self.asked.context, &[]);
+                    steps.push(Step::Targets { targeting_key, no_keys, holds: hit });
                 }
                 Event::LeftOut(number) => left_out = Some(Step::LeftOut { tests: number }),
                 Event::Bucketed { key, place, .. } => choice.bucket = Some(Bucketed { key, bucket: place }),
@@ -101,7 +101,7 @@ impl Teller<'_, '_> {
                     let Some(Part { path, condition }) = parts.get(part) else { continue };
                     let what = match condition {
                         Condition::Leaf(leaf) => Some(self.comparison(leaf, seen, readable)),
-                        Condition::Bucket(gate) => Some(gated(gate, gate_salt, bucket.take())),
+                        Condition::Bucket(gate) => Some(self.gated(gate, gate_salt, bucket.take())),
                         _ => segment.take(),
                     };
                     tests.extend(what.map(|what| Tested { path: path.clone(), holds, what }));
@@ -138,7 +138,7 @@ impl Teller<'_, '_> {
         let told = values.get(..MOST_VALUES).unwrap_or(values);
         let compared = values.get(..MOST_COMPARED).unwrap_or(values);
         let note = match &seen {
-            None | Some(Value::Null) => almost(self.asked.context, &leaf.attribute).map(Note::Named),
+            None | Some(Value::Null) => instead(self.asked.context, &leaf.attribute),
             Some(_) if !readable => Some(Note::Unreadable),
             Some(seen) if !leaf.ignore_case && differs_in_case(leaf.operator, seen, compared) => {
                 Some(Note::Case)
@@ -154,6 +154,19 @@ impl Teller<'_, '_> {
             ignore_case: leaf.ignore_case,
             actual: seen,
             note,
+        }
+    }
+
+    fn gated(&self, gate: &Gate, salt: &str, bucket: Option<Bucketed>) -> What {
+        let by = &gate.spread.by;
+        What::Bucket {
+            from: gate.from,
+            to: gate.to,
+            hash: gate.spread.hash.name(),
+            salt: gate.spread.salt.clone().unwrap_or_else(|| salt.to_owned()),
+            by: by.clone(),
+            no_keys: if bucket.is_none() { no_keys(self.asked.context, by) } else { Vec::new() },
+            bucket,
         }
     }
 
@@ -188,6 +201,11 @@ impl Teller<'_, '_> {
             by: split.spread.by.clone(),
             hash: split.spread.hash.name(),
             salt: split.spread.salt.clone().unwrap_or_else(|| flag.key.to_string()),
+            no_keys: if choice.bucket.is_none() {
+                no_keys(self.asked.context, &split.spread.by)
+            } else {
+                Vec::new()
+            },
             bucket: choice.bucket,
             sticky: split.sticky,
             earlier: earlier.map(cut),
@@ -257,17 +275,6 @@ fn rules(flag: &Compiled, answer: Answer, tests: Vec<Tested>) -> Vec<Step> {
     steps
 }
 
-fn gated(gate: &Gate, salt: &str, bucket: Option<Bucketed>) -> What {
-    What::Bucket {
-        from: gate.from,
-        to: gate.to,
-        hash: gate.spread.hash.name(),
-        salt: gate.spread.salt.clone().unwrap_or_else(|| salt.to_owned()),
-        by: gate.spread.by.clone(),
-        bucket,
-    }
-}
-
 /// Rules that were not tried, and never will be.
 fn lost_rules(flag: &Compiled) -> Vec<Step> {
     let tried: Vec<_> = tried(flag).map(|(place, _)| place).collect();
@@ -308,43 +315,4 @@ fn explanation(flag: &Compiled, answer: Answer, steps: Vec<Step>) -> Explanation
         rule: resolution.rule().map(str::to_owned),
         steps,
     }
-}
-
-/// The name of an attribute that is spelled like this path, or like its first part, but for case and for what
-/// joins words.
-fn almost(context: &Context, path: &str) -> Option<String> {
-    fn plain(name: &str) -> impl Iterator<Item = char> {
-        name.chars().filter(|point| !matches!(point, '_' | '-' | ' ')).flat_map(char::to_lowercase)
-    }
-    let like = |wanted: &str, name: &str| name != wanted && plain(name).eq(plain(wanted));
-    let first = path.split('.').next().unwrap_or(path);
-    let is_there = |name: &str| context.attributes().any(|(other, _)| other == name);
-    let found = context
-        .attributes()
-        .map(|(name, _)| name)
-        .find(|name| like(path, name) || (first != path && like(first, name)))?;
-    (!is_there(path)).then(|| cut(found))
-}
-
-/// Whether a comparison that counts case would have come out the other way if it did not.
-fn differs_in_case(operator: Operator, seen: &Value, values: &[Value]) -> bool {
-    let same: fn(&str, &str) -> bool = match operator {
-        Operator::Equals | Operator::NotEquals | Operator::In | Operator::NotIn => {
-            |text, other| text == other
-        }
-        Operator::Contains => |text, part| text.contains(part),
-        Operator::StartsWith => |text, part| text.starts_with(part),
-        Operator::EndsWith => |text, part| text.ends_with(part),
-        _ => return false,
-    };
-    let elements = match seen {
-        Value::Array(elements) => elements.as_slice(),
-        one => std::slice::from_ref(one),
-    };
-    let any_same = |form: fn(&str) -> String| {
-        let in_form = |all: &[Value]| all.iter().filter_map(Value::as_str).map(form).collect::<Vec<_>>();
-        let (elements, values) = (in_form(elements), in_form(values));
-        elements.iter().any(|element| values.iter().any(|value| same(element, value)))
-    };
-    !any_same(str::to_owned) && any_same(|text| text.chars().map(fold).collect())
 }

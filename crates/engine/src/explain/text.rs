@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Display, Formatter};
 
-use super::words::{borders, either, found, key_of, shown};
+use super::words::{borders, either, found, lack, quoted, shown};
 use super::{Bucketed, Chosen, Explanation, Step, Tested, Untried, What};
 use crate::model::WHOLE;
 
@@ -36,28 +36,40 @@ impl Explanation {
     fn because(&self) -> String {
         match (self.error, self.reason) {
             (Some("TARGETING_KEY_MISSING"), _) => {
-                let by = self.split().map(|split| key_of(&split.by)).unwrap_or_default();
-                format!("{} by a split, and the context has no {by} to split by", self.who_answers())
+                let lack = self.split().map(|split| lack(&split.by, &split.no_keys)).unwrap_or_default();
+                format!("{} by a split, and {lack} to split by", self.who_answers())
             }
             (Some("PARSE_ERROR"), _) => {
                 format!(
-                    "this version of Burgee cannot read it: {}",
+                    "something is wrong with it, or this version of Burgee cannot read it: {}",
                     self.error_details.as_deref().unwrap_or("")
                 )
             }
             (Some(_), _) => self.error_details.clone().unwrap_or_default(),
-            (None, "DISABLED") if self.is_archived() => "it is archived".to_owned(),
-            (None, "DISABLED") => "it is not enabled in this environment".to_owned(),
-            (None, "PREREQUISITE_FAILED") => self.failed_prerequisite(),
+            (None, "DISABLED") if self.is_archived() => format!("it is archived{}", self.no_off_variant()),
+            (None, "DISABLED") => {
+                format!("it is not enabled in this environment{}", self.no_off_variant())
+            }
+            (None, "PREREQUISITE_FAILED") => {
+                format!("{}{}", self.failed_prerequisite(), self.no_off_variant())
+            }
             (None, "TARGETING_MATCH") if self.rule.is_none() => {
                 "the targeting key is listed among its targets".to_owned()
             }
             (None, "STATIC") => "it answers that to everyone".to_owned(),
             (None, _) => match (self.held_rule(), self.split_ending()) {
+                (Some(rule), None) if self.variant.is_none() => {
+                    format!("rule {rule} holds and serves nothing")
+                }
+                (None, None) if self.variant.is_none() => format!("{} with nothing", self.who_answers()),
                 (Some(rule), None) => format!("rule {rule} holds"),
                 (_, ending) => format!("{}{}", self.who_answers(), ending.unwrap_or_default()),
             },
         }
+    }
+
+    fn no_off_variant(&self) -> &'static str {
+        if self.variant.is_none() { ", and it has no off variant" } else { "" }
     }
 
     fn held_rule(&self) -> Option<String> {
@@ -112,7 +124,7 @@ impl Explanation {
                 format!(" by a sticky split, which keeps to {variant}, given before")
             }
             Chosen { bucket: Some(Bucketed { key, bucket }), .. } => {
-                format!(" by a split, in which {key:?} has bucket {bucket}, one of {variant}'s")
+                format!(" by a split, in which {} has bucket {bucket}, one of {variant}'s", quoted(key))
             }
             Chosen { .. } => format!(" by a split that gives everything to {variant}"),
         })
@@ -150,18 +162,19 @@ impl Step {
                 let told = why.iter().filter(|why| why.reason != "DISABLED").flat_map(|why| why.lines());
                 lines.extend(told.map(|line| format!("    {line}")));
             }
-            Self::Targets { targeting_key: None, .. } => {
-                lines.push("The context has no targetingKey, so it is none of its targets.".into());
+            Self::Targets { targeting_key: None, no_keys, .. } => {
+                let lack = lack(&[], no_keys).replacen('t', "T", 1);
+                lines.push(format!("{lack}, so it is none of its targets."));
             }
-            Self::Targets { targeting_key: Some(key), holds } => {
+            Self::Targets { targeting_key: Some(key), holds, .. } => {
                 let listed = if *holds { "is listed" } else { "is not listed" };
-                lines.push(format!("{key:?} {listed} among its targets."));
+                lines.push(format!("{} {listed} among its targets.", quoted(key)));
             }
             Self::LostRule { place, why } => {
                 let nth = place + 1;
                 let why = why.strip_prefix(&format!("rules[{place}]")).unwrap_or(why);
                 let why = why.trim_start_matches([':', '.', ' ']);
-                lines.push(format!("Rule {nth} never holds, because this version cannot read it: {why}."));
+                lines.push(format!("Rule {nth} never holds: {}.", why.trim_end_matches('.')));
             }
             Self::Rule { id, place, priority, holds, tests } => {
                 let name = rule_name(id, *place, *priority);
@@ -281,10 +294,8 @@ impl Chosen {
                 lines.push(format!("{earlier:?} was given before, but has no buckets any more."));
             }
             (_, false, None) if self.shares.iter().all(|share| share.to - share.from < WHOLE) => {
-                let by = key_of(&self.by);
-                lines.push(format!(
-                    "The context has no {by}: an error, for no other rule answers in its place."
-                ));
+                let lack = lack(&self.by, &self.no_keys).replacen('t', "T", 1);
+                lines.push(format!("{lack}: an error, for no other rule answers in its place."));
             }
             _ => {}
         }

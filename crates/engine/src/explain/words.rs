@@ -2,7 +2,8 @@
 
 use serde_json::Value;
 
-use super::{Bucketed, Note, What};
+use super::{Bucketed, NoKey, Note, What};
+use crate::text;
 
 /// No more values of a comparison, and no more characters of one, are shown to people.
 const MOST_SHOWN: usize = 6;
@@ -41,7 +42,7 @@ impl What {
                 Some(actual) => {
                     format!(
                         "it is {}{}",
-                        shown(actual),
+                        shown_actual(actual),
                         remark(operator, actual, values, note.as_ref(), holds)
                     )
                 }
@@ -57,8 +58,8 @@ impl What {
                 let end = if tests.is_empty() { "" } else { ":" };
                 format!("{why}{end}")
             }
-            Self::Bucket { bucket: None, by, .. } => {
-                format!("the context has no {} to find one with", key_of(by))
+            Self::Bucket { bucket: None, by, no_keys, .. } => {
+                format!("{} to find one with", lack(by, no_keys))
             }
             Self::Bucket { bucket: Some(bucket), hash, salt, .. } => found(bucket, hash, salt),
         }
@@ -67,7 +68,14 @@ impl What {
 
 fn missing(attribute: &str, operator: &str, note: Option<&Note>) -> String {
     let but = match note {
+        Some(Note::NoKey(actual)) => {
+            return format!("{}, so it counts as missing", no_key(attribute, actual));
+        }
         Some(Note::Named(name)) => format!("; there is {name}, but a name must be exact"),
+        Some(Note::NoObject(part)) => format!("; there is {part}, but it is no object to look into"),
+        _ if attribute.starts_with('$') => {
+            "; names that begin with $ are reserved, and what a caller sends under them is dropped".to_owned()
+        }
         _ if operator.starts_with("not_") => {
             ", and what is missing satisfies no comparison, not even a negative one".to_owned()
         }
@@ -85,11 +93,14 @@ fn remark(operator: &str, actual: &Value, values: &[Value], note: Option<&Note>,
         }
         Some(Note::Unreadable) => {
             let wanted = readable(operator);
+            if !is_list && is_beyond(operator, actual) {
+                return ", a number beyond a double's range, which counts as missing".to_owned();
+            }
             let which = if is_list { "in which nothing is" } else { "which is not" };
             return format!(", {which} {wanted}, so it counts as missing");
         }
         Some(Note::Case) => return ", which differs in case, and case counts here".to_owned(),
-        Some(Note::Named(_)) | None => {}
+        Some(Note::Named(_) | Note::NoObject(_) | Note::NoKey(_)) | None => {}
     }
     let negative = operator.starts_with("not_");
     if is_list && operator != "exists" {
@@ -111,6 +122,16 @@ fn remark(operator: &str, actual: &Value, values: &[Value], note: Option<&Note>,
         _ => "",
     }
     .to_owned()
+}
+
+/// Whether an operator that reads numbers would read one here, were it not as large.
+fn is_beyond(operator: &str, actual: &Value) -> bool {
+    let reads_spelled = readable(operator).contains("a number");
+    match actual {
+        Value::Number(number) => number.as_f64().is_none_or(f64::is_infinite),
+        Value::String(text) => reads_spelled && text::number(text).is_some_and(f64::is_infinite),
+        _ => false,
+    }
 }
 
 /// What an operator wants of an attribute.
@@ -152,12 +173,33 @@ fn relation(operator: &str, several: bool) -> &str {
 /// Where a key is, and how it came there.
 pub(super) fn found(bucket: &Bucketed, hash: &str, salt: &str) -> String {
     let Bucketed { key, bucket } = bucket;
-    format!("{key:?} is in bucket {bucket} ({hash} of \"{salt}:{key}\")")
+    let (key, hashed) = (quoted(key), quoted(&format!("{salt}:{key}")));
+    format!("{key} is in bucket {bucket} ({hash} of {hashed})")
 }
 
 /// What names the unit of a split or a gate.
-pub(super) fn key_of(by: &[String]) -> String {
+fn key_of(by: &[String]) -> String {
     if by.is_empty() { "targetingKey".to_owned() } else { by.join(" and no ") }
+}
+
+/// That the context has no key at `by`, and why what it has there is none.
+pub(super) fn lack(by: &[String], no_keys: &[NoKey]) -> String {
+    if no_keys.is_empty() {
+        return format!("the context has no {}", key_of(by));
+    }
+    let but: Vec<_> = no_keys.iter().map(|found| no_key(&found.attribute, &found.actual)).collect();
+    format!("the context has no key at {} ({})", key_of(by), but.join("; "))
+}
+
+/// Why what stands where a key is looked for is none.
+fn no_key(attribute: &str, actual: &Value) -> String {
+    let what = match actual {
+        Value::String(_) => "an empty text",
+        Value::Array(_) => "a list",
+        Value::Object(_) => "an object",
+        _ => "a number beyond a double's range",
+    };
+    format!("{attribute} is {}, and {what} names nobody", shown_actual(actual))
 }
 
 /// The last bucket is named, as people count.
@@ -184,11 +226,59 @@ fn shown_all(values: &[Value], left_out: usize) -> String {
     if first.is_empty() { "nothing at all".to_owned() } else { first.join(", ") }
 }
 
+/// What the context has somewhere, cut where it is long.
+fn shown_actual(value: &Value) -> String {
+    fn inner(value: &Value) -> String {
+        match value {
+            Value::Object(members) if !members.is_empty() => "{…}".to_owned(),
+            Value::Array(list) if !list.is_empty() => "[…]".to_owned(),
+            value => value.to_string(),
+        }
+    }
+    match value {
+        Value::Array(list) => {
+            shortened(&format!("[{}]", list.iter().map(inner).collect::<Vec<_>>().join(",")))
+        }
+        value => shortened(&inner(value)),
+    }
+}
+
 /// A value as JSON, cut where it is long.
 pub(super) fn shown(value: &Value) -> String {
-    let text = value.to_string();
+    shortened(&value.to_string())
+}
+
+/// A text as JSON, all of it.
+pub(super) fn quoted(text: &str) -> String {
+    telling(&Value::from(text).to_string())
+}
+
+fn shortened(text: &str) -> String {
+    let text = telling(text);
     match text.char_indices().nth(MOST_CHARACTERS) {
         Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
         None => text,
     }
+}
+
+/// Spells the characters by which texts differ that look the same: accents that are characters of their own,
+/// spaces that are none, and what cannot be seen.
+fn telling(text: &str) -> String {
+    let is_telling = |point: char| {
+        matches!(
+            point,
+            '\u{a0}' | '\u{ad}' | '\u{300}'..='\u{36f}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202f}'
+                | '\u{2060}'..='\u{2069}' | '\u{feff}'
+        )
+    };
+    let mut told = String::with_capacity(text.len());
+    for point in text.chars() {
+        // All of these are in the basic plane, so that this is how JSON spells them.
+        let spelled = is_telling(point).then(|| format!("\\u{:04x}", u32::from(point)));
+        match spelled {
+            Some(spelled) => told.push_str(&spelled),
+            None => told.push(point),
+        }
+    }
+    told
 }
