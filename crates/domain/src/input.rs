@@ -33,7 +33,7 @@ pub(crate) fn text_of(at: At<'_>, violations: &mut Violations) -> String {
 }
 
 /// What did not read, and what is wrong with what did, each told once and where it was written. Nothing is said of
-/// the meaning of what stands at a path that is `unread`.
+/// the meaning of what did not read, nor of what stands at a path that is `unread`; what is around it has its own.
 pub(crate) fn all_faults(
     mut told: Vec<Violation>,
     meaning: Vec<Violation>,
@@ -43,7 +43,7 @@ pub(crate) fn all_faults(
     let shape: Vec<_> = told.iter().map(|violation| violation.path.clone()).collect();
     for Violation { path, message } in meaning {
         let path = short_forms.written(path);
-        let told_already = shape.iter().any(|known| !path.is_empty() && stands_in(known, &path));
+        let told_already = shape.iter().any(|known| stands_in(&path, known));
         let was_unread = unread.iter().any(|unread| stands_in(&path, unread));
         if !told_already && !was_unread && told.len() < Violations::MOST {
             told.push(Violation { path, message });

@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use crate::compile::Compiled;
+use crate::compiled::Compiled;
 use crate::context::Path;
 use crate::json::{Violation, Violations};
 use crate::key_list::{KeyList, KeyLists};
@@ -114,7 +114,9 @@ impl KnownSegment {
         let compiled = if violations.is_empty() {
             Segment::new(key, document, surroundings, &mut violations)
         } else {
-            None
+            // Nobody can ask it, but what else is wrong with it is told as well.
+            let rest = without_broken_segments(document, surroundings);
+            Segment::new(key, &rest, surroundings, &mut violations)
         };
         let problems = violations.into_result(Some(())).err().unwrap_or_default();
         Self {
@@ -128,6 +130,37 @@ impl KnownSegment {
     /// How much there is to test in it at most.
     pub(crate) fn weight(&self) -> u64 {
         self.compiled.as_ref().map_or(1, |segment| segment.weight())
+    }
+}
+
+/// The segment without the segments that it names and that are not compiled: on a circle nothing can be said of
+/// them but that.
+fn without_broken_segments(
+    document: &Arc<Read<model::Segment>>,
+    surroundings: &Surroundings<'_>,
+) -> Arc<Read<model::Segment>> {
+    let Some(segment) = document.known() else { return Arc::clone(document) };
+    let mut segment = segment.clone();
+    if let Some(when) = &mut segment.when {
+        leave_out_broken(when, surroundings);
+    }
+    Arc::new(segment.into())
+}
+
+fn leave_out_broken(condition: &mut model::Condition, surroundings: &Surroundings<'_>) {
+    match condition {
+        model::Condition::All(children) | model::Condition::Any(children) => {
+            for child in children {
+                leave_out_broken(child, surroundings);
+            }
+        }
+        model::Condition::Not(child) => leave_out_broken(child, surroundings),
+        model::Condition::Segment(key) => {
+            if surroundings.segment(key).is_err() {
+                *condition = model::Condition::All(Vec::new());
+            }
+        }
+        model::Condition::Leaf(_) | model::Condition::Bucket(_) => {}
     }
 }
 
