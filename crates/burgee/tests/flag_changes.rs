@@ -79,6 +79,30 @@ async fn variants_come_and_change_and_go() -> Result<()> {
     Ok(())
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_variant_that_is_named_just_before_it_goes_is_in_use() -> Result<()> {
+    let house = House::open(PROGRAM).await?;
+    let developer = house.developer.as_str();
+    house.create(json!({ "key": "color", "kind": "string", "default_value": "red" })).await?;
+    for round in 0..40 {
+        let variant = format!("v{round}");
+        let add = json!({ "key": variant, "value": "#00f" });
+        ask(&house, developer, "POST", "color/variants", add).await?;
+        let rule = json!({ "rules": [{ "id": "r", "serve": { "variant": variant } }] });
+        let path = format!("color/variants/{variant}");
+        let (named, gone) = tokio::try_join!(
+            house.patch(developer, "color", rule),
+            ask(&house, developer, "DELETE", &path, Value::Null),
+        )?;
+        match (named.0, gone.0) {
+            (200, 409) => assert_eq!(gone.1["code"], "variant_in_use"),
+            (400, 204) => {}
+            other => panic!("{other:?}: {named:?} {gone:?}"),
+        }
+    }
+    Ok(())
+}
+
 #[tokio::test]
 async fn an_archived_flag_gives_its_off_variant_and_comes_back_as_it_was() -> Result<()> {
     let house = House::open(PROGRAM).await?;

@@ -1,15 +1,19 @@
 //! Adding, changing and removing one variant of a flag.
 
+use std::sync::Arc;
+
 use engine::Named;
 use engine::json::{At, Violations};
-use engine::model::Variant;
+use engine::model::{Read, Snapshot, Variant};
 use serde_json::Value;
 
-use super::FlagHere;
 use super::input::{Draft, MOST_VARIANTS, read_variant};
+use super::{FlagHere, document};
 use crate::access::Writer;
 use crate::control::{Control, Request};
+use crate::environment::Environment;
 use crate::error::{Error, Result};
+use crate::in_use::{places_in, refuse};
 
 const NO_VARIANT: Error = Error::NotFound { what: "variant" };
 
@@ -83,15 +87,26 @@ impl Control {
         let named = Named::Variant { flag: key, variant };
         self.refuse_if_used(named, "variant_in_use", &environments).await?;
         let remove = |draft: &mut Draft<'_>, _: &mut Violations| {
-            let variants = &mut draft.flag.variants;
+            let variants = &draft.flag.variants;
             let place = variants.iter().position(|own| own.key == variant).ok_or(NO_VARIANT)?;
             if variants.len() == 1 {
                 let message = "it is the flag's last variant; add another first".to_owned();
                 return Err(Error::Conflict { code: "last_variant", message });
             }
-            variants.remove(place);
+            // Whoever came to name it since it was looked for is told of as before.
+            refuse(places_here(draft, variant, writer.environment()), "variant_in_use")?;
+            draft.flag.variants.remove(place);
             Ok(())
         };
         self.change_flag(writer, key, "delete_variant", request, remove).await
     }
+}
+
+/// Where the flag's own config in an environment names a variant.
+fn places_here(draft: &Draft<'_>, variant: &str, environment: &Environment) -> Vec<String> {
+    let key = draft.flag.key.as_str();
+    let mut snapshot = Snapshot::empty("", 0, "", environment.key.as_str());
+    let flag = Read::Known(document(&draft.flag, &draft.config));
+    snapshot.flags.insert(key.to_owned(), Arc::new(flag));
+    places_in(&snapshot, Named::Variant { flag: key, variant }, environment)
 }
