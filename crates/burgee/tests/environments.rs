@@ -189,7 +189,11 @@ async fn what_has_something_in_it_goes_by_force_only() -> Result<()> {
     ended.context("its stream did not end")??;
     let log = house.get("/api/v1/audit?limit=1").await?;
     assert_eq!(log[0]["action"], "delete_environment");
-    assert_eq!(log[0]["before"]["contents"]["enabled_flags"], json!(1));
+    let contents = &log[0]["before"]["contents"];
+    assert_eq!((&contents["enabled_flags"], &contents["configs_left_out"]), (&json!(1), &json!(0)));
+    assert_eq!(contents["configs"]["flags"]["switch"]["enabled"], json!(true), "{contents}");
+    let included = &contents["configs"]["segments"]["beta"]["included"];
+    assert_eq!(*included, json!({ "count": 1, "keys": ["u1"] }));
 
     let (status, problem) = as_admin(&house, "DELETE", "/development?force=true", None).await?;
     assert_eq!((status, &problem["code"]), (409, &json!("default_environment")));

@@ -1,17 +1,22 @@
 //! Deleting an environment, with all that is in it.
 
-use serde_json::{Value, json};
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value, json};
 
 use super::Environment;
 use crate::access::Admin;
 use crate::control::{Control, DEFAULT_ENVIRONMENT, MOST_ATTEMPTS, Request, unexpected};
 use crate::error::{Error, Result};
-use crate::flag::differs_from_new;
+use crate::flag::{self, differs_from_new};
 use crate::log::{Chain, Change, Entity, ReadVersion, Write};
 use crate::ports::{CommitError, FlagFilter};
 use crate::sdk_key::SdkKey;
+use crate::segment::document_for_log;
 use crate::time::Timestamp;
 
+/// No more of the configs that go with an environment is logged, in bytes of JSON; those beyond are counted.
+const MOST_LOGGED: usize = 1 << 20;
 /// How many flags are looked at at a time.
 const BATCH: u32 = 1_000;
 
@@ -22,6 +27,27 @@ struct Contents {
     segments: u64,
     /// In force.
     sdk_keys: Vec<SdkKey>,
+    logged: Logged,
+}
+
+/// The configs that go with an environment, as the log keeps them: by kind and key, as long as they are not too much.
+#[derive(Default)]
+struct Logged {
+    configs: BTreeMap<&'static str, Map<String, Value>>,
+    bytes: usize,
+    left_out: u64,
+}
+
+impl Logged {
+    fn add(&mut self, kind: &'static str, key: &str, config: Value) {
+        let bytes = key.len() + config.to_string().len();
+        if self.bytes + bytes > MOST_LOGGED {
+            self.left_out += 1;
+            return;
+        }
+        self.bytes += bytes;
+        self.configs.entry(kind).or_default().insert(key.to_owned(), config);
+    }
 }
 
 impl Control {
@@ -62,13 +88,17 @@ impl Control {
     }
 
     async fn contents(&self, environment: &Environment) -> Result<Contents> {
-        let mut contents = Contents { enabled: 0, changed: 0, segments: 0, sdk_keys: Vec::new() };
+        let mut contents =
+            Contents { enabled: 0, changed: 0, segments: 0, sdk_keys: Vec::new(), logged: Logged::default() };
         let mut filter = FlagFilter { limit: BATCH, ..FlagFilter::default() };
         loop {
             let page = self.store.flags(environment, &filter).await?;
             for here in &page.items {
                 contents.enabled += u64::from(here.config.enabled);
-                contents.changed += u64::from(differs_from_new(here));
+                if differs_from_new(here) {
+                    contents.changed += 1;
+                    contents.logged.add("flags", here.flag.key.as_str(), flag::config_for_log(&here.config));
+                }
             }
             filter.after = page.items.last().map(|here| here.flag.key.clone());
             if !page.more || filter.after.is_none() {
@@ -76,10 +106,13 @@ impl Control {
             }
         }
         let snapshot = self.load_snapshot(environment).await?;
-        let filled = snapshot.segments.values().filter_map(|segment| segment.known()).filter(|segment| {
-            segment.when.is_some() || !segment.included.is_empty() || !segment.excluded.is_empty()
-        });
-        contents.segments = filled.count() as u64;
+        for (key, segment) in &snapshot.segments {
+            let Some(segment) = segment.known() else { continue };
+            if segment.when.is_some() || !segment.included.is_empty() || !segment.excluded.is_empty() {
+                contents.segments += 1;
+                contents.logged.add("segments", key, document_for_log(segment));
+            }
+        }
         let keys = self.store.sdk_keys(self.project_id).await?.into_iter();
         let in_force = |key: &SdkKey| key.environment_id == environment.id && key.revoked_at.is_none();
         contents.sdk_keys = keys.filter(in_force).collect();
@@ -111,7 +144,7 @@ impl Contents {
             self.sdk_keys.iter().map(|key| json!({ "id": key.id, "name": key.name })).collect();
         json!({
             "enabled_flags": self.enabled, "changed_flags": self.changed, "filled_segments": self.segments,
-            "sdk_keys": keys,
+            "sdk_keys": keys, "configs": self.logged.configs, "configs_left_out": self.logged.left_out,
         })
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use engine::model::Keys;
+use engine::model::{self, Keys};
 use serde_json::{Map, Value, json};
 
 use super::{KeyList, KeySet, Segment, SegmentConfig, SegmentHere};
@@ -20,6 +20,11 @@ pub(super) fn definition_for_log(segment: &Segment) -> Value {
 
 /// A config as a whole, as it begins or ends.
 pub(super) fn config_for_log(config: &SegmentConfig) -> Value {
+    document_for_log(&config.document())
+}
+
+/// The same of what readers see of it.
+pub(crate) fn document_for_log(config: &model::Segment) -> Value {
     let keys = |keys: &Keys| match keys {
         Keys::Inline(keys) if keys.len() as u64 <= MOST_NAMED => json!({ "count": keys.len(), "keys": keys }),
         Keys::Inline(keys) => named(&keys.iter().collect()),

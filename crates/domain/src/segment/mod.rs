@@ -21,6 +21,7 @@ use crate::key::Key;
 use crate::time::Timestamp;
 
 pub use copy::CopiedSegment;
+pub(crate) use history::document_for_log;
 pub use key_set::{Difference, KeySet};
 pub use keys::{KeyStream, KeysChange, UploadMode};
 pub use upload::{Upload, UploadFormat};
