@@ -30,7 +30,7 @@ async fn a_field_is_made_changed_and_removed() -> Result<()> {
     let (status, made) = ask(&house, &developer, "POST", "", document).await?;
     assert_eq!(status, 201, "{made}");
     assert_eq!((&made["type"], &made["values"]), (&json!("string"), &json!(["free", "premium"])));
-    assert_eq!(made["values_count"], json!(2));
+    assert_eq!((&made["values_count"], &made["name"]), (&json!(2), &json!("userTier")));
     let served = async || house.burgee.get("/sdk/v1/snapshot", &house.burgee.banner.server_key).await;
     assert_eq!(served().await?["lists"]["userTier"], json!(["free", "premium"]));
 
@@ -59,6 +59,28 @@ async fn a_field_is_made_changed_and_removed() -> Result<()> {
     ];
     assert_eq!(actions, expected);
     assert_eq!(log[2]["before"]["context_field"]["values"], json!(["free", "premium"]));
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_field_has_a_name_and_each_number_once() -> Result<()> {
+    let house = house().await?;
+    let developer = house.developer.clone();
+    ask(&house, &developer, "POST", "", json!({"key": "age", "type": "number", "values": [1, 2.5]})).await?;
+    let (status, named) = ask(&house, &developer, "PATCH", "/age", json!({"name": "Age"})).await?;
+    assert_eq!((status, &named["name"]), (200, &json!("Age")));
+    let found = house.burgee.get(&format!("{FIELDS}?search=Age"), &house.user).await?;
+    assert_eq!(found[0]["name"], "Age");
+    let (status, unnamed) = ask(&house, &developer, "PATCH", "/age", json!({"name": null})).await?;
+    assert_eq!((status, &unnamed["name"]), (200, &json!("age")), "one without a name goes by its key");
+    let (status, _) = ask(&house, &developer, "PATCH", "/age", json!({"name": "x".repeat(257)})).await?;
+    assert_eq!(status, 400);
+    let same = json!({"add": [1.0, 2.50, 3.0, 3, 0, -0.0], "remove": [2.50]});
+    let (status, edited) = ask(&house, &developer, "POST", "/age/values", same).await?;
+    assert_eq!((status, &edited["values"]), (200, &json!([1, 2.5, 3.0, 0])), "numbers are doubles");
+    let removed = json!({"remove": [3, 1.0]});
+    let (status, edited) = ask(&house, &developer, "POST", "/age/values", removed).await?;
+    assert_eq!((status, &edited["values"]), (200, &json!([2.5, 0])));
     Ok(())
 }
 
@@ -114,6 +136,11 @@ async fn everything_wrong_is_told_at_once() -> Result<()> {
             "values[2]: must suit the type of the field, number, not a boolean"
         ]
     );
+    let beyond = json!({"key": "tier", "type": "number", "values": [1, 9_007_199_254_740_993_u64]});
+    let (status, answer) = ask(&house, &developer, "POST", "", beyond).await?;
+    let told = violations(&answer);
+    assert_eq!((status, told.len()), (400, 1), "{answer}");
+    assert!(told[0].starts_with("values[1]: whole numbers go from"), "{answer}");
     ask(&house, &developer, "POST", "", json!({"key": "tier", "values": ["gold"]})).await?;
     let (status, answer) = ask(&house, &developer, "PATCH", "/tier", json!({"type": "number"})).await?;
     assert_eq!(status, 400);

@@ -202,6 +202,7 @@ impl Control {
                 project_id: self.project_id,
                 // Under a faulty key the rest is read all the same, so that its faults are told at once.
                 key: key.clone().or_else(|| Key::parse("unnamed"))?,
+                name: String::new(),
                 kind: FieldKind::String,
                 description: String::new(),
                 values: Vec::new(),
@@ -272,9 +273,11 @@ fn about(
 
 /// The field as the log keeps it: without what the log entry itself says (version and times).
 fn for_log(field: &ContextField) -> String {
-    let ContextField { key, kind, description, values, .. } = field;
+    let ContextField { key, name, kind, description, values, .. } = field;
     json!({
-        "context_field": { "key": key, "type": kind, "description": description, "values": values }
+        "context_field": {
+            "key": key, "name": name, "type": kind, "description": description, "values": values,
+        }
     })
     .to_string()
 }

@@ -1,13 +1,17 @@
 //! Reading what people write about a context field.
 
+use std::collections::HashSet;
+
 use engine::json::{At, Object, Violations, type_name};
 use engine::model::List;
 use serde_json::Value;
 
 use super::{ContextField, FieldKind};
+use crate::condition::check_numbers;
 use crate::input::bounded_text;
 use crate::key::Key;
 
+const MOST_NAME: usize = 256;
 const MOST_DESCRIPTION: usize = 4_096;
 /// No field has more values.
 const MOST_VALUES: usize = 10_000;
@@ -17,10 +21,17 @@ const MOST_BYTES: usize = 900_000;
 /// Members that answers carry and requests may send back; they mean nothing there.
 const READ_ONLY: [&str; 5] = ["id", "version", "values_count", "created_at", "updated_at"];
 
-/// Takes over the members that the document names, and keeps the others. The key is the caller's to read.
+/// Takes over the members that the document names, and keeps the others. The key is the caller's to read, and the
+/// name of what has no other.
 pub(super) fn apply(field: &mut ContextField, object: &Object<'_>, violations: &mut Violations) {
     object.ignore(&READ_ONLY);
     object.ignore(&["key"]);
+    if let Some(name) = object.get("name") {
+        field.name = bounded_text(name, MOST_NAME, violations);
+    }
+    if field.name.is_empty() {
+        field.name = field.key.to_string();
+    }
     if let Some(kind) = object.get("type") {
         field.kind = read_kind(kind, violations).unwrap_or(field.kind);
     }
@@ -42,7 +53,8 @@ pub(super) fn apply(field: &mut ContextField, object: &Object<'_>, violations: &
 /// `{"add": […], "remove": […]}`: first what goes, then what comes, so that what is in both is there.
 pub(super) fn apply_values(field: &mut ContextField, object: &Object<'_>, violations: &mut Violations) {
     let removed = object.get("remove").and_then(|at| read_values(at, violations)).unwrap_or_default();
-    field.values.retain(|value| !removed.contains(value));
+    let removed: HashSet<_> = removed.iter().map(compared).collect();
+    field.values.retain(|value| !removed.contains(&compared(value)));
     if let Some(at) = object.get("add")
         && let Some(added) = read_values(at, violations)
     {
@@ -94,13 +106,23 @@ fn read_values(at: At<'_>, violations: &mut Violations) -> Option<Vec<Value>> {
 
 /// Those that are not there yet.
 fn add(field: &mut ContextField, values: Vec<Value>) {
-    let mut known: std::collections::HashSet<String> = field.values.iter().map(Value::to_string).collect();
-    field.values.extend(values.into_iter().filter(|value| known.insert(value.to_string())));
+    let mut known: HashSet<String> = field.values.iter().map(compared).collect();
+    field.values.extend(values.into_iter().filter(|value| known.insert(compared(value))));
+}
+
+/// Equal for values that conditions take for the same: `1` and `1.0` are one number.
+fn compared(value: &Value) -> String {
+    match value.as_f64() {
+        // Zero has one sign.
+        Some(number) => (number + 0.0).to_string(),
+        None => value.to_string(),
+    }
 }
 
 fn check_values(field: &ContextField, at: At<'_>, violations: &mut Violations) {
     let kind = field.kind;
     at.each(violations, usize::MAX, |at, violations| {
+        check_numbers(at.value(), &at.path(), violations);
         if !kind.admits(at.value()) {
             let given = type_name(at.value());
             at.fault(

@@ -22,6 +22,8 @@ pub struct ContextField {
     pub project_id: Id,
     /// The attribute that it describes; unique among the project's fields.
     pub key: Key,
+    /// What people call it.
+    pub name: String,
     /// What the attribute is.
     #[serde(rename = "type")]
     pub kind: FieldKind,

@@ -74,6 +74,7 @@ CREATE TABLE context_fields (
     project_id   TEXT   NOT NULL REFERENCES projects (id),
     id           TEXT   NOT NULL,
     key          TEXT   NOT NULL COLLATE "C",
+    name         TEXT   NOT NULL COLLATE "C",
     type         TEXT   NOT NULL,
     description  TEXT   NOT NULL COLLATE "C",
     -- JSON: the known values, which are the context list of the same key.

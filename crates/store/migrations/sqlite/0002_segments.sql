@@ -87,6 +87,7 @@ CREATE TABLE context_fields (
     project_id   TEXT   NOT NULL REFERENCES projects (id),
     id           TEXT   NOT NULL,
     key          TEXT   NOT NULL,
+    name         TEXT   NOT NULL,
     type         TEXT   NOT NULL,
     description  TEXT   NOT NULL,
     -- JSON: the known values, which are the context list of the same key.

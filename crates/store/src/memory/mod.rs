@@ -322,7 +322,8 @@ impl Store for MemoryStore {
 
     async fn context_fields(&self, project_id: Id, filter: &KeyedFilter) -> StoreResult<Page<ContextField>> {
         let state = self.state();
-        let wanted = |field: &&ContextField| matches_filter(filter, &field.key, &[&field.description]);
+        let wanted =
+            |field: &&ContextField| matches_filter(filter, &field.key, &[&field.name, &field.description]);
         let all: Vec<_> = state.tables.of_segments.fields_of(project_id).filter(wanted).collect();
         let after = |field: &&&ContextField| filter.after.as_ref().is_none_or(|after| field.key > *after);
         let shown = all.iter().filter(after).map(|field| ContextField::clone(field));

@@ -56,6 +56,7 @@ impl World {
             id: self.id(),
             project_id: self.project_id,
             key: key(name)?,
+            name: format!("Name of {name}"),
             kind: FieldKind::List,
             description: String::new(),
             values: vec![json!("gold"), json!(10.0), json!(10), json!(true), json!("ü\u{0}")],
@@ -131,7 +132,7 @@ pub(super) async fn a_context_field_is_a_list_everywhere(world: World) -> Result
     ensure!(world.revisions().await? == [made; 3]);
     let listed = world.snapshot(2).await?;
     ensure!(listed.lists["tiers"].known().map(|list| &list.0) == Some(&field.values), "{:?}", listed.lists);
-    let edited = ContextField { values: vec![json!("iron")], ..field.clone() };
+    let edited = ContextField { name: "Tier".to_owned(), values: vec![json!("iron")], ..field.clone() };
     let changed = world.write(vec![Write::UpdateContextField(edited)]).await?;
     let delta = world.store.changes_since(world.environments[0].id, made).await?.context("no environment")?;
     let told = delta.lists["tiers"].as_ref().and_then(|list| list.known());
@@ -149,7 +150,7 @@ pub(super) async fn segments_and_fields_come_in_pages_by_key(world: World) -> Re
     for name in ["b", "a", "a_b", "aXb", "B"] {
         let named = format!("name of {name}");
         world.create_segment(Segment { name: named.clone(), ..world.segment(name)? }).await?;
-        let field = ContextField { description: named, ..world.field(name)? };
+        let field = ContextField { name: named, ..world.field(name)? };
         world.write(vec![Write::CreateContextField(field)]).await?;
     }
     let find = async |search: &str,

@@ -129,6 +129,8 @@ pub(crate) struct ContextField {
     /// The attribute that it describes.
     #[schema(example = "userTier")]
     key: String,
+    /// What people call it.
+    name: String,
     #[schema(rename = "type")]
     kind: FieldType,
     description: String,
@@ -148,6 +150,8 @@ pub(crate) struct ContextField {
 #[schema(example = json!({"key": "userTier", "type": "string", "values": ["free", "premium"]}))]
 pub(crate) struct ContextFieldInput {
     key: Option<String>,
+    /// The key unless given.
+    name: Option<String>,
     /// `string` unless given.
     #[schema(rename = "type", nullable = false)]
     kind: Option<FieldType>,

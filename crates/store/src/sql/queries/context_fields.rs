@@ -14,8 +14,8 @@ use super::{Db, Row, SqlStore};
 /// The columns that [`read`] reads, of `context_fields f`.
 macro_rules! columns {
     () => {
-        "f.project_id, f.id, f.key, f.type, f.description, f.known_values, f.version, f.created_at, \
-         f.updated_at"
+        "f.project_id, f.id, f.key, f.name, f.type, f.description, f.known_values, f.version, \
+         f.created_at, f.updated_at"
     };
 }
 
@@ -24,6 +24,7 @@ fn read(row: &Row) -> sqlx::Result<ContextField> {
         id: id(row, "id")?,
         project_id: id(row, "project_id")?,
         key: key(row, "key")?,
+        name: text(row, "name")?,
         kind: word(row, "type", FieldKind::parse)?,
         description: text(row, "description")?,
         values: document(row, "known_values")?,
@@ -75,5 +76,5 @@ pub(super) async fn page(
 
 fn push_conditions(query: &mut QueryBuilder<Db>, project_id: Id, filter: &KeyedFilter) {
     query.push(" FROM context_fields f WHERE f.project_id = ").push_bind(project_id.to_string());
-    push_keyed(query, filter, "f.key", &["f.key", "f.description"]);
+    push_keyed(query, filter, "f.key", &["f.key", "f.name", "f.description"]);
 }

@@ -189,13 +189,14 @@ impl Writes<'_> {
 
     pub(super) async fn create_context_field(&mut self, field: &ContextField) -> Result<(), Fault> {
         let query = sqlx::query(
-            "INSERT INTO context_fields (project_id, id, key, type, description, known_values, version,
-                                         created_at, updated_at)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT DO NOTHING",
+            "INSERT INTO context_fields (project_id, id, key, name, type, description, known_values,
+                                         version, created_at, updated_at)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT DO NOTHING",
         )
         .bind(self.project_id.clone())
         .bind(field.id.to_string())
         .bind(field.key.to_string())
+        .bind(field.name.clone())
         .bind(field.kind.name())
         .bind(field.description.clone())
         .bind(to_document(&field.values)?)
@@ -208,13 +209,14 @@ impl Writes<'_> {
 
     pub(super) async fn update_context_field(&mut self, field: &ContextField) -> Result<(), Fault> {
         let query = sqlx::query(
-            "UPDATE context_fields SET type = $4, description = $5, known_values = $6, version = $7,
-                                       updated_at = $8
+            "UPDATE context_fields SET name = $4, type = $5, description = $6, known_values = $7,
+                                       version = $8, updated_at = $9
              WHERE project_id = $1 AND id = $2 AND key = $3",
         )
         .bind(self.project_id.clone())
         .bind(field.id.to_string())
         .bind(field.key.to_string())
+        .bind(field.name.clone())
         .bind(field.kind.name())
         .bind(field.description.clone())
         .bind(to_document(&field.values)?)
