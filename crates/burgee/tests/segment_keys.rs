@@ -77,9 +77,26 @@ async fn few_keys_are_held_in_the_segment() -> Result<()> {
     assert_eq!(segment["included"], json!(["u2", "u3", "ü 1"]));
     let (status, same) = upload(&house, "included?mode=add", "u2").await?;
     assert_eq!((status, &same["version"]), (200, &segment["version"]), "nothing changed");
-    let (status, segment) = upload(&house, "included", "").await?;
+    let (status, refused) = upload(&house, "included", "\r\n\n").await?;
+    assert_eq!((status, &refused["code"]), (400, &json!("invalid")), "it may well be a mistake");
+    assert_eq!(keys(&house, "included").await?, "u2\nu3\nü 1\n");
+    let (status, segment) = upload(&house, "included?mode=replace", "").await?;
     assert_eq!((status, &segment["included"]), (200, &json!([])), "an empty body empties it");
     assert_eq!(keys(&house, "included").await?, "");
+    Ok(())
+}
+
+#[tokio::test]
+async fn too_many_for_a_document_are_sent_to_the_upload() -> Result<()> {
+    let house = house().await?;
+    let many: Vec<_> = (0..10_001).map(|number| format!("u{number}")).collect();
+    let (path, document) = ("/api/v1/segments/beta", json!({ "excluded": many }));
+    let (status, answer) = house.burgee.ask("PATCH", path, Some(&house.developer), Some(&document)).await?;
+    let violation = &answer["violations"][0];
+    assert_eq!((status, &violation["path"]), (400, &json!("excluded")));
+    let message = violation["message"].as_str().context("no message")?;
+    assert!(message.starts_with("has 10001 keys; at most 10000"), "{message}");
+    assert!(message.ends_with("PUT /api/v1/segments/{key}/excluded"), "{message}");
     Ok(())
 }
 
@@ -179,13 +196,16 @@ async fn faults_are_told_with_their_lines_and_change_nothing() -> Result<()> {
     let paths: Vec<_> =
         answer["violations"].as_array().context("none")?.iter().map(|one| one["path"].clone()).collect();
     assert_eq!(paths, ["line 30001", "line 30002", "line 30004"], "{answer}");
-    let told = put(&house, "included").header("accept", NDJSON).body(bad).send().await?;
+    let early = put(&house, "included").header("accept", NDJSON).body("a\tb\n").send().await?;
+    assert_eq!(read(early).await?.0, 400, "nothing was told yet");
+    let many = format!("{}a\tb\n", lines(0, 600_000));
+    let told = put(&house, "included").header("accept", NDJSON).body(many).send().await?;
     assert_eq!(told.status(), 200, "it was begun before anyone knew");
     let told = told.text().await?;
     let last: Value = serde_json::from_str(told.lines().last().context("nothing was told")?)?;
     assert_eq!(
         (&last["error"]["status"], &last["error"]["violations"]),
-        (&json!(400), &answer["violations"])
+        (&json!(400), &json!([{ "path": "line 600001", "message": answer["violations"][0]["message"] }]))
     );
     let (status, answer) = upload(&house, "included", vec![b'u', 0xff, b'\n']).await?;
     assert_eq!((status, &answer["violations"][0]["message"]), (400, &json!("must be UTF-8")));
@@ -201,12 +221,12 @@ async fn faults_are_told_with_their_lines_and_change_nothing() -> Result<()> {
 }
 
 /// A connection on which half an upload was sent.
-async fn begin(house: &House, sent: &str) -> Result<TcpStream> {
+async fn begin(house: &House, more: &str, sent: &str) -> Result<TcpStream> {
     let address = house.burgee.url.strip_prefix("http://").context("no address")?;
     let mut connection = TcpStream::connect(address).await?;
     let head = format!(
         "PUT /api/v1/segments/beta/included HTTP/1.1\r\nHost: {address}\r\nAuthorization: Bearer {}\r\n\
-         Content-Length: 1000000\r\n\r\n",
+         {more}Content-Length: 1000000\r\n\r\n",
         house.developer
     );
     connection.write_all(head.as_bytes()).await?;
@@ -215,15 +235,28 @@ async fn begin(house: &House, sent: &str) -> Result<TcpStream> {
 }
 
 #[tokio::test]
+async fn who_waits_to_be_told_to_go_on_is_told() -> Result<()> {
+    let house = house().await?;
+    for more in ["", "Accept: application/x-ndjson\r\n"] {
+        let mut connection = begin(&house, &format!("{more}Expect: 100-continue\r\n"), "").await?;
+        let mut answer = [0; 12];
+        let reading = connection.read_exact(&mut answer);
+        tokio::time::timeout(Duration::from_secs(5), reading).await.context("nobody told")??;
+        assert_eq!(&answer, b"HTTP/1.1 100", "{more}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
 async fn half_an_upload_changes_nothing_and_few_run_at_a_time() -> Result<()> {
     let house = house().await?;
     upload(&house, "included", "u1\n").await?;
     let head = house.head().await?;
-    let mut waiting = vec![begin(&house, &lines(0, 20_000)).await?];
+    let mut waiting = vec![begin(&house, "", &lines(0, 20_000)).await?];
     // Until as many are under way as there may be. One of them may itself have met the upload that asks.
     let mut refused = (0, Value::Null);
     for _ in 0..200 {
-        waiting.push(begin(&house, "u2\n").await?);
+        waiting.push(begin(&house, "", "u2\n").await?);
         refused = upload(&house, "included?mode=remove", "nobody\n").await?;
         if refused.0 == 429 {
             break;

@@ -11,8 +11,9 @@ use domain::access::Writer;
 use domain::control::Request;
 use domain::error::Error;
 use domain::segment::{KeyList, KeyStream, KeysChange, SegmentHere, UploadFormat, UploadMode};
+use futures_util::future::ready;
 use futures_util::stream::{once, select, unfold};
-use futures_util::{StreamExt, TryStreamExt};
+use futures_util::{Stream, StreamExt, TryStreamExt};
 use http::request::Parts;
 use http::{HeaderMap, header};
 use serde::Deserialize;
@@ -60,7 +61,7 @@ impl<S: Send + Sync> FromRequestParts<S> for ListOf {
 #[into_params(parameter_in = Query)]
 struct UploadQuery {
     /// What becomes of the keys that are there: `replace` (unless given) takes them away, `add` keeps them, `remove`
-    /// takes those away that are uploaded.
+    /// takes those away that are uploaded. A body without keys empties the list only if `replace` is given.
     mode: Option<String>,
 }
 
@@ -97,7 +98,7 @@ async fn get_segment_keys(
 }
 
 /// A fault on the way cuts the body off, so that nobody takes a part for the whole; it is logged.
-fn pieces(keys: KeyStream) -> impl futures_util::Stream<Item = Result<Bytes, Error>> {
+fn pieces(keys: KeyStream) -> impl Stream<Item = Result<Bytes, Error>> {
     let next =
         async |mut keys: KeyStream| keys.next().await.map(|piece| piece.map(|piece| (piece.into(), keys)));
     futures_util::stream::try_unfold(keys, next).inspect_err(|error| {
@@ -110,7 +111,7 @@ fn pieces(keys: KeyStream) -> impl futures_util::Stream<Item = Result<Bytes, Err
 /// One key a line as `text/plain`, or one JSON text a line as `application/x-ndjson`; up to 1,000,000 unique keys of
 /// at most 256 bytes, without control characters. Takes effect at once when all of it is read, or not at all.
 /// With `Accept: application/x-ndjson` the answer tells of the progress: lines `{"keys_read": …}`, and at last one
-/// `{"segment": …}` or `{"error": …}`.
+/// `{"segment": …}` or `{"error": …}`; what fails before the first of them is answered as without it.
 #[utoipa::path(put, path = "/api/v1/segments/{key}/{list}", tag = "segments",
     params(("key" = String, Path), ("list" = schema::KeyList, Path), EnvironmentQuery, UploadQuery, ChangeHeaders),
     request_body(content((String = "text/plain"), (String = "application/x-ndjson"))), responses(
@@ -133,22 +134,46 @@ async fn upload_segment_keys(
     let (mode, format) = (query.mode()?, upload::format(&headers)?);
     state.control.expect_segment(&writer, &key, &request).await?;
     let place = state.uploads.begin()?;
-    let upload = Uploading { state, writer, key, list, mode, request, format };
+    let may_empty = query.mode.is_some();
+    let upload = Uploading { state, writer, key, list, mode, may_empty, request, format };
     if !wants_progress(&headers) {
         let here = upload.run(body, Progress::default()).await?;
         drop(place);
         return Ok(([(header::ETAG, here.etag())], Json(here)).into_response());
     }
-    let (sender, receiver) = mpsc::channel(WAITING);
-    // The work is driven by who reads the answer: if they are gone, so is the upload.
+    let (sender, mut receiver) = mpsc::channel(WAITING);
+    let progress = Progress::to(sender.clone());
+    let mut work = Box::pin(async move { upload.run(body, progress).await });
+    // The answer begins when there is something to tell: the body is asked for before it, for clients that wait to
+    // be told to go on, and what fails early has a status of its own.
+    let first = tokio::select! {
+        ended = &mut work => return Ok(told(once(ready(last_line(&Ok(ended?)))))),
+        Some(line) = receiver.recv() => line,
+    };
+    // From here on the work is driven by who reads the answer: if they are gone, so is the upload.
     let work = async move {
-        tell(upload, body, sender).await;
-        drop(place);
+        // Who does not listen any more needs no line.
+        let _ = sender.send(last_line(&work.await)).await;
+        drop((sender, place));
     };
     let lines = unfold(receiver, async |mut receiver| Some((receiver.recv().await?, receiver)));
-    let lines = select(lines.map(Some), once(work).map(|()| None)).filter_map(async |line| line);
+    let rest = select(lines.map(Some), once(work).map(|()| None)).filter_map(async |line| line);
+    Ok(told(once(ready(first)).chain(rest)))
+}
+
+/// An answer of lines.
+fn told(lines: impl Stream<Item = Bytes> + Send + 'static) -> Response {
     let body = Body::from_stream(lines.map(Ok::<Bytes, Infallible>));
-    Ok(([(header::CONTENT_TYPE, NDJSON)], body).into_response())
+    ([(header::CONTENT_TYPE, NDJSON)], body).into_response()
+}
+
+/// How an upload ended.
+fn last_line(ended: &Result<SegmentHere, Problem>) -> Bytes {
+    let last = match ended {
+        Ok(here) => json!({ "segment": here }),
+        Err(problem) => json!({ "error": problem.document() }),
+    };
+    format!("{last}\n").into()
 }
 
 fn wants_progress(headers: &HeaderMap) -> bool {
@@ -164,27 +189,24 @@ struct Uploading {
     key: String,
     list: KeyList,
     mode: UploadMode,
+    /// Whether a body without keys is meant.
+    may_empty: bool,
     request: Request,
     format: UploadFormat,
 }
 
 impl Uploading {
     async fn run(&self, body: Body, mut progress: Progress) -> Result<SegmentHere, Problem> {
-        let keys = upload::read(body, self.format, &mut progress).await?.into();
-        let change = KeysChange { list: self.list, mode: self.mode, keys };
+        let keys = upload::read(body, self.format, &mut progress).await?;
+        if keys.count() == 0 && !self.may_empty {
+            let message =
+                "has no keys, and would empty the list; if that is meant, say so with ?mode=replace";
+            return Err(Error::invalid("", message).into());
+        }
+        let change = KeysChange { list: self.list, mode: self.mode, keys: keys.into() };
         let control = &self.state.control;
         let here = control.upload_segment_keys(&self.writer, &self.key, &change, &self.request).await?;
         settle::flags(&self.state.hub, here.config.environment_id, here.config.version).await;
         Ok(here)
     }
-}
-
-/// Runs an upload and tells how far it is, and at last how it ended.
-async fn tell(upload: Uploading, body: Body, lines: mpsc::Sender<Bytes>) {
-    let last = match upload.run(body, Progress::to(lines.clone())).await {
-        Ok(here) => json!({ "segment": here }),
-        Err(problem) => json!({ "error": problem.document() }),
-    };
-    // Who does not listen any more needs no line.
-    let _ = lines.send(format!("{last}\n").into()).await;
 }
