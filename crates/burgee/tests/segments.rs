@@ -186,7 +186,7 @@ async fn everything_wrong_is_told_at_once() -> Result<()> {
     let many: Vec<_> = (0..10_001).map(|index| format!("u{index}")).collect();
     let (status, answer) = ask(&house, "POST", "", json!({"key": "many", "included": many})).await?;
     assert_eq!(status, 400);
-    assert!(violations(&answer)[0].starts_with("included: has 10001 elements; at most 10000"), "{answer}");
+    assert!(violations(&answer)[0].starts_with("included: has 10001 keys; at most 10000"), "{answer}");
     let named = json!({"key": "named", "excluded": {"sha256": "0".repeat(64), "count": 20_000}});
     let (status, answer) = ask(&house, "POST", "", named).await?;
     assert_eq!(status, 400);
@@ -429,5 +429,32 @@ async fn the_log_says_which_keys_came_and_went() -> Result<()> {
     assert_eq!(log[2]["after"]["configs"]["production"]["included"]["keys"], json!(["u1", "u2"]));
     assert_eq!(log[0]["before"]["configs"]["development"]["included"]["keys"], json!(["u2", "u3"]));
     assert!(log[0]["after"].is_null());
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_circle_hides_no_other_fault_and_is_hidden_by_none() -> Result<()> {
+    let house = house().await?;
+    make(&house, json!({"key": "inner"})).await?;
+    make(&house, json!({"key": "outer", "when": {"all": [{"segment": "inner"}, {"segment": "inner"}]}}))
+        .await?;
+    let bad = |operator: &str| {
+        json!({"when": {"all": [
+            {"segment": "outer"},
+            {"attribute": "tier", "operator": "in", "list": "nowhere"},
+            {"attribute": "version", "operator": operator, "values": ["no version"]},
+        ]}})
+    };
+    for (operator, third) in [("semver", "when.all[2].values[0]: "), ("resembles", "when.all[2].operator: ")]
+    {
+        let (status, answer) = ask(&house, "PATCH", "/inner", bad(operator)).await?;
+        let told = violations(&answer);
+        assert_eq!((status, told.len()), (400, 3), "{told:#?}");
+        for beginning in
+            ["when: segments must not name each other in a circle", "when.all[1].list: there is no", third]
+        {
+            assert!(told.iter().any(|one| one.starts_with(beginning)), "{beginning} is not in {told:#?}");
+        }
+    }
     Ok(())
 }

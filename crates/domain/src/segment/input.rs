@@ -1,7 +1,7 @@
 //! Reading what people write about a segment.
 
 use engine::json::{At, Object, Violation, Violations};
-use engine::model::Keys;
+use engine::model::{Keys, MOST_INLINE_KEYS};
 
 use super::{KeyList, KeySet, SegmentHere};
 use crate::condition::{ShortForms, read_condition};
@@ -88,6 +88,18 @@ pub(super) fn check_key(here: &SegmentHere, object: &Object<'_>, violations: &mu
 fn read_keys(at: At<'_>, list: KeyList, held: Keys, violations: &mut Violations) -> Keys {
     if at.is_null() {
         return Keys::default();
+    }
+    let given = at.value().as_array().map_or(0, Vec::len);
+    if given > MOST_INLINE_KEYS {
+        let list = list.name();
+        at.fault(
+            violations,
+            format_args!(
+                "has {given} keys; at most {MOST_INLINE_KEYS} may be given here: upload more by PUT \
+                 /api/v1/segments/{{key}}/{list}"
+            ),
+        );
+        return held;
     }
     match Keys::read(at, violations) {
         Some(Keys::Inline(keys)) => keys.iter().collect::<KeySet>().to_keys(),
