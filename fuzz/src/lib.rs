@@ -18,6 +18,12 @@ pub fn ask_all(ruleset: &Ruleset, context: &Context) {
         assert_eq!(answer.error().is_some(), answer.reason() == Reason::Error, "{answer:?}");
         assert!(answer.error().is_none() || answer.value().is_none(), "{answer:?}");
         assert_eq!(answer, ruleset.evaluate(flag.key(), context), "the same question has the same answer");
+        let why = ruleset.explain(flag.key(), context, None).expect("a flag that is there is explained");
+        assert_eq!(
+            (why.variant.as_deref(), why.reason),
+            (answer.variant(), answer.reason().as_str()),
+            "{why}"
+        );
     }
 }
 
