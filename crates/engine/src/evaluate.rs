@@ -2,7 +2,8 @@
 
 use std::num::NonZeroU32;
 
-use crate::compile::{Body, Compiled, MOST_ASKED, Required, Serve, Split};
+use crate::compile::MOST_ASKED;
+use crate::compiled::{Body, Compiled, Required, Serve, Split};
 use crate::context::Context;
 use crate::resolution::{Assignments, ErrorCode, Reason};
 use crate::trace::{Event, Listener};

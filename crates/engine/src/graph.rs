@@ -133,19 +133,22 @@ impl<'a> Graph<'a> {
         }
     }
 
-    /// Finds the ways within a knot; a node that does not name itself is none.
+    /// Finds the ways within a knot; a node that does not name itself is none. From the least key on, so that the
+    /// ways are the same from wherever the walk came.
     fn tie(&mut self, members: &[usize]) {
+        let mut members = members.to_vec();
+        members.sort_unstable_by_key(|member| self.nodes.get(*member).map(|node| node.key));
         let Some(first) = members.first() else { return };
         let among: BTreeSet<_> = members.iter().copied().collect();
         let (mut onward, mut backward) = (Edges::new(), Edges::new());
-        for member in members {
+        for member in &members {
             for name in self.named(*member).filter(|name| among.contains(name)) {
                 onward.entry(*member).or_default().push(name);
                 backward.entry(name).or_default().push(*member);
             }
         }
         let (before, next) = (spread(*first, &onward), spread(*first, &backward));
-        for member in members {
+        for member in &members {
             let before = before.get(member).copied().filter(|_| member != first);
             if let (Some(node), Some(next)) = (self.nodes.get_mut(*member), next.get(member)) {
                 node.turn = Some(Turn { next: *next, before });
@@ -307,6 +310,19 @@ mod tests {
         let names = |one: &str, other: &str| graph.node(one).unwrap().names.contains(&other);
         assert!(members.windows(2).all(|pair| names(pair[0], pair[1])), "{members:?}");
         assert!(is_cut || names(members.last().unwrap(), key), "{members:?}");
+    }
+
+    #[test]
+    fn a_cycle_is_spelled_alike_wherever_the_walk_began() {
+        let edges =
+            [("a", vec!["b", "c"]), ("b", vec!["c", "a"]), ("c", vec!["b", "d"]), ("d", vec!["a", "b"])];
+        let names = |key: &str| {
+            edges.iter().find(|(from, _)| *from == key).map(|(_, to)| to.clone()).unwrap_or_default()
+        };
+        for key in ["a", "b", "c", "d"] {
+            let from = |root: &'static str| spelled(Graph::new([root], names).cycle(key).unwrap());
+            assert!(["b", "c", "d"].iter().all(|root| from(root) == from("a")), "{key}");
+        }
     }
 
     #[test]

@@ -12,6 +12,7 @@
 pub mod bucket;
 mod check;
 mod compile;
+mod compiled;
 mod context;
 mod evaluate;
 pub mod explain;
@@ -33,6 +34,7 @@ mod surroundings;
 mod test;
 mod text;
 mod trace;
+mod unit;
 mod uses;
 mod values;
 mod version;

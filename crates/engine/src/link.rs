@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::compile::Compiled;
+use crate::compiled::Compiled;
 use crate::graph::{Graph, spelled};
 use crate::model::{Flag, Read, Segment};
 use crate::surroundings::{Given, KnownSegment, Mention, Segments, Surroundings};

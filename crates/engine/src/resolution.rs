@@ -6,7 +6,7 @@ use std::hash::BuildHasher;
 
 use serde_json::Value;
 
-use crate::compile::Compiled;
+use crate::compiled::Compiled;
 use crate::evaluate::Answer;
 use crate::model::Revision;
 

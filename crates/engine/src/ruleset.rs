@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use foldhash::fast::FixedState;
 
-use crate::compile::Compiled;
+use crate::compiled::Compiled;
 use crate::context::Context;
 use crate::evaluate::{Answer, Asked};
 use crate::json::Violation;

@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use crate::compile::Compiled;
+use crate::compiled::Compiled;
 use crate::context::Path;
 use crate::json::{Violation, Violations};
 use crate::key_list::{KeyList, KeyLists};

@@ -5,19 +5,18 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use crate::bucket::Salted;
 use crate::context::{Attribute, Path};
 use crate::evaluate::Asked;
-use crate::explain::cut;
 use crate::fold::Folded;
 use crate::instant;
-use crate::model::{Condition, Gate, Leaf, Operands, Operator, Spread};
+use crate::model::{Condition, Gate, Leaf, Operands, Operator};
 use crate::network::{Address, Network};
 use crate::pattern::Pattern;
 use crate::segment::Segment;
 use crate::surroundings::Surroundings;
 use crate::text::{self, Needle, NumberText, contains_any, ends_with, start, starts_with_any};
-use crate::trace::{Divider, Event, Listener};
+use crate::trace::{Divider, Listener};
+use crate::unit::Unit;
 use crate::values::Values;
 use crate::version::{Range, Version};
 
@@ -82,47 +81,6 @@ pub(crate) struct CompiledGate {
     from: u32,
     to: u32,
     pub(crate) unit: Unit,
-}
-
-/// Whom a split or a gate puts into a bucket, and how.
-#[derive(Debug, PartialEq)]
-pub(crate) struct Unit {
-    divider: Divider,
-    /// Where to look for the key; the targeting key if there are none.
-    by: Box<[Arc<Path>]>,
-    salted: Salted,
-}
-
-impl Unit {
-    pub(crate) fn new(
-        divider: Divider,
-        spread: &Spread,
-        salt: &str,
-        surroundings: &Surroundings<'_>,
-    ) -> Self {
-        let by = spread.by.iter().map(|path| surroundings.path(path)).collect();
-        Self { divider, by, salted: Salted::new(spread.hash, spread.salt.as_deref().unwrap_or(salt)) }
-    }
-
-    /// The bucket of whom the context speaks of; none if there is no key.
-    #[inline]
-    pub(crate) fn place<'r>(&self, asked: Asked<'_>, listener: &mut impl Listener<'r>) -> Option<u32> {
-        if self.by.is_empty() {
-            let key = asked.context.targeting_key()?;
-            return Some(self.place_of(key, listener));
-        }
-        let mut number = NumberText::default();
-        let mut attributes = self.by.iter().map(|path| asked.context.attribute(path));
-        let key = attributes.find(|attribute| attribute.is_key())?.key(&mut number)?;
-        Some(self.place_of(key, listener))
-    }
-
-    #[inline]
-    fn place_of<'r>(&self, key: &str, listener: &mut impl Listener<'r>) -> u32 {
-        let place = self.salted.place(key);
-        listener.hear(|| Event::Bucketed { by: self.divider, key: cut(key), place });
-        place
-    }
 }
 
 impl Test {

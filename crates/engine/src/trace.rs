@@ -5,7 +5,7 @@
 
 use serde_json::Value;
 
-use crate::compile::Compiled;
+use crate::compiled::Compiled;
 use crate::evaluate::Answer;
 use crate::model::{self, Read};
 

@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::almost::{differs_in_case, instead, no_keys};
 use super::bounds::{MOST_VALUES, cut, cut_value};
 use super::{Bucketed, Chosen, Explanation, Note, Share, Step, Tested, Untried, What};
-use crate::compile::Compiled;
+use crate::compiled::Compiled;
 use crate::evaluate::{Answer, Asked};
 use crate::json::Violation;
 use crate::model::{Condition, Gate, Leaf, Operands, Read, Rule, Segment, Serve, Split};

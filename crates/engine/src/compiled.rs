@@ -1,0 +1,140 @@
+//! A flag that can be asked. Names, values and texts stay in its document; variants and rules are places there.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use foldhash::fast::FixedState;
+
+use crate::evaluate::{Answer, Place};
+use crate::json::Violation;
+use crate::model::{Flag, Read, Revision};
+use crate::resolution::{ErrorCode, Reason};
+use crate::steps::Steps;
+use crate::surroundings::Mention;
+use crate::unit::Unit;
+
+/// A flag that can be asked.
+#[derive(Debug)]
+pub(crate) struct Compiled {
+    pub(crate) key: Arc<str>,
+    pub(crate) version: Revision,
+    pub(crate) client_visible: bool,
+    /// What it was compiled from. Names, values and texts stay there.
+    pub(crate) document: Arc<Read<Flag>>,
+    /// It must be compiled anew when others are.
+    pub(crate) names_others: bool,
+    pub(crate) body: Result<Body, Fault>,
+    /// Why it does not compile, or why some of its rules never hold.
+    pub(crate) problems: Box<[Violation]>,
+}
+
+/// Why a flag answers nothing.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Fault {
+    pub(crate) code: ErrorCode,
+    pub(crate) details: Box<str>,
+}
+
+/// What a flag that compiled is made of, what is looked at first in front. Variants are named by their place in
+/// the document.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Body {
+    /// Neither archived nor disabled.
+    pub(crate) on: bool,
+    /// It has nothing that could tell one context from another.
+    pub(crate) is_static: bool,
+    pub(crate) off: Option<Place>,
+    pub(crate) prerequisites: Box<[Required]>,
+    /// Most flags have none.
+    pub(crate) targets: Option<Box<Targets>>,
+    /// The conditions of all rules, in the order in which they are tried.
+    pub(crate) steps: Steps,
+    /// The rules of these conditions. Those that never hold are not among them.
+    pub(crate) rules: Box<[Rule]>,
+    pub(crate) default: Serve,
+}
+
+/// The variants of targeting keys that are given one by name.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Targets(pub(crate) HashMap<Box<str>, Place, FixedState>);
+
+/// Another flag that must have answered with one of some variants.
+#[derive(Debug)]
+pub(crate) struct Required {
+    /// None if there is no such flag.
+    pub(crate) flag: Option<Arc<Compiled>>,
+    pub(crate) variants: Box<[Place]>,
+}
+
+#[derive(Debug, PartialEq)]
+pub(crate) struct Rule {
+    /// Its place in the document.
+    pub(crate) place: Place,
+    pub(crate) serve: Serve,
+}
+
+#[derive(Debug, PartialEq)]
+pub(crate) enum Serve {
+    Nothing,
+    Variant(Place),
+    Split(Box<Split>),
+}
+
+#[derive(Debug, PartialEq)]
+pub(crate) struct Split {
+    pub(crate) shares: Box<[Share]>,
+    /// The variant that has all the weight.
+    pub(crate) whole: Option<Place>,
+    pub(crate) unit: Unit,
+    pub(crate) sticky: bool,
+}
+
+#[derive(Debug, PartialEq)]
+pub(crate) struct Share {
+    /// The first bucket that is no longer its own.
+    pub(crate) end: u32,
+    pub(crate) variant: Place,
+}
+
+impl PartialEq for Required {
+    /// The other flag is compared where it stands itself.
+    fn eq(&self, other: &Self) -> bool {
+        let key = |required: &Self| required.flag.as_ref().map(|flag| Arc::clone(&flag.key));
+        key(self) == key(other) && self.variants == other.variants
+    }
+}
+
+impl PartialEq for Compiled {
+    fn eq(&self, other: &Self) -> bool {
+        self.key == other.key
+            && self.document == other.document
+            && self.body == other.body
+            && self.problems == other.problems
+    }
+}
+
+impl Compiled {
+    /// The answer, if no context can change it.
+    pub(crate) fn fixed(&self) -> Option<Answer> {
+        match &self.body {
+            Ok(body) => body.fixed(),
+            Err(fault) => Some(Answer::error(fault.code)),
+        }
+    }
+
+    /// What it names.
+    pub(crate) fn mentions(&self) -> Vec<Mention<'_>> {
+        Mention::all_of_flag(&self.document)
+    }
+}
+
+impl Body {
+    /// The answer, if no context can change it.
+    fn fixed(&self) -> Option<Answer> {
+        match self.default {
+            _ if !self.on => Some(Answer::plain(self.off, Reason::Disabled)),
+            Serve::Variant(variant) if self.is_static => Some(Answer::plain(Some(variant), Reason::Static)),
+            _ => None,
+        }
+    }
+}
