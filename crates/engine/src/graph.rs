@@ -31,7 +31,7 @@ struct Node<'a> {
     depth: usize,
 }
 
-/// Where a node stands on the shortest ways within its knot, to the first node of it and from that to here.
+/// Where a node stands on the shortest ways within its knot: to the first of it by key, and from that to here.
 #[derive(Debug, Clone, Copy)]
 struct Turn {
     /// What comes next on the way to the first; for the first itself, on the way round.
@@ -138,8 +138,11 @@ impl<'a> Graph<'a> {
     fn tie(&mut self, members: &[usize]) {
         let mut members = members.to_vec();
         members.sort_unstable_by_key(|member| self.nodes.get(*member).map(|node| node.key));
-        let Some(first) = members.first() else { return };
         let among: BTreeSet<_> = members.iter().copied().collect();
+        // By their keys, so that the same cycles are found wherever a walk came from.
+        let mut members = members.to_vec();
+        members.sort_unstable_by_key(|member| self.nodes.get(*member).map(|node| node.key));
+        let Some(first) = members.first() else { return };
         let (mut onward, mut backward) = (Edges::new(), Edges::new());
         for member in &members {
             for name in self.named(*member).filter(|name| among.contains(name)) {
@@ -322,6 +325,20 @@ mod tests {
         for key in ["a", "b", "c", "d"] {
             let from = |root: &'static str| spelled(Graph::new([root], names).cycle(key).unwrap());
             assert!(["b", "c", "d"].iter().all(|root| from(root) == from("a")), "{key}");
+        }
+    }
+
+    #[test]
+    fn a_cycle_is_the_same_wherever_the_walk_began() {
+        let edges: [(_, &[&str]); 4] =
+            [("a", &["b", "c"]), ("b", &["c", "d"]), ("c", &["a", "d"]), ("d", &["a", "b"])];
+        let edges = BTreeMap::from(edges);
+        let told = |root| {
+            let graph = Graph::new([root], |key| edges.get(key).map(|to| to.to_vec()).unwrap_or_default());
+            ["a", "b", "c", "d"].map(|key| spelled(graph.cycle(key).unwrap()))
+        };
+        for root in ["b", "c", "d"] {
+            assert_eq!(told(root), told("a"), "from {root}");
         }
     }
 
