@@ -139,9 +139,6 @@ impl<'a> Graph<'a> {
         let mut members = members.to_vec();
         members.sort_unstable_by_key(|member| self.nodes.get(*member).map(|node| node.key));
         let among: BTreeSet<_> = members.iter().copied().collect();
-        // By their keys, so that the same cycles are found wherever a walk came from.
-        let mut members = members.to_vec();
-        members.sort_unstable_by_key(|member| self.nodes.get(*member).map(|node| node.key));
         let Some(first) = members.first() else { return };
         let (mut onward, mut backward) = (Edges::new(), Edges::new());
         for member in &members {
