@@ -6,7 +6,7 @@
 //!
 //! [`model`] is what travels and what is stored: the normalised documents, read so that one part that this
 //! reader does not know spoils only itself. [`Ruleset`] is what is asked: the same flags compiled to flat,
-//! immutable data. Nothing compiled is ever sent or stored. [`check`] says before a flag is written whether
+//! immutable data. Nothing compiled is ever sent or stored. [`check_flag`] says before a flag is written whether
 //! all of it will compile.
 
 pub mod bucket;
