@@ -5,9 +5,8 @@
 //! hundred as a browser does. Turn [`FLAGS`] to see what grows with the flag set: nothing but compiling, and
 //! copying one pointer for each flag when a change is applied.
 //!
-//! `cargo bench -p burgee-engine --bench evaluate`. Medians last accepted, on two shared cores: `no_rule`
-//! 149 ns, `one_in` 179 ns and `half_split` 177 ns, most of it finding the flag among 5,000; `all_of_100`
-//! 3.4 µs; `compile_5000` 3 ms; `apply_one_of_5000` 47 µs.
+//! `cargo bench --workspace --bench evaluate`, for a quick look while working. The figures that count, beside
+//! another engine and with goals, are `make peers`'s: see `bench/README.md`.
 
 #![expect(clippy::expect_used, reason = "a test says what is wrong by failing")]
 
