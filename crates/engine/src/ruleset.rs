@@ -246,6 +246,11 @@ impl Ruleset {
         documents.flat_map(|segment| [segment.included.blob(), segment.excluded.blob()]).flatten().collect()
     }
 
+    /// Whether there is a segment of this key that can be asked.
+    pub fn knows_segment(&self, key: &str) -> bool {
+        self.segments.get(key).is_some_and(|segment| segment.compiled.is_some())
+    }
+
     /// The revision of the last change that affected this environment.
     pub fn revision(&self) -> Revision {
         self.revision
