@@ -62,7 +62,7 @@ pub(crate) async fn start(config: Config) -> anyhow::Result<()> {
     let source = Arc::new(StoreSource::new(store.clone(), &*bus, project_id));
     // Nothing is served before everything was loaded once.
     let mut follower = Follower::new(hub.clone(), source.clone(), system::seed());
-    follower.sync_once().await.context("the flags could not be loaded")?;
+    follower.load().await.context("the flags could not be loaded")?;
     let keyring = Keyring::load(store.clone()).await?;
     let tasks = [
         follower.start(shutdown.clone()),

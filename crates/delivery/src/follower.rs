@@ -2,7 +2,7 @@
 //!
 //! The bell only wakes it: what changed is always asked for, from where the hub stands. A lost bell therefore
 //! costs time (until the next poll) and never a change, and a source that fails leaves the last good state.
-//! An environment whose change names large key lists waits until the library has them; the others go on meanwhile.
+//! Nothing waits for large key lists but the segments that name them; when the library has one, they catch up.
 
 use std::collections::BTreeSet;
 use std::future::{Future, pending};
@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::hub::Hub;
 use crate::installed::{Installed, LARGE};
-use crate::library::{Library, Name};
+use crate::library::{Library, Name, Patience};
 use crate::ports::{EnvironmentId, Source, SourceError};
 
 /// How long a lost bell may go unnoticed.
@@ -92,16 +92,27 @@ impl Follower {
             tokio::select! {
                 () = rung(&mut bell) => self.library.try_again(),
                 () = sleep(POLL) => self.library.try_again(),
-                // Who waited for a list asks anew; what changed meanwhile comes with it.
+                // Who waits for a list catches up; what changed meanwhile comes with it.
                 _ = self.library.fetch(), if self.library.has_work() => {}
             }
         }
     }
 
-    /// Brings every environment to where the source is, new and removed ones included, and fetches the large key
-    /// lists that this takes. One that fails does not hold up the others; the first failure is returned. A list
-    /// that cannot be fetched is no failure: it is in the log, and the environments that name it stay as they
-    /// were.
+    /// Brings every environment to where the source is for the first time, with the large key lists that this takes
+    /// as far as they can be fetched. One that fails does not hold up the others; the first failure is returned.
+    pub async fn load(&mut self) -> Result<(), SourceError> {
+        let mut result = self.round().await;
+        while self.library.has_newcomers() {
+            // A list that takes its time goes on at the next turn, and by and by the newcomers lose their patience.
+            let _ = timeout(POLL, self.library.fetch()).await;
+            result = self.round().await;
+        }
+        result
+    }
+
+    /// Brings every environment to where the source is, new and removed ones included, and tries each key list that
+    /// is missing. One that fails does not hold up the others; the first failure is returned. A list that cannot be
+    /// fetched is no failure: it is in the log, and the segments that name it stay as they were.
     pub async fn sync_once(&mut self) -> Result<(), SourceError> {
         self.library.try_again();
         let mut result = self.round().await;
@@ -111,16 +122,20 @@ impl Follower {
         result
     }
 
-    /// Brings every environment to where the source is, as far as the lists that are there allow.
+    /// Brings every environment to where the source is, its segments as far as the lists that are there allow.
     async fn round(&mut self) -> Result<(), SourceError> {
         let environments = ask(self.source.environments()).await?;
         self.hub.retain(|environment| environments.contains(environment));
-        let round = Round { hub: &self.hub, source: &*self.source, key_lists: self.library.held() };
+        let (key_lists, patience) = (self.library.held(), self.library.patience());
+        let round = Round { hub: &self.hub, source: &*self.source, key_lists, patience };
         let synced = join_all(environments.iter().map(|environment| round.sync(environment))).await;
         let mut result = Ok(());
         for (environment, synced) in environments.iter().zip(synced) {
             match synced {
-                Ok(awaited) => self.library.want(environment, awaited),
+                Ok(awaited) => {
+                    let is_newcomer = self.hub.read(environment).is_none();
+                    self.library.want(environment, awaited, is_newcomer);
+                }
                 Err(error) => result = result.and(Err(error)),
             }
         }
@@ -146,18 +161,35 @@ struct Round<'a> {
     hub: &'a Hub,
     source: &'a dyn Source,
     key_lists: Arc<KeyLists>,
+    patience: Patience,
 }
 
 impl Round<'_> {
-    /// Gives the lists that must be there before the environment can be brought to where the source is.
+    /// Gives the lists that the environment, or some of its segments, waits for.
     async fn sync(&self, environment: &EnvironmentId) -> Result<BTreeSet<Name>, SourceError> {
         let Some(current) = self.hub.read(environment) else { return self.fetch(environment, None).await };
         let stand = current.position().revision;
         match step(stand, ask(self.source.changes_since(environment, stand)).await?) {
-            Step::Stay => Ok(BTreeSet::new()),
+            Step::Stay => self.catch_up(environment, current).await,
             Step::Apply(delta) => self.apply(environment, current, delta).await,
             Step::Fetch => self.fetch(environment, Some(current)).await,
         }
+    }
+
+    async fn catch_up(
+        &self,
+        environment: &EnvironmentId,
+        current: Arc<Installed>,
+    ) -> Result<BTreeSet<Name>, SourceError> {
+        if !current.is_behind() {
+            return Ok(BTreeSet::new());
+        }
+        let (before, key_lists) = (Arc::clone(&current), Arc::clone(&self.key_lists));
+        let caught_up = build(true, move || before.caught_up(&key_lists)).await?;
+        Ok(match caught_up {
+            Some(installed) => self.install(environment, installed, Some(&current)),
+            None => current.awaited(),
+        })
     }
 
     async fn apply(
@@ -166,14 +198,12 @@ impl Round<'_> {
         current: Arc<Installed>,
         delta: Delta,
     ) -> Result<BTreeSet<Name>, SourceError> {
-        let awaited = self.awaited(Name::all_of_delta(&delta));
-        if awaited.is_empty() {
-            let is_large = current.ruleset().len() + delta.flags.len() >= LARGE || !delta.segments.is_empty();
-            let (before, key_lists) = (Arc::clone(&current), Arc::clone(&self.key_lists));
-            let installed = build(is_large, move || current.next(&delta, &key_lists)).await?;
-            self.install(environment, installed, Some(&before));
-        }
-        Ok(awaited)
+        let is_large = current.ruleset().len() + delta.flags.len() >= LARGE
+            || !delta.segments.is_empty()
+            || current.is_behind();
+        let (before, key_lists) = (Arc::clone(&current), Arc::clone(&self.key_lists));
+        let installed = build(is_large, move || before.next(&delta, &key_lists)).await?;
+        Ok(self.install(environment, installed, Some(&current)))
     }
 
     async fn fetch(
@@ -192,26 +222,31 @@ impl Round<'_> {
             );
             return Err(SourceError(message.into()));
         }
-        if !leads_on(current.as_deref(), &snapshot) {
-            return Ok(BTreeSet::new());
+        if let Some(current) = current.as_ref().filter(|current| !leads_on(Some(current), &snapshot)) {
+            return self.catch_up(environment, Arc::clone(current)).await;
         }
-        let awaited = self.awaited(Name::all_of_snapshot(&snapshot));
-        if awaited.is_empty() {
-            let is_large = snapshot.flags.len() >= LARGE || !snapshot.segments.is_empty();
-            let key_lists = Arc::clone(&self.key_lists);
-            let installed = build(is_large, move || Installed::new(&snapshot, &key_lists)).await?;
-            self.install(environment, installed, None);
+        if current.is_none() {
+            let names = Name::all_of_snapshot(&snapshot);
+            if self.patience.holds(environment, &names, &self.key_lists) {
+                return Ok(names);
+            }
         }
-        Ok(awaited)
+        let is_large = snapshot.flags.len() >= LARGE || !snapshot.segments.is_empty();
+        let key_lists = Arc::clone(&self.key_lists);
+        let installed = build(is_large, move || match current {
+            Some(current) => current.replaced(&snapshot, &key_lists),
+            None => Installed::new(&snapshot, &key_lists),
+        });
+        Ok(self.install(environment, installed.await?, None))
     }
 
-    /// All of `names` if one of them is missing: those that are there must stay until it comes.
-    fn awaited(&self, names: BTreeSet<Name>) -> BTreeSet<Name> {
-        if names.iter().all(|name| name.is_held(&self.key_lists)) { BTreeSet::new() } else { names }
-    }
-
-    /// The faults of `before` are in the log already.
-    fn install(&self, environment: &EnvironmentId, installed: Installed, before: Option<&Installed>) {
+    /// Gives the lists that are still missing for it. The faults of `before` are in the log already.
+    fn install(
+        &self,
+        environment: &EnvironmentId,
+        installed: Installed,
+        before: Option<&Installed>,
+    ) -> BTreeSet<Name> {
         let installed = Arc::new(installed);
         self.hub.install(environment, Arc::clone(&installed));
         let revision = installed.position().revision;
@@ -225,6 +260,21 @@ impl Round<'_> {
         if more > 0 {
             tracing::warn!(%environment, revision, more, "there is more that cannot be read");
         }
+        log_waiting(environment, &installed, before);
+        installed.awaited()
+    }
+}
+
+/// Which segments wait and which do no longer.
+fn log_waiting(environment: &EnvironmentId, installed: &Installed, before: Option<&Installed>) {
+    let waiting: BTreeSet<_> = installed.waiting().collect();
+    let waited: BTreeSet<_> = before.into_iter().flat_map(Installed::waiting).collect();
+    let revision = installed.position().revision;
+    for segment in waiting.difference(&waited).take(MOST_PROBLEMS) {
+        tracing::info!(%environment, revision, segment, "asked as it was before until its key lists are here");
+    }
+    for segment in waited.difference(&waiting).take(MOST_PROBLEMS) {
+        tracing::info!(%environment, revision, segment, "asked as it was written: its key lists are here");
     }
 }
 

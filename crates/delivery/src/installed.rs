@@ -1,15 +1,19 @@
 //! One environment at one revision, with everything that is told from it.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use bytes::Bytes;
 use engine::model::{Delta, Revision, Snapshot};
 use engine::{KeyLists, Ruleset};
+use sha2::{Digest, Sha256};
 use tokio::sync::OnceCell;
 use tokio::task::spawn_blocking;
 use wire::etag::Position;
 use wire::sse::{self, SnapshotFrame};
+
+use crate::behind::{divide, divide_snapshot, merge};
+use crate::library::Name;
 
 /// A document of more flags than this takes so long to compile or render (about a millisecond) that it is done
 /// off the reactor.
@@ -23,6 +27,11 @@ const MOST_BYTES: usize = 1 << 20;
 /// these never sees half a change.
 pub struct Installed {
     ruleset: Ruleset,
+    /// What the source has at this revision and the ruleset does not yet, for want of key lists. Its revision is
+    /// that of the last change of which something had to wait.
+    behind: Delta,
+    /// Tells what is evaluated meanwhile from other states of the same revision; none if nothing waits.
+    stage: Option<Box<str>>,
     /// Oldest first. Each leads on from where the one before it led to, the last one to here.
     deltas: VecDeque<Step>,
     refetch: Bytes,
@@ -49,30 +58,104 @@ pub enum Catchup {
 }
 
 impl Installed {
-    /// Compiles a snapshot that was fetched, with the large lists that it names.
+    /// Compiles a snapshot that was fetched, with the large lists that it names. A segment whose lists are not all
+    /// there is one that is not understood.
     pub fn new(document: &Snapshot, key_lists: &KeyLists) -> Self {
-        Self::of(Ruleset::compile(document, key_lists), VecDeque::new())
+        let nothing = Snapshot::empty("", 0, "", "");
+        let (evaluated, behind) = divide_snapshot(document, nothing, |_| false, key_lists);
+        Self::of(Ruleset::compile(&evaluated, key_lists), behind, VecDeque::new())
     }
 
-    /// The state after `delta`, which must lead on from here. `key_lists` has the large lists that it names, and
-    /// those that are named here.
+    /// Compiles a snapshot that was fetched to take the place of this state. A segment whose lists are not all there
+    /// is evaluated as it is here.
+    pub(crate) fn replaced(&self, document: &Snapshot, key_lists: &KeyLists) -> Self {
+        let knows = |key: &str| self.ruleset.knows_segment(key);
+        let (evaluated, behind) = divide_snapshot(document, self.ruleset.snapshot(), knows, key_lists);
+        Self::of(Ruleset::compile(&evaluated, key_lists), behind, VecDeque::new())
+    }
+
+    /// The state after `delta`, which must lead on from here. `key_lists` has the large lists that it names, as far
+    /// as they are there, and those that are named here.
     #[must_use]
     pub fn next(&self, delta: &Delta, key_lists: &KeyLists) -> Self {
         let mut deltas = self.deltas.clone();
         let frame = sse::delta(self.ruleset.epoch(), delta);
         deltas.push_back(Step { from: self.ruleset.revision(), to: delta.revision, frame });
         forget_oldest(&mut deltas);
-        Self::of(self.ruleset.apply(delta, key_lists), deltas)
+        let wanted = merge(&self.behind, delta);
+        let (now, mut behind) = divide(wanted, |key| self.ruleset.knows_segment(key), key_lists);
+        if !delta.segments.keys().any(|key| matches!(behind.segments.get(key), Some(Some(_)))) {
+            behind.revision = self.behind.revision;
+        }
+        Self::of(self.ruleset.apply(&now, key_lists), behind, deltas)
     }
 
-    fn of(ruleset: Ruleset, deltas: VecDeque<Step>) -> Self {
-        let refetch = sse::refetch(Position { epoch: ruleset.epoch(), revision: ruleset.revision() });
-        Self { ruleset, deltas, refetch, rendered: OnceCell::new() }
+    /// The same revision with what was waiting, if more of it can be asked now.
+    pub(crate) fn caught_up(&self, key_lists: &KeyLists) -> Option<Self> {
+        let wanted = Delta { revision: self.ruleset.revision(), ..self.behind.clone() };
+        let (now, mut behind) = divide(wanted, |key| self.ruleset.knows_segment(key), key_lists);
+        if behind.segments == self.behind.segments {
+            return None;
+        }
+        behind.revision = self.behind.revision;
+        Some(Self::of(self.ruleset.apply(&now, key_lists), behind, self.deltas.clone()))
+    }
+
+    fn of(ruleset: Ruleset, behind: Delta, deltas: VecDeque<Step>) -> Self {
+        let position = Position { epoch: ruleset.epoch(), revision: ruleset.revision() };
+        let stage = (!behind.segments.is_empty()).then(|| stage(&ruleset, &behind));
+        let refetch = match &stage {
+            None => sse::refetch(position),
+            Some(stage) => sse::refetch_on_the_way(position, stage),
+        };
+        Self { ruleset, behind, stage, deltas, refetch, rendered: OnceCell::new() }
     }
 
     /// What is asked.
     pub fn ruleset(&self) -> &Ruleset {
         &self.ruleset
+    }
+
+    /// What the source has at this revision: what is asked, and what waits for key lists in its place.
+    pub fn document(&self) -> Snapshot {
+        let mut document = self.ruleset.snapshot();
+        document.apply(&Delta { revision: document.revision, ..self.behind.clone() });
+        document
+    }
+
+    /// Whether there are segments that cannot be evaluated as the source has them, for want of key lists.
+    pub fn is_behind(&self) -> bool {
+        self.stage.is_some()
+    }
+
+    /// Tells this from other states of the same revision while segments wait for key lists.
+    pub(crate) fn stage(&self) -> Option<&str> {
+        self.stage.as_deref()
+    }
+
+    /// The segments that wait for key lists.
+    pub(crate) fn waiting(&self) -> impl Iterator<Item = &str> {
+        let waiting = self.behind.segments.iter().filter(|(_, segment)| segment.is_some());
+        waiting.map(|(key, _)| key.as_str())
+    }
+
+    /// The lists of the segments that wait, those that are there already included.
+    pub(crate) fn awaited(&self) -> BTreeSet<Name> {
+        Name::all_of_delta(&self.behind)
+    }
+
+    /// Digests of the lists that are named at this revision, and of those that are asked meanwhile.
+    pub(crate) fn key_lists(&self) -> BTreeSet<&str> {
+        let segments = self.behind.segments.values().flatten().filter_map(|segment| segment.known());
+        let awaited =
+            segments.flat_map(|segment| [segment.included.blob(), segment.excluded.blob()]).flatten();
+        self.ruleset.key_lists().into_iter().chain(awaited).collect()
+    }
+
+    /// Whether the change that took this revision is asked here, all of it. What only later changes brought may wait
+    /// for key lists still, and so may what waits since before.
+    pub fn has_taken_in(&self, revision: Revision) -> bool {
+        self.ruleset.revision() >= revision && !(self.is_behind() && self.behind.revision >= revision)
     }
 
     /// Where this is in the environment's history.
@@ -105,12 +188,12 @@ impl Installed {
         self.rendered
             .get_or_init(|| async {
                 if self.ruleset.len() < LARGE {
-                    return SnapshotFrame::new(&self.ruleset.snapshot());
+                    return SnapshotFrame::new(&self.document());
                 }
                 let this = Arc::clone(self);
-                let rendering = spawn_blocking(move || SnapshotFrame::new(&this.ruleset.snapshot()));
+                let rendering = spawn_blocking(move || SnapshotFrame::new(&this.document()));
                 // Fails only when the runtime is being shut down; then it does not matter who waits.
-                rendering.await.unwrap_or_else(|_| SnapshotFrame::new(&self.ruleset.snapshot()))
+                rendering.await.unwrap_or_else(|_| SnapshotFrame::new(&self.document()))
             })
             .await
     }
@@ -119,6 +202,19 @@ impl Installed {
     pub fn refetch(&self) -> Bytes {
         self.refetch.clone()
     }
+}
+
+/// A digest of what is evaluated in the place of what waits: all that two states of one revision can differ in.
+fn stage(ruleset: &Ruleset, behind: &Delta) -> Box<str> {
+    let evaluated = ruleset.snapshot();
+    let mut hash = Sha256::new();
+    for key in behind.segments.keys() {
+        hash.update(wire::to_json(&(key, evaluated.segments.get(key), ruleset.knows_segment(key))));
+    }
+    for key in behind.lists.keys() {
+        hash.update(wire::to_json(&(key, evaluated.lists.get(key))));
+    }
+    hex::encode(hash.finalize()).into()
 }
 
 fn forget_oldest(deltas: &mut VecDeque<Step>) {

@@ -37,7 +37,7 @@ pub(crate) async fn get_key_list(
     }
     let installed = doors.hub.read(&reader.environment).ok_or_else(Problem::not_ready)?;
     let Ok(Path(sha256)) = path else { return Err(Problem::no_key_list()) };
-    if !installed.ruleset().key_lists().contains(&*sha256) {
+    if !installed.key_lists().contains(&*sha256) {
         return Err(Problem::no_key_list());
     }
     let etag = format!("\"{sha256}\"");

@@ -6,6 +6,7 @@
 //! requests. A server and an edge mount the same router and
 //! differ in the [`Source`] and the [`Gate`] that they give.
 
+mod behind;
 mod credential;
 mod follower;
 mod hub;

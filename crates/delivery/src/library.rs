@@ -2,22 +2,29 @@
 //! environments, forgotten when no environment names them any more.
 //!
 //! A list is taken only if it is whole and has the digest and the number of keys that it is named by. Until then
-//! the state that names it is not installed, and the one before it stays.
+//! the segments that name it are evaluated as they were ([`crate::behind`]). Only an environment of which nothing is
+//! known here yet waits for its lists, and not for ever.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error;
 use std::iter::repeat;
 use std::sync::Arc;
+use std::time::Duration;
 
 use engine::model::{Delta, Keys, Read, Segment, Snapshot};
 use engine::{KeyList, KeyListReader, KeyLists};
 use futures_util::future::BoxFuture;
 use sha2::{Digest, Sha256};
 use tokio::task::spawn_blocking;
+use tokio::time::Instant;
 
 use crate::follower::ask;
 use crate::hub::Hub;
 use crate::ports::{EnvironmentId, Source, SourceError};
+
+/// So long an environment of which nothing is known here waits for its lists, unless all of them were tried before:
+/// flags without their segments would be answered otherwise a moment later. Then it is served without them.
+const FIRST_PATIENCE: Duration = Duration::from_secs(30);
 
 /// How a segment names a list.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -39,12 +46,17 @@ impl Name {
         held.get(&self.sha256).is_some_and(|list| list.len() as u64 == self.count)
     }
 
+    /// The lists that a segment names.
+    pub(crate) fn all_of_segment(segment: &Segment) -> impl Iterator<Item = Self> {
+        [&segment.included, &segment.excluded].into_iter().filter_map(Self::of)
+    }
+
     /// The lists that a fetched snapshot names.
     pub(crate) fn all_of_snapshot(snapshot: &Snapshot) -> BTreeSet<Self> {
         names(snapshot.segments.values())
     }
 
-    /// The lists that a change names; those of segments that it leaves alone are held already.
+    /// The lists that a change names.
     pub(crate) fn all_of_delta(delta: &Delta) -> BTreeSet<Self> {
         names(delta.segments.values().flatten())
     }
@@ -52,7 +64,7 @@ impl Name {
 
 fn names<'a>(segments: impl Iterator<Item = &'a Arc<Read<Segment>>>) -> BTreeSet<Name> {
     let known = segments.filter_map(|segment| segment.known());
-    known.flat_map(|segment| [Name::of(&segment.included), Name::of(&segment.excluded)]).flatten().collect()
+    known.flat_map(Name::all_of_segment).collect()
 }
 
 /// The lists that are held, and the work on those that are missing.
@@ -60,14 +72,32 @@ pub(crate) struct Library {
     source: Arc<dyn Source>,
     seed: [u8; 16],
     held: Arc<KeyLists>,
-    /// The lists of documents that cannot be installed yet, those that are held already included.
+    /// The lists of segments that wait, those that are held already included.
     wanted: BTreeMap<EnvironmentId, BTreeSet<Name>>,
+    /// Since when environments of which nothing is known here wait for their first lists.
+    newcomers: BTreeMap<EnvironmentId, Instant>,
     /// At most one at a time: what is read into memory besides a list's fingerprints is one piece of one list.
     fetching: Option<Fetching>,
     /// Not tried again before [`Library::try_again`].
     failed: BTreeSet<Name>,
     /// Their failures are in the log.
     told: BTreeSet<Name>,
+}
+
+/// How long environments of which nothing is known here wait for the lists of their segments.
+pub(crate) struct Patience {
+    /// The lists that were tried in vain.
+    tried: BTreeSet<Name>,
+    /// The environments that have waited long enough.
+    is_over: BTreeSet<EnvironmentId>,
+}
+
+impl Patience {
+    /// Whether an environment should wait for these lists, of which some are held.
+    pub(crate) fn holds(&self, environment: &EnvironmentId, names: &BTreeSet<Name>, held: &KeyLists) -> bool {
+        !self.is_over.contains(environment)
+            && names.iter().any(|name| !name.is_held(held) && !self.tried.contains(name))
+    }
 }
 
 struct Fetching {
@@ -83,6 +113,7 @@ impl Library {
             seed,
             held: Arc::default(),
             wanted: BTreeMap::new(),
+            newcomers: BTreeMap::new(),
             fetching: None,
             failed: BTreeSet::new(),
             told: BTreeSet::new(),
@@ -94,8 +125,13 @@ impl Library {
         Arc::clone(&self.held)
     }
 
-    /// From now on an environment waits for these and no others.
-    pub(crate) fn want(&mut self, environment: &EnvironmentId, names: BTreeSet<Name>) {
+    /// From now on an environment waits for these and no others: its segments do, or if it is a newcomer all of it.
+    pub(crate) fn want(&mut self, environment: &EnvironmentId, names: BTreeSet<Name>, is_newcomer: bool) {
+        if names.is_empty() || !is_newcomer {
+            self.newcomers.remove(environment);
+        } else {
+            self.newcomers.entry(environment.clone()).or_insert_with(Instant::now);
+        }
         if names.is_empty() {
             self.wanted.remove(environment);
         } else {
@@ -103,10 +139,25 @@ impl Library {
         }
     }
 
+    /// What newcomers need not wait for any longer.
+    pub(crate) fn patience(&self) -> Patience {
+        let over = self.newcomers.iter().filter(|(_, since)| since.elapsed() >= FIRST_PATIENCE);
+        Patience {
+            tried: self.told.clone(),
+            is_over: over.map(|(environment, _)| environment.clone()).collect(),
+        }
+    }
+
+    /// Whether an environment waits for its first lists.
+    pub(crate) fn has_newcomers(&self) -> bool {
+        !self.newcomers.is_empty()
+    }
+
     /// Forgets what no state that is installed in one of these environments names and none of them waits for.
     /// What is being fetched for nobody is let go.
     pub(crate) fn retain(&mut self, environments: &[EnvironmentId], hub: &Hub) {
         self.wanted.retain(|environment, _| environments.contains(environment));
+        self.newcomers.retain(|environment, _| environments.contains(environment));
         let wanted: BTreeSet<_> = self.wanted.values().flatten().collect();
         self.fetching.take_if(|fetching| !wanted.contains(&fetching.name));
         self.failed.retain(|name| wanted.contains(name));
@@ -115,7 +166,7 @@ impl Library {
             return;
         }
         let states: Vec<_> = environments.iter().filter_map(|environment| hub.read(environment)).collect();
-        let mut named: BTreeSet<_> = states.iter().flat_map(|state| state.ruleset().key_lists()).collect();
+        let mut named: BTreeSet<_> = states.iter().flat_map(|state| state.key_lists()).collect();
         named.extend(wanted.iter().map(|name| name.sha256.as_str()));
         Arc::make_mut(&mut self.held).retain(|sha256| named.contains(sha256));
     }
@@ -136,33 +187,31 @@ impl Library {
         self.fetching.is_some() || self.next().is_some()
     }
 
-    /// Fetches until a list more is held, or none is left to be tried: says which. What was begun goes on at the
-    /// next call, if this one is dropped.
+    /// Tries one list; false if none is left to be tried. What was begun goes on at the next call, if this one is
+    /// dropped.
     pub(crate) async fn fetch(&mut self) -> bool {
-        loop {
-            let next = self.next().map(|(name, environment)| (name.clone(), environment.clone()));
-            let fetching = match (&mut self.fetching, next) {
-                (Some(fetching), _) => fetching,
-                (empty, Some((name, environment))) => empty.insert(Fetching {
-                    list: Box::pin(fetched(Arc::clone(&self.source), environment, name.clone(), self.seed)),
-                    name,
-                }),
-                (None, None) => return false,
-            };
-            let list = (&mut fetching.list).await;
-            let Some(Fetching { name, .. }) = self.fetching.take() else { return false };
-            match list {
-                Ok(list) => {
-                    tracing::debug!(list = name.sha256, keys = name.count, "a key list was fetched");
-                    if self.told.remove(&name) {
-                        tracing::info!(list = name.sha256, "the key list that was missing has been fetched");
-                    }
-                    Arc::make_mut(&mut self.held).insert(name.sha256, Arc::new(list));
-                    return true;
+        let next = self.next().map(|(name, environment)| (name.clone(), environment.clone()));
+        let fetching = match (&mut self.fetching, next) {
+            (Some(fetching), _) => fetching,
+            (empty, Some((name, environment))) => empty.insert(Fetching {
+                list: Box::pin(fetched(Arc::clone(&self.source), environment, name.clone(), self.seed)),
+                name,
+            }),
+            (None, None) => return false,
+        };
+        let list = (&mut fetching.list).await;
+        let Some(Fetching { name, .. }) = self.fetching.take() else { return false };
+        match list {
+            Ok(list) => {
+                tracing::debug!(list = name.sha256, keys = name.count, "a key list was fetched");
+                if self.told.remove(&name) {
+                    tracing::info!(list = name.sha256, "the key list that was missing has been fetched");
                 }
-                Err(error) => self.tell(name, &error),
+                Arc::make_mut(&mut self.held).insert(name.sha256, Arc::new(list));
             }
+            Err(error) => self.tell(name, &error),
         }
+        true
     }
 
     fn tell(&mut self, name: Name, SourceError(cause): &SourceError) {
@@ -170,7 +219,8 @@ impl Library {
             tracing::warn!(
                 list = name.sha256,
                 error = &**cause as &dyn Error,
-                "a key list cannot be fetched; the environments that name it stay as they are until it can"
+                "a key list cannot be fetched; segments that name it stay as they were until it can, and new ones are \
+                 not understood"
             );
         }
         self.failed.insert(name);

@@ -170,8 +170,9 @@ fn bulk_etag(installed: &Installed, reader: &Reader, context: &Context) -> Strin
         KeyKind::Client => "client",
     };
     let mut hash = Sha256::new();
-    // None of the first four contains a NUL, so where one ends is never in doubt.
-    for part in [position.epoch, &position.revision.to_string(), kind, &*reader.environment.0] {
+    let stage = installed.stage().unwrap_or_default();
+    // None of the first five contains a NUL, so where one ends is never in doubt.
+    for part in [position.epoch, &position.revision.to_string(), stage, kind, &*reader.environment.0] {
         hash.update(part);
         hash.update([0]);
     }

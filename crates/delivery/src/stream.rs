@@ -190,8 +190,15 @@ impl Cursor {
 
     /// What is to be sent for the reader to stand where `installed` does; then it does.
     fn advance(&mut self, installed: &Installed) -> Catchup {
+        if self.kind == KeyKind::Client && installed.is_behind() {
+            // Answers change once more at this revision, when what waits has come: until then its reader has no
+            // place, and is told whatever comes next.
+            self.stand = None;
+            return Catchup::Deltas(vec![installed.refetch()]);
+        }
         let stand = self.stand.as_ref().map(|(epoch, revision)| Position { epoch, revision: *revision });
         let catchup = match (self.kind, installed.since(stand)) {
+            // Rules are passed on as they are, whatever of them waits here.
             (KeyKind::Server, catchup) => catchup,
             (KeyKind::Client, Catchup::UpToDate) => Catchup::UpToDate,
             // Whatever a client missed, it is told once, and nothing of what it was.

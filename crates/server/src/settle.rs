@@ -18,10 +18,24 @@ const PATIENCE: Duration = Duration::from_millis(250);
 /// How long between two looks at the hub.
 const PAUSE: Duration = Duration::from_millis(5);
 
-/// Until the hub's state of an environment has come to a revision.
+/// Until the hub's state of an environment has taken a change in, the large key lists that it names included.
 pub(crate) async fn flags(hub: &Hub, environment: Id, revision: Revision) {
-    let Some(mut installed) = hub.watch(&EnvironmentId(environment.to_string().into())) else { return };
-    briefly(async { installed.wait_for(|installed| *installed >= revision).await.is_ok() }).await;
+    let id = EnvironmentId(environment.to_string().into());
+    let Some(mut states) = hub.watch(&id) else { return };
+    let taken_in = async {
+        loop {
+            // Before reading: what is announced from now on may not be in what is read.
+            states.mark_unchanged();
+            let Some(installed) = hub.read(&id) else { return false };
+            if installed.has_taken_in(revision) {
+                return true;
+            }
+            if states.changed().await.is_err() {
+                return false;
+            }
+        }
+    };
+    briefly(taken_in).await;
 }
 
 /// Until the hub has an environment.

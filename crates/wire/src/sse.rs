@@ -2,6 +2,7 @@
 //!
 //! A change is one event with one id and one line of data, so that a reader that has an id has all of it.
 
+use std::fmt::Display;
 use std::io::Write as _;
 
 use bytes::Bytes;
@@ -60,8 +61,18 @@ pub fn delta(epoch: &str, delta: &Delta) -> Bytes {
 
 /// OFREP's notice that evaluated answers may be other ones now. Says nothing about what changed.
 pub fn refetch(position: Position<'_>) -> Bytes {
-    let mut frame = head(position, "message");
-    append_json(&mut frame, &Refetch { kind: "refetchEvaluation", etag: position.to_etag() });
+    notice(position, position.to_etag())
+}
+
+/// The same, of a state on the way to `position`, told apart from others on that way by `stage`. Its id is empty:
+/// who has seen no more than this has no place to go on from, and is told of what comes next in any case.
+pub fn refetch_on_the_way(position: Position<'_>, stage: &str) -> Bytes {
+    notice("", format!("\"{position}+{stage}\""))
+}
+
+fn notice(id: impl Display, etag: String) -> Bytes {
+    let mut frame = head(id, "message");
+    append_json(&mut frame, &Refetch { kind: "refetchEvaluation", etag });
     frame.extend_from_slice(END);
     frame.into()
 }
@@ -74,7 +85,7 @@ struct Refetch {
 }
 
 /// All lines of a frame up to where its data begins.
-fn head(id: Position<'_>, event: &str) -> Vec<u8> {
+fn head(id: impl Display, event: &str) -> Vec<u8> {
     let mut frame = Vec::with_capacity(256);
     // A `Vec` takes whatever is written to it.
     let _ = write!(frame, "id: {id}\nevent: {event}\ndata: ");
@@ -123,6 +134,13 @@ mod tests {
     fn a_notice_has_the_entity_tag_and_nothing_else() {
         let frame = refetch(Position { epoch: "9f", revision: 43 });
         let expected = "id: 9f.43\nevent: message\ndata: {\"type\":\"refetchEvaluation\",\"etag\":\"\\\"9f.43\\\"\"}\n\n";
+        assert_eq!(frame, expected);
+    }
+
+    #[test]
+    fn a_notice_of_a_state_on_the_way_leaves_its_reader_without_a_place() {
+        let frame = refetch_on_the_way(Position { epoch: "9f", revision: 43 }, "c0ffee");
+        let expected = "id: \nevent: message\ndata: {\"type\":\"refetchEvaluation\",\"etag\":\"\\\"9f.43+c0ffee\\\"\"}\n\n";
         assert_eq!(frame, expected);
     }
 }

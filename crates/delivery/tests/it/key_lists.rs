@@ -1,4 +1,4 @@
-//! Large key lists: fetched before what names them is installed, held once, forgotten; and their bytes, passed on.
+//! Large key lists: fetched while everything else goes on, held once, forgotten; and their bytes, passed on.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,21 +16,21 @@ use tokio::time::{sleep, timeout};
 use wire::etag::Position;
 
 /// On for who is in the segment `beta`.
-fn flags() -> Value {
+pub(crate) fn flags() -> Value {
     let rule = json!({"id": "r1", "when": {"segment": "beta"}, "serve": {"variant": "on"}});
     json!({"a": with(flag(), json!({"rules": [rule], "default": {"variant": "off"}}))})
 }
 
-fn included(list: &Value) -> Value {
+pub(crate) fn included(list: &Value) -> Value {
     json!({"included": list})
 }
 
-fn digest(list: &Value) -> &str {
+pub(crate) fn digest(list: &Value) -> &str {
     list["sha256"].as_str().unwrap()
 }
 
 /// Which of `u1` to `u6` the flag is on for.
-fn holds_for(hub: &Hub, id: &str) -> String {
+pub(crate) fn holds_for(hub: &Hub, id: &str) -> String {
     let installed = hub.read(&environment(id)).unwrap();
     let is_on = |number: &u32| {
         let context = Context::for_key(&format!("u{number}"));
@@ -39,18 +39,29 @@ fn holds_for(hub: &Hub, id: &str) -> String {
     (1..=6).filter(is_on).map(|number| number.to_string()).collect()
 }
 
-fn revision(hub: &Hub, id: &str) -> Revision {
+pub(crate) fn revision(hub: &Hub, id: &str) -> Revision {
     hub.read(&environment(id)).unwrap().position().revision
 }
 
-struct Synced {
-    source: Arc<FakeSource>,
-    hub: Arc<Hub>,
-    follower: Follower,
+pub(crate) fn is_behind(hub: &Hub, id: &str) -> bool {
+    hub.read(&environment(id)).unwrap().is_behind()
+}
+
+/// The first thing that is wrong with what is asked.
+pub(crate) fn problem(hub: &Hub, id: &str) -> String {
+    let installed = hub.read(&environment(id)).unwrap();
+    let problem = installed.ruleset().problems().next();
+    problem.map(|(about, problem)| format!("{about}: {problem}")).unwrap_or_default()
+}
+
+pub(crate) struct Synced {
+    pub(crate) source: Arc<FakeSource>,
+    pub(crate) hub: Arc<Hub>,
+    pub(crate) follower: Follower,
 }
 
 impl Synced {
-    async fn new() -> Self {
+    pub(crate) async fn new() -> Self {
         let (source, hub) = (FakeSource::new(flags()), Arc::new(Hub::new()));
         let follower = Follower::new(hub.clone(), source.clone(), SEED);
         let mut synced = Self { source, hub, follower };
@@ -58,13 +69,13 @@ impl Synced {
         synced
     }
 
-    async fn sync(&mut self) {
+    pub(crate) async fn sync(&mut self) {
         self.follower.sync_once().await.unwrap();
     }
 }
 
 #[tokio::test]
-async fn a_list_is_fetched_before_what_names_it_is_installed() {
+async fn a_list_is_fetched_for_what_names_it() {
     let mut synced = Synced::new().await;
     let list = synced.source.put_list(&["u1\nu", "3\n", "u4\n"]);
     synced.source.change_segment(PROD, "beta", included(&list));
@@ -155,10 +166,12 @@ async fn a_list_that_is_not_what_its_name_says_is_not_taken() {
         synced.source.change(PROD, "b", flag());
         synced.source.put("dev", "9f", 7, flags());
         synced.sync().await;
-        assert_eq!(revision(&synced.hub, PROD), 40, "{case}: the last good state stays, whole");
-        assert_eq!(revision(&synced.hub, "dev"), 7, "{case}: the others go on");
+        assert_eq!(revision(&synced.hub, PROD), 42, "{case}: everything else goes on");
+        assert_eq!(revision(&synced.hub, "dev"), 7, "{case}: and elsewhere too");
         let installed = synced.hub.read(&environment(PROD)).unwrap();
-        assert!(installed.ruleset().flag("b").is_none(), "{case}: nothing of it is installed");
+        assert!(installed.ruleset().flag("b").is_some(), "{case}");
+        assert_eq!((installed.is_behind(), &*holds_for(&synced.hub, PROD)), (true, ""), "{case}");
+        assert!(problem(&synced.hub, PROD).contains(digest(&list)), "{case}: {}", problem(&synced.hub, PROD));
 
         synced.source.put_list(&good);
         synced.source.change_segment(PROD, "beta", included(&list));
@@ -174,7 +187,7 @@ async fn lines_that_are_no_keys_in_order_are_not_taken() {
         let list = synced.source.put_list(&[bytes]);
         synced.source.change_segment(PROD, "beta", included(&list));
         synced.sync().await;
-        assert_eq!(revision(&synced.hub, PROD), 40, "{bytes:?}");
+        assert_eq!((revision(&synced.hub, PROD), is_behind(&synced.hub, PROD)), (41, true), "{bytes:?}");
     }
 }
 
@@ -189,11 +202,12 @@ async fn one_list_that_fails_holds_up_no_other() {
     synced.source.put("stage", "9f", 7, flags());
     synced.source.change_segment("stage", "beta", included(&there));
     synced.sync().await;
-    assert!(synced.hub.read(&environment("dev")).is_none(), "it never had a good state");
-    assert_eq!((revision(&synced.hub, PROD), &*holds_for(&synced.hub, "stage")), (40, "2"));
+    assert_eq!((&*holds_for(&synced.hub, "dev"), &*holds_for(&synced.hub, PROD)), ("", ""));
+    assert_eq!((revision(&synced.hub, PROD), &*holds_for(&synced.hub, "stage")), (41, "2"));
     synced.source.put_list(&["u1\n"]);
     synced.source.take_asked();
     synced.sync().await;
+    assert!(["dev", "stage", PROD].iter().all(|id| !is_behind(&synced.hub, id)));
     assert_eq!((&*holds_for(&synced.hub, "dev"), &*holds_for(&synced.hub, PROD)), ("1", "2"));
     assert_eq!(
         synced.source.take_asked().len(),
@@ -210,30 +224,40 @@ async fn a_list_that_comes_late_is_found_at_the_next_poll() {
     let named = following.source.change_segment(PROD, "beta", included(&list));
     following.source.ring();
     sleep(Duration::from_secs(5)).await;
-    assert_eq!(revision(&following.hub, PROD), named - 1);
+    assert_eq!((revision(&following.hub, PROD), is_behind(&following.hub, PROD)), (named, true));
     let tries = following.source.take_asked().len();
     assert!((2..=4).contains(&tries), "tried {tries} times in 5 s: at the bell and at each poll");
     following.source.put_list(&["u1\n"]);
     let put = tokio::time::Instant::now();
-    following.until_revision(named).await;
+    following.until(|hub| !is_behind(hub, PROD)).await;
     assert!(put.elapsed() <= Duration::from_secs(2), "{:?}", put.elapsed());
 }
 
 #[tokio::test(start_paused = true)]
-async fn while_a_list_is_fetched_other_environments_go_on() {
+async fn while_a_list_is_fetched_everything_else_goes_on() {
     let following = Following::start().await;
     following.source.put("dev", "9f", 7, flags());
+    following.source.change(PROD, "a", flags()["a"].clone());
+    following.source.change_segment(PROD, "beta", included(&json!(["u6"])));
+    following.source.ring();
+    sleep(Duration::from_millis(10)).await;
     following.source.give_pieces(1);
     let list = following.source.put_list(&["u1\n", "u2\n"]);
     let named = following.source.change_segment(PROD, "beta", included(&list));
     following.source.ring();
     sleep(Duration::from_secs(10)).await;
-    let changed = following.source.change("dev", "b", flag());
+    let elsewhere = following.source.change("dev", "b", flag());
+    let toggled = following.source.change(PROD, "b", with(flag(), json!({"enabled": false})));
     following.source.ring();
     sleep(Duration::from_millis(10)).await;
-    assert_eq!((revision(&following.hub, "dev"), revision(&following.hub, PROD)), (changed, named - 1));
+    assert_eq!((revision(&following.hub, "dev"), revision(&following.hub, PROD)), (elsewhere, toggled));
+    let installed = following.hub.read(&environment(PROD)).unwrap();
+    assert_eq!(installed.ruleset().evaluate("b", &Context::default()).variant(), Some("off"));
+    assert_eq!((installed.is_behind(), &*holds_for(&following.hub, PROD)), (true, "6"), "as it was before");
+    assert!(!installed.has_taken_in(named) && installed.has_taken_in(toggled));
     following.source.give_pieces(1_000);
-    following.until_revision(named).await;
+    following.until(|hub| !is_behind(hub, PROD)).await;
+    assert_eq!((revision(&following.hub, PROD), &*holds_for(&following.hub, PROD)), (toggled, "12"));
     let asked = following.source.take_asked();
     assert_eq!(asked.iter().filter(|(_, position)| *position == 0).count(), 1, "begun once: {asked:?}");
 }
@@ -246,11 +270,11 @@ async fn a_list_that_is_no_longer_named_is_let_go() {
     following.source.change_segment(PROD, "beta", included(&first));
     following.source.ring();
     sleep(Duration::from_millis(10)).await;
-    let named = following.source.change_segment(PROD, "beta", included(&second));
+    following.source.change_segment(PROD, "beta", included(&second));
     following.source.ring();
     sleep(Duration::from_millis(10)).await;
     following.source.give_pieces(1_000);
-    following.until_revision(named).await;
+    following.until(|hub| !is_behind(hub, PROD)).await;
     let asked = following.source.take_asked();
     let asked: Vec<_> = asked.iter().map(|(sha256, position)| (sha256.as_str(), *position)).collect();
     assert_eq!(asked, [(digest(&first), 0), (digest(&second), 0), (digest(&second), 1)]);
@@ -261,12 +285,13 @@ async fn a_source_that_hangs_within_a_list_is_given_up_on() {
     let following = Following::start().await;
     following.source.give_pieces(1);
     let list = following.source.put_list(&["u1\n", "u2\n"]);
-    let named = following.source.change_segment(PROD, "beta", included(&list));
+    following.source.change_segment(PROD, "beta", included(&list));
     following.source.ring();
     // The second piece never comes; the list is begun anew.
     sleep(Duration::from_secs(35)).await;
+    assert!(is_behind(&following.hub, PROD));
     following.source.give_pieces(1_000);
-    following.until_revision(named).await;
+    following.until(|hub| !is_behind(hub, PROD)).await;
 }
 
 const LISTS: &str = "/sdk/v1/segments";

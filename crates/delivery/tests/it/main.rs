@@ -6,6 +6,7 @@
     reason = "a test may panic in its helpers too"
 )]
 
+mod behind;
 mod follower;
 mod key_lists;
 mod ofrep;

@@ -10,17 +10,17 @@ use serde_json::{Value, json};
 use tokio::time::{Instant, timeout};
 
 /// A stream as a reader sees it.
-struct Reading(BodyDataStream);
+pub(crate) struct Reading(BodyDataStream);
 
 #[derive(Debug, PartialEq)]
-struct Event {
-    id: String,
-    name: String,
-    data: Value,
+pub(crate) struct Event {
+    pub(crate) id: String,
+    pub(crate) name: String,
+    pub(crate) data: Value,
 }
 
 impl Reading {
-    async fn open(app: &App, key: &str, last: Option<&str>) -> Self {
+    pub(crate) async fn open(app: &App, key: &str, last: Option<&str>) -> Self {
         let mut headers = vec![("x-sdk-key", key)];
         headers.extend(last.map(|last| ("last-event-id", last)));
         let response = app.send("GET", "/sdk/v1/stream", &headers, "").await;
@@ -37,7 +37,7 @@ impl Reading {
     }
 
     /// The next event, comments left out; `None` at the end.
-    async fn event(&mut self) -> Option<Event> {
+    pub(crate) async fn event(&mut self) -> Option<Event> {
         let next = async {
             loop {
                 let frame = self.text().await?;
@@ -50,7 +50,7 @@ impl Reading {
     }
 
     /// Checks that nothing but comments comes for longer than any delay.
-    async fn assert_quiet(&mut self) {
+    pub(crate) async fn assert_quiet(&mut self) {
         let next = timeout(Duration::from_secs(10), self.event()).await;
         assert!(next.is_err(), "{next:?}");
     }

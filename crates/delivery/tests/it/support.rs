@@ -103,6 +103,12 @@ impl FakeSource {
         self.commit(id, Delta { segments, ..Delta::default() })
     }
 
+    /// Changes one context list (`null` deletes it) without ringing; answers the new revision.
+    pub(crate) fn change_context_list(&self, id: &str, key: &str, list: Value) -> Revision {
+        let lists = [(key.to_owned(), serde_json::from_value(list).unwrap())].into();
+        self.commit(id, Delta { lists, ..Delta::default() })
+    }
+
     /// Keeps a list under its digest, in these pieces; answers how a segment names it.
     pub(crate) fn put_list(&self, pieces: &[&str]) -> Value {
         let bytes = pieces.concat();
@@ -180,6 +186,7 @@ impl Source for FakeSource {
             for change in kept.changes.into_iter().filter(|change| change.revision > revision) {
                 merged.flags.extend(change.flags);
                 merged.segments.extend(change.segments);
+                merged.lists.extend(change.lists);
             }
             merged
         }))
