@@ -133,3 +133,35 @@ async fn what_one_requires_another_does_not_delete_at_once() -> Result<()> {
     }
     Ok(())
 }
+
+/// So many texts to look for.
+fn heavy(weight: usize) -> Value {
+    let texts = |from: usize| (from..(from + 1_000).min(weight)).map(|n| format!("t{n}")).collect::<Vec<_>>();
+    let looks = (0..weight)
+        .step_by(1_000)
+        .map(|from| json!({ "attribute": "x", "operator": "contains", "values": texts(from) }));
+    json!({ "rules": [{ "when": { "any": looks.collect::<Vec<_>>() }, "serve": { "variant": "on" } }] })
+}
+
+#[tokio::test]
+async fn flags_that_require_each_other_are_not_too_heavy_together() -> Result<()> {
+    let house = House::open(PROGRAM).await?;
+    for key in ["cart", "user", "checkout"] {
+        house.create(json!({ "key": key })).await?;
+    }
+    let required = ["cart", "user"].map(|key| json!({ "flag": key, "variants": ["on"] }));
+    house.patch(&house.developer, "checkout", json!({ "prerequisites": required })).await?;
+    for key in ["checkout", "user"] {
+        assert_eq!(house.patch(&house.developer, key, heavy(9_000)).await?.0, 200);
+    }
+    let head = house.head().await?;
+    let (status, problem) = house.patch(&house.developer, "cart", heavy(9_000)).await?;
+    let (path, message) = first_fault(&problem);
+    assert_eq!((status, path), (400, ""));
+    let expected =
+        "would break the flag \"checkout\", which depends on it: prerequisites: make a question weigh 27002";
+    assert!(message.contains(expected), "{message}");
+    assert_eq!(house.head().await?, head);
+    assert_eq!(house.patch(&house.developer, "cart", heavy(1_900)).await?.0, 200);
+    Ok(())
+}

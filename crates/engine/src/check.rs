@@ -18,6 +18,13 @@ use crate::surroundings::{Given, Mention, Paths, Segments, Surroundings};
 /// as its instructions, a text or range to look for as one. A question over the longest context then ends within
 /// seconds at the very worst, and within microseconds as people write conditions.
 const MOST_WEIGHT: u64 = 10_000;
+/// No question weighs more than this, the flags gone into that are required on the way: twice what one flag may.
+const MOST_WEIGHT_ASKED: u64 = 20_000;
+/// A flag that is required counts as this much at least: up to here it may change without anyone looking at who
+/// requires it ([`weighs_on_others`]).
+const USUAL_WEIGHT: u64 = 100;
+/// So many of the heaviest flags are named where a question weighs too much.
+const MOST_NAMED: usize = 3;
 /// No segment compares more attributes than this.
 const MOST_LEAVES: usize = 1_000;
 
@@ -39,8 +46,7 @@ pub fn check_flag(snapshot: &Snapshot, key: &str) -> Result<(), Vec<Violation>> 
             let Read::Known(rule) = rule else { continue };
             check_patterns(&rule.when, format_args!("rules[{index}].when"), &mut own);
         }
-        let weight = compiled.body.as_ref().map_or(0, |body| body.steps.weight());
-        check_weight(weight, "rules", &mut own);
+        check_weight_of_flag(compiled, &mut own);
         violations.extend(own.into_result(Some(())).err().unwrap_or_default());
     }
     // What is broken breaks others too: its own faults say enough.
@@ -48,6 +54,24 @@ pub fn check_flag(snapshot: &Snapshot, key: &str) -> Result<(), Vec<Violation>> 
         violations.extend(state.broken_by(Mention::Flag(key)));
     }
     if violations.is_empty() { Ok(()) } else { Err(violations) }
+}
+
+/// Whether a flag that names nothing beyond itself may be so heavy that who requires it must be looked at before it
+/// is written: [`check_flag`] does, given a snapshot with them. Looks at the document alone, so a flag with patterns
+/// may.
+pub fn weighs_on_others(flag: &Flag) -> bool {
+    let rules = flag.rules.iter().filter_map(Read::known);
+    let parts = rules.flat_map(|rule| rule.when.parts()).map(|(_, part)| match part {
+        Condition::Leaf(leaf) if leaf.operator == Operator::Matches => None,
+        Condition::Leaf(leaf) => match &leaf.operands {
+            Operands::Values(values) => Some(values.len().max(1) as u64),
+            Operands::List(_) => Some(1),
+        },
+        Condition::Bucket(_) => Some(1),
+        _ => None,
+    });
+    let weight = parts.fold(Some(1), |sum: Option<u64>, part| sum?.checked_add(part?));
+    weight.is_none_or(|weight| weight > USUAL_WEIGHT)
 }
 
 /// Whether the segment `key` of a snapshot may be written, as [`check_flag`] for a flag. Lists that are named
@@ -138,12 +162,22 @@ impl<'a> State<'a> {
         mentions
             .into_iter()
             .filter_map(|mention| {
+                let mut heavy = Violations::default();
                 let (kind, key, problems) = match mention {
-                    Mention::Flag(key) => ("flag", key, &*flags.get(key)?.problems),
-                    Mention::Segment(key) => ("segment", key, &*self.segments.get(key)?.problems),
+                    Mention::Flag(key) => {
+                        let flag = flags.get(key)?;
+                        check_weight_of_flag(flag, &mut heavy);
+                        ("flag", key, &*flag.problems)
+                    }
+                    Mention::Segment(key) => {
+                        let segment = self.segments.get(key)?;
+                        check_weight(segment.weight(), "when", &mut heavy);
+                        ("segment", key, &*segment.problems)
+                    }
                     Mention::List(_) => return None,
                 };
-                let problem = problems.first()?;
+                let heavy = heavy.into_result(Some(())).err().unwrap_or_default();
+                let problem = problems.iter().chain(&heavy).next()?;
                 Some(violation(
                     "",
                     &format!("would break the {kind} {key:?}, which depends on it: {problem}"),
@@ -164,6 +198,31 @@ fn check_weight(weight: u64, path: &str, violations: &mut Violations) {
         );
         violations.add(path, message);
     }
+}
+
+/// By itself, and with all that it requires.
+fn check_weight_of_flag(flag: &Compiled, violations: &mut Violations) {
+    let own = flag.weight.saturating_sub(1);
+    check_weight(own, "rules", violations);
+    let asked = flag.asked();
+    let required = asked.iter().skip(1).map(|flag| (flag.weight.max(USUAL_WEIGHT), &*flag.key));
+    let mut weights: Vec<_> = required.chain([(own, &*flag.key)]).collect();
+    let sum = weights.iter().map(|(weight, _)| *weight).fold(0, u64::saturating_add);
+    if sum <= MOST_WEIGHT_ASKED || own > MOST_WEIGHT {
+        return;
+    }
+    weights.sort_unstable_by(|(one, one_key), (other, other_key)| (other, one_key).cmp(&(one, other_key)));
+    let heaviest: Vec<_> =
+        weights.iter().take(MOST_NAMED).map(|(weight, key)| format!("{key:?} with {weight}")).collect();
+    violations.add(
+        "prerequisites",
+        format_args!(
+            "make a question weigh {sum}, the rules of all flags together that it asks, each required one counted as \
+             {USUAL_WEIGHT} at least; at most {MOST_WEIGHT_ASKED} are allowed. The heaviest are {}; make their rules \
+             lighter, or require fewer flags",
+            heaviest.join(", ")
+        ),
+    );
 }
 
 fn check_names(flag: &Flag, violations: &mut Violations) {

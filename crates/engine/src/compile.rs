@@ -67,13 +67,24 @@ impl Compiled {
         let key = Arc::from(key);
         let document = Arc::clone(document);
         let names_others = !Mention::all_of_flag(&document).is_empty();
-        match &*document {
+        let (weight, weight_asked) = (0, 0);
+        let compiled = match &*document {
             Read::Known(flag) => {
                 let mut findings = Findings::default();
                 let body = Compiler::new(&key, flag, surroundings, flags).body(&mut findings);
                 let (version, client_visible) = (flag.version, flag.client_visible);
                 let (body, problems) = findings.judge(body);
-                Self { key, version, client_visible, document, names_others, body, problems }
+                Self {
+                    key,
+                    version,
+                    client_visible,
+                    document,
+                    names_others,
+                    body,
+                    weight,
+                    weight_asked,
+                    problems,
+                }
             }
             Read::Unknown { raw, why } => Self {
                 key,
@@ -84,8 +95,11 @@ impl Compiled {
                 problems: Box::new([Violation { path: String::new(), message: why.clone() }]),
                 document,
                 names_others,
+                weight,
+                weight_asked,
             },
-        }
+        };
+        compiled.weighed()
     }
 }
 

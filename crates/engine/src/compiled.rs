@@ -24,6 +24,10 @@ pub(crate) struct Compiled {
     /// It must be compiled anew when others are.
     pub(crate) names_others: bool,
     pub(crate) body: Result<Body, Fault>,
+    /// How much there is to test in it at most, segments gone into, and one for itself.
+    pub(crate) weight: u64,
+    /// The same with all flags that it requires, and those that they require.
+    pub(crate) weight_asked: u64,
     /// Why it does not compile, or why some of its rules never hold.
     pub(crate) problems: Box<[Violation]>,
 }
@@ -120,6 +124,29 @@ impl Compiled {
             Ok(body) => body.fixed(),
             Err(fault) => Some(Answer::error(fault.code)),
         }
+    }
+
+    /// With what it weighs, as far as it can be asked.
+    pub(crate) fn weighed(mut self) -> Self {
+        self.weight = self.body.as_ref().map_or(0, |body| body.steps.weight()).saturating_add(1);
+        self.weight_asked = self.asked().iter().map(|flag| flag.weight).fold(0, u64::saturating_add);
+        self
+    }
+
+    /// All flags that a question about it may ask, itself first, each once.
+    pub(crate) fn asked(&self) -> Vec<&Self> {
+        let mut asked = vec![self];
+        let mut at = 0;
+        while let Some(flag) = asked.get(at).copied() {
+            let required = flag.body.as_ref().map_or(&[][..], |body| &body.prerequisites);
+            for flag in required.iter().filter_map(|required| required.flag.as_deref()) {
+                if !asked.iter().any(|known| std::ptr::eq(*known, flag)) {
+                    asked.push(flag);
+                }
+            }
+            at += 1;
+        }
+        asked
     }
 
     /// What it names.

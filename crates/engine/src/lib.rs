@@ -39,7 +39,7 @@ mod uses;
 mod values;
 mod version;
 
-pub use check::{check_flag, check_list, check_segment};
+pub use check::{check_flag, check_list, check_segment, weighs_on_others};
 pub use context::Context;
 pub use key_list::{KeyList, KeyListReader, KeyLists};
 pub use resolution::{Assignments, Error, ErrorCode, Reason, Resolution};

@@ -354,6 +354,12 @@ impl<'r> Entry<'r> {
         &self.slot.flag.document
     }
 
+    /// How much a question about it tests at most, the flags that it requires gone into; 0 if no context can change
+    /// its answer. Times the bytes of the context this is what a question takes, up to a factor.
+    pub fn weight(&self) -> u64 {
+        if self.slot.fixed.is_some() { 0 } else { self.slot.flag.weight_asked }
+    }
+
     /// Answers for it, as [`Ruleset::evaluate`] does.
     #[inline]
     pub fn evaluate(&self, context: &Context) -> Resolution<'r> {

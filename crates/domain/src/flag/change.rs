@@ -286,7 +286,9 @@ pub(super) fn edit(
         let mut config = after.config.clone();
         config.updated_at = now;
         rows.push(Write::UpdateConfig(config));
-        if references(&before.config) != references(&after.config) {
+        // What is as heavy as that, others were checked with; so no one may be who requires it meanwhile.
+        let is_heavy = engine::weighs_on_others(&after.document());
+        if is_heavy || references(&before.config) != references(&after.config) {
             rows.push(Write::TouchDependencies);
         }
     }

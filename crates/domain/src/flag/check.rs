@@ -38,7 +38,8 @@ impl Control {
             add_missing_variants(&mut written);
         }
         let key = here.flag.key.to_string();
-        let (version, meaning) = if references(&here.config).is_empty() {
+        let stands_alone = references(&here.config).is_empty() && !engine::weighs_on_others(&written);
+        let (version, meaning) = if stands_alone {
             (None, check(Snapshot::empty("", 0, "", ""), &key, written))
         } else {
             // Before everything that it is the version of.
