@@ -14,6 +14,7 @@ use wire::sse::{self, SnapshotFrame};
 
 use crate::behind::{divide, divide_snapshot, merge};
 use crate::library::Name;
+use crate::ports::KeyKind;
 
 /// A document of more flags than this takes so long to compile or render (about a millisecond) that it is done
 /// off the reactor.
@@ -32,11 +33,34 @@ pub struct Installed {
     behind: Delta,
     /// Tells what is evaluated meanwhile from other states of the same revision; none if nothing waits.
     stage: Option<Box<str>>,
+    /// What a question about all flags weighs.
+    weight: Weights,
     /// Oldest first. Each leads on from where the one before it led to, the last one to here.
     deltas: VecDeque<Step>,
     refetch: Bytes,
     /// Rendered when the first reader asks: most revisions are only ever sent as deltas.
     rendered: OnceCell<SnapshotFrame>,
+}
+
+/// What questions about many flags weigh.
+struct Weights {
+    of_all: u64,
+    of_visible: u64,
+}
+
+impl Weights {
+    fn of(ruleset: &Ruleset) -> Self {
+        let mut weights = Self { of_all: 0, of_visible: 0 };
+        for flag in ruleset.flags() {
+            // One for writing the answer.
+            let weight = flag.weight().saturating_add(1);
+            weights.of_all = weights.of_all.saturating_add(weight);
+            if flag.client_visible() {
+                weights.of_visible = weights.of_visible.saturating_add(weight);
+            }
+        }
+        weights
+    }
 }
 
 #[derive(Clone)]
@@ -108,12 +132,21 @@ impl Installed {
             None => sse::refetch(position),
             Some(stage) => sse::refetch_on_the_way(position, stage),
         };
-        Self { ruleset, behind, stage, deltas, refetch, rendered: OnceCell::new() }
+        let weight = Weights::of(&ruleset);
+        Self { ruleset, behind, stage, weight, deltas, refetch, rendered: OnceCell::new() }
     }
 
     /// What is asked.
     pub fn ruleset(&self) -> &Ruleset {
         &self.ruleset
+    }
+
+    /// What a question about all flags weighs that a key of this kind shows; see [`engine::Entry::weight`].
+    pub(crate) fn weight(&self, kind: KeyKind) -> u64 {
+        match kind {
+            KeyKind::Server => self.weight.of_all,
+            KeyKind::Client => self.weight.of_visible,
+        }
     }
 
     /// What the source has at this revision: what is asked, and what waits for key lists in its place.

@@ -2,13 +2,14 @@
 //!
 //! The [`Hub`] holds one immutable state for each environment; the [`Follower`] keeps it where the [`Source`] is;
 //! the [`router`] answers from it. No request waits for anything but its own body (save one for a large key list,
-//! whose bytes nobody holds in memory): there is no store here, no lock, and nothing that grows with the number of
-//! requests. A server and an edge mount the same router and
-//! differ in the [`Source`] and the [`Gate`] that they give.
+//! whose bytes nobody holds in memory, and one that is heavy, which waits for its turn): there is no store here, no
+//! lock, and nothing that grows with the number of requests. A server and an edge mount the same router and differ in
+//! the [`Source`] and the [`Gate`] that they give.
 
 mod behind;
 mod credential;
 mod follower;
+mod heavy;
 mod hub;
 mod installed;
 mod key_list;
@@ -66,6 +67,8 @@ struct Doors {
     streams: Arc<Semaphore>,
     /// One permit for each key list that may yet be sent.
     key_lists: Arc<Semaphore>,
+    /// What takes long is answered in turns.
+    heavy: heavy::Turns,
     /// How many streams were ever opened: numbers them.
     opened: AtomicU64,
 }
@@ -76,8 +79,8 @@ pub fn router(delivery: Delivery) -> Router {
     let Delivery { hub, gate, source, shutdown, max_streams } = delivery;
     let streams = Arc::new(Semaphore::new(max_streams.min(Semaphore::MAX_PERMITS)));
     let key_lists = Arc::new(Semaphore::new(key_list::MOST));
-    let doors =
-        Arc::new(Doors { hub, gate, source, shutdown, streams, key_lists, opened: AtomicU64::new(0) });
+    let (heavy, opened) = (heavy::Turns::new(), AtomicU64::new(0));
+    let doors = Arc::new(Doors { hub, gate, source, shutdown, streams, key_lists, heavy, opened });
     Router::new()
         .route(ofrep::FLAGS, post(ofrep::evaluate_flags))
         .route(ofrep::FLAG_PREFIX, post(ofrep::evaluate_flags))

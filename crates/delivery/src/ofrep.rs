@@ -7,9 +7,10 @@ use axum::body::to_bytes;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use engine::{Context, Error, Resolution, Ruleset};
+use engine::{Context, Entry, Error, Resolution, Ruleset};
 use percent_encoding::percent_decode_str;
 use sha2::{Digest, Sha256};
+use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 use wire::etag::{self, Star};
 use wire::ofrep::{
@@ -19,6 +20,7 @@ use wire::ofrep::{
 
 use crate::Doors;
 use crate::credential;
+use crate::heavy::{Overload, is_light};
 use crate::installed::Installed;
 use crate::ports::{KeyKind, Reader};
 use crate::problem::Problem;
@@ -47,20 +49,21 @@ pub(crate) async fn evaluate_flag(
     let rest = parts.uri.path().strip_prefix(FLAG_PREFIX).unwrap_or_default();
     // What is no UTF-8 is no flag's key, and is told so like any other unknown key.
     let key = percent_decode_str(rest).decode_utf8_lossy();
-    let context = match question(body).await {
-        Ok(context) => context,
+    let question = match question(body).await {
+        Ok(question) => question,
         Err(refusal) => return Ok(refusal.into_response(Some(&key))),
     };
-    let ruleset = installed.ruleset();
-    let flag_set = flag_set(ruleset);
-    let shown_flag =
-        ruleset.flag(&key).filter(|flag| reader.kind == KeyKind::Server || flag.client_visible());
-    let answer = match shown_flag {
-        Some(flag) => Answer { key: &key, flag_set, resolution: shown(reader.kind, flag.evaluate(&context)) },
-        None => Answer::not_found(&key, flag_set, ruleset.revision()),
+    let weight = shown_flag(installed.ruleset(), reader.kind, &key).map_or(0, |flag| flag.weight());
+    let answered = if is_light(weight, question.bytes) {
+        Ok(one(&installed, reader.kind, &key, &question.context))
+    } else {
+        let key = key.clone().into_owned();
+        doors.heavy.answer(move |_| one(&installed, reader.kind, &key, &question.context)).await
     };
-    let status = StatusCode::from_u16(answer.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    Ok(json(status, answer.to_json()))
+    Ok(answered.map_or_else(
+        |overload| Refusal::from(overload).into_response(Some(&key)),
+        |(status, body)| json(status, body),
+    ))
 }
 
 /// `POST /ofrep/v1/evaluate/flags`: all flags that the key shows. The query is ignored: `flagConfigEtag` could
@@ -71,15 +74,26 @@ pub(crate) async fn evaluate_flags(
 ) -> Result<Response, Problem> {
     let (reader, installed) = admit(&doors, request.headers()).await?;
     let (parts, body) = request.into_parts();
-    let context = match question(body).await {
-        Ok(context) => context,
+    let question = match question(body).await {
+        Ok(question) => question,
         Err(refusal) => return Ok(refusal.into_response(None)),
     };
-    let etag = bulk_etag(&installed, &reader, &context);
+    let etag = bulk_etag(&installed, &reader, &question.context);
     let mut response = if names(&parts.headers, &etag) {
         StatusCode::NOT_MODIFIED.into_response()
     } else {
-        json(StatusCode::OK, bulk(installed.ruleset(), reader.kind, &context))
+        let answered = if is_light(installed.weight(reader.kind), question.bytes) {
+            Ok(bulk(installed.ruleset(), reader.kind, &question.context, &|| true))
+        } else {
+            let work = move |is_wanted: &dyn Fn() -> bool| {
+                bulk(installed.ruleset(), reader.kind, &question.context, is_wanted)
+            };
+            doors.heavy.answer(work).await
+        };
+        match answered {
+            Ok(body) => json(StatusCode::OK, body),
+            Err(overload) => return Ok(Refusal::from(overload).into_response(None)),
+        }
     };
     if let Ok(etag) = HeaderValue::try_from(etag) {
         response.headers_mut().insert(header::ETAG, etag);
@@ -93,22 +107,44 @@ async fn admit(doors: &Doors, headers: &HeaderMap) -> Result<(Reader, Arc<Instal
     Ok((reader, installed))
 }
 
-/// Why a body is not evaluated.
+/// What is asked, and how long it is.
+struct Question {
+    context: Context,
+    bytes: usize,
+}
+
+/// Why a question is not answered.
 enum Refusal {
     Invalid(String),
     BodyTooLarge,
     BodyTooSlow,
     ContextTooLarge,
+    Overload(Overload),
 }
 
-async fn question(body: axum::body::Body) -> Result<Context, Refusal> {
+impl From<Overload> for Refusal {
+    fn from(overload: Overload) -> Self {
+        Self::Overload(overload)
+    }
+}
+
+async fn question(body: axum::body::Body) -> Result<Question, Refusal> {
     let arrived = timeout(BODY_PATIENCE, to_bytes(body, MOST_BODY)).await;
     // The other way to fail is a connection that broke, and there nobody reads the answer.
     let body = arrived.map_err(|_| Refusal::BodyTooSlow)?.map_err(|_| Refusal::BodyTooLarge)?;
-    read_context(&body).map_err(|unreadable| match unreadable {
-        Unreadable::Invalid(details) => Refusal::Invalid(details),
-        Unreadable::TooLarge => Refusal::ContextTooLarge,
-    })
+    let bytes = body.len();
+    let read = if bytes <= MOST_CONTEXT {
+        read_context(&body)
+    } else {
+        // Reading takes milliseconds, and what is in there besides the context is nobody's usual question.
+        let reading = spawn_blocking(move || read_context(&body));
+        reading.await.map_err(|_| Refusal::Overload(Overload::Stopped))?
+    };
+    match read {
+        Ok(context) => Ok(Question { context, bytes }),
+        Err(Unreadable::Invalid(details)) => Err(Refusal::Invalid(details)),
+        Err(Unreadable::TooLarge) => Err(Refusal::ContextTooLarge),
+    }
 }
 
 impl Refusal {
@@ -128,8 +164,26 @@ impl Refusal {
                 json(StatusCode::REQUEST_TIMEOUT, failure(&details))
             }
             Self::ContextTooLarge => too_large("context", MOST_CONTEXT),
+            Self::Overload(overload) => overloaded(&overload),
         }
     }
+}
+
+/// 503 rather than 429, on which providers stop asking for anything.
+fn overloaded(overload: &Overload) -> Response {
+    let details = match overload {
+        Overload::Busy => {
+            "this question takes long, and too many like it wait for an answer here; ask again in a moment, or with a \
+             shorter context"
+        }
+        Overload::Endless => {
+            "this question takes too long; ask with a shorter context, or for one flag at a time, and make the rules \
+             lighter"
+        }
+        Overload::Stopped => "this server is shutting down; try again in a moment",
+    };
+    let response = json(StatusCode::SERVICE_UNAVAILABLE, failure(details));
+    ([(header::RETRY_AFTER, HeaderValue::from_static("1"))], response).into_response()
 }
 
 fn json(status: StatusCode, body: Vec<u8>) -> Response {
@@ -140,10 +194,29 @@ fn flag_set(ruleset: &Ruleset) -> FlagSet<'_> {
     FlagSet { project: ruleset.project(), environment: ruleset.environment() }
 }
 
-fn bulk(ruleset: &Ruleset, kind: KeyKind, context: &Context) -> Vec<u8> {
+/// A flag, if keys of this kind may see it.
+fn shown_flag<'r>(ruleset: &'r Ruleset, kind: KeyKind, key: &str) -> Option<Entry<'r>> {
+    ruleset.flag(key).filter(|flag| kind == KeyKind::Server || flag.client_visible())
+}
+
+/// The answer for one flag, with its status.
+fn one(installed: &Installed, kind: KeyKind, key: &str, context: &Context) -> (StatusCode, Vec<u8>) {
+    let ruleset = installed.ruleset();
+    let flag_set = flag_set(ruleset);
+    let answer = match shown_flag(ruleset, kind, key) {
+        Some(flag) => Answer { key, flag_set, resolution: shown(kind, flag.evaluate(context)) },
+        None => Answer::not_found(key, flag_set, ruleset.revision()),
+    };
+    let status = StatusCode::from_u16(answer.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    (status, answer.to_json())
+}
+
+/// The answers for all flags that a key of this kind shows; cut short when nobody wants them any more.
+fn bulk(ruleset: &Ruleset, kind: KeyKind, context: &Context, is_wanted: &dyn Fn() -> bool) -> Vec<u8> {
     let flag_set = flag_set(ruleset);
     let mut answers = BulkAnswer::with_capacity(ruleset.len());
-    for flag in ruleset.flags().filter(|flag| kind == KeyKind::Server || flag.client_visible()) {
+    let shown_flags = ruleset.flags().filter(|flag| kind == KeyKind::Server || flag.client_visible());
+    for flag in shown_flags.take_while(|_| is_wanted()) {
         answers.push(&Answer { key: flag.key(), flag_set, resolution: shown(kind, flag.evaluate(context)) });
     }
     answers.finish(flag_set, ruleset.revision())
@@ -202,7 +275,8 @@ mod tests {
     async fn a_body_that_stays_half_is_refused() {
         let half = stream::iter([Ok::<_, axum::BoxError>(Bytes::from_static(b"{\"context\": "))]);
         let since = Instant::now();
-        let refusal = question(Body::from_stream(half.chain(stream::pending()))).await.unwrap_err();
+        let asked = question(Body::from_stream(half.chain(stream::pending()))).await;
+        let refusal = asked.err().expect("it is half");
         assert_eq!(since.elapsed().as_secs(), 30);
 
         let response = refusal.into_response(Some("f"));

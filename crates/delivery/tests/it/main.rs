@@ -8,6 +8,7 @@
 
 mod behind;
 mod follower;
+mod heavy;
 mod key_lists;
 mod ofrep;
 mod sdk;

@@ -1,0 +1,117 @@
+//! Questions that take long: who asks for something else does not wait for them.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use crate::support::{Answer, App, CLIENT_KEY, SERVER_KEY, flag, with};
+use futures_util::future::join_all;
+use serde_json::{Value, json};
+
+const ALL: &str = "/ofrep/v1/evaluate/flags";
+
+/// `heavy` looks for each of its texts in all of the context; `light` does nothing of the kind, and clients see it
+/// alone.
+fn flags() -> Value {
+    let texts: Vec<_> = (0..24).map(|number| format!("ab{number}")).collect();
+    let when = json!({"attribute": "text", "operator": "contains", "values": texts});
+    let rule = json!({"id": "r1", "when": when, "serve": {"variant": "off"}});
+    let light =
+        json!({"id": "r1", "when": {"attribute": "plan", "operator": "exists"}, "serve": {"variant": "off"}});
+    json!({
+        "heavy": with(flag(), json!({"rules": [rule]})),
+        "light": with(flag(), json!({"rules": [light], "client_visible": true})),
+    })
+}
+
+/// Long enough to be heavy with `heavy`, and light without.
+fn long_question() -> String {
+    json!({"context": {"targetingKey": "u1", "text": "a".repeat(60_000)}}).to_string()
+}
+
+async fn ask(app: &App, path: &str, key: &str, body: String) -> Answer {
+    Answer::of(app.send("POST", path, &[("x-sdk-key", key)], body).await).await
+}
+
+/// Asks so many times at once, and counts the answers as they come; gives how many had which status.
+async fn ask_often(app: &App, times: usize, path: &str, answered: &AtomicUsize) -> BTreeMap<u16, usize> {
+    let questions = (0..times).map(|_| async {
+        let answer = ask(app, path, SERVER_KEY, long_question()).await;
+        answered.fetch_add(1, Ordering::SeqCst);
+        if answer.status == 503 {
+            assert_eq!(answer.header("retry-after"), "1");
+            let details = answer.json()["errorDetails"].as_str().unwrap().to_owned();
+            assert!(details.starts_with("this question takes long"), "{details}");
+        }
+        answer.status.as_u16()
+    });
+    let mut statuses = BTreeMap::new();
+    for status in join_all(questions).await {
+        *statuses.entry(status).or_default() += 1;
+    }
+    statuses
+}
+
+/// On one thread: heavy questions that were answered where they come in would all be answered before anything else.
+#[tokio::test]
+async fn light_questions_pass_heavy_ones() {
+    let app = App::new(flags()).await;
+    for path in ["/ofrep/v1/evaluate/flags/heavy", ALL] {
+        let answered = AtomicUsize::new(0);
+        let light = async {
+            while answered.load(Ordering::SeqCst) == 0 {
+                tokio::task::yield_now().await;
+            }
+            let before = answered.load(Ordering::SeqCst);
+            for (path, key) in [
+                ("/ofrep/v1/evaluate/flags/light", SERVER_KEY),
+                ("/ofrep/v1/evaluate/flags/light", CLIENT_KEY),
+                (ALL, CLIENT_KEY),
+            ] {
+                assert_eq!(ask(&app, path, key, long_question()).await.status, 200, "{path} {key}");
+            }
+            let hidden = ask(&app, "/ofrep/v1/evaluate/flags/heavy", CLIENT_KEY, long_question()).await;
+            assert_eq!(
+                hidden.status, 404,
+                "what a client is not shown it cannot tell by how long that takes"
+            );
+            (before, answered.load(Ordering::SeqCst))
+        };
+        let (statuses, (before, after)) = tokio::join!(ask_often(&app, 50, path, &answered), light);
+        assert!(before < 10 && after < 25, "{path}: {before} heavy ones were answered before, {after} after");
+        assert_eq!(statuses, [(200, 50)].into(), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn a_heavy_question_is_answered_as_a_light_one_is() {
+    let app = App::new(flags()).await;
+    for (text, variant) in [("a".repeat(60_000), "on"), ("a".repeat(60_000) + "b7", "off")] {
+        let question = |text: &str| json!({"context": {"targetingKey": "u1", "text": text}}).to_string();
+        let heavy = ask(&app, "/ofrep/v1/evaluate/flags/heavy", SERVER_KEY, question(&text)).await;
+        let light = question(&text[text.len() - 3..]);
+        let light = ask(&app, "/ofrep/v1/evaluate/flags/heavy", SERVER_KEY, light).await;
+        assert_eq!((heavy.status.as_u16(), &heavy.json()["variant"]), (200, &json!(variant)));
+        assert_eq!(heavy.json(), light.json());
+        let all = ask(&app, ALL, SERVER_KEY, question(&text)).await;
+        assert_eq!(all.json()["flags"][0]["variant"], variant);
+    }
+}
+
+#[tokio::test]
+async fn no_more_heavy_questions_wait_than_may() {
+    let app = App::new(flags()).await;
+    let statuses = ask_often(&app, 200, "/ofrep/v1/evaluate/flags/heavy", &AtomicUsize::new(0)).await;
+    assert_eq!(statuses.keys().copied().collect::<Vec<_>>(), [200, 503]);
+    assert!(statuses[&200] >= 64, "{statuses:?}");
+    assert_eq!(ask(&app, ALL, SERVER_KEY, long_question()).await.status, 200, "room is given back");
+}
+
+#[tokio::test]
+async fn a_long_body_is_read_as_a_short_one_is() {
+    let app = App::new(flags()).await;
+    let around = |context: &str| format!(r#"{{"padding": "{}", "context": {context}}}"#, "x".repeat(100_000));
+    let answer =
+        ask(&app, "/ofrep/v1/evaluate/flags/light", SERVER_KEY, around(r#"{"plan": "\ud800"}"#)).await;
+    assert_eq!((answer.status.as_u16(), &answer.json()["variant"]), (200, &json!("off")));
+    assert_eq!(ask(&app, ALL, SERVER_KEY, around("7")).await.status, 400);
+}
