@@ -211,3 +211,14 @@ async fn large_key_lists_are_fetched_or_read() -> Result<()> {
     assert!(code == Some(1) && complaint.contains("damaged"), "{complaint}");
     Ok(())
 }
+
+#[test]
+fn a_lone_surrogate_in_the_context_counts_as_a_replacement_character() -> Result<()> {
+    let mut snapshot = snapshot();
+    snapshot["flags"]["new-checkout"]["rules"][0]["when"]["values"] = json!(["\u{fffd}"]);
+    let context = r#"{"country": "\ud800"}"#;
+    let (code, printed, complaint) =
+        eval(&["new-checkout", "-s", "-", "--context", context], &snapshot.to_string())?;
+    assert!(printed.contains("TARGETING_MATCH"), "{code:?} {printed} {complaint}");
+    Ok(())
+}

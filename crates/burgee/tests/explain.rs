@@ -297,3 +297,25 @@ async fn a_large_population_is_answered_in_time() -> Result<()> {
     assert!((share - 25.0).abs() < 0.6, "{share}");
     Ok(())
 }
+
+#[tokio::test]
+async fn a_lone_surrogate_is_read_as_applications_have_it() -> Result<()> {
+    let house = House::open(PROGRAM).await?;
+    let when = json!({ "attribute": "name", "operator": "equals", "values": ["\u{fffd}"] });
+    let rules = json!([{ "when": when, "serve": { "variant": "on" } }]);
+    house
+        .create(json!({ "key": "f", "enabled": true, "default": { "variant": "off" }, "rules": rules }))
+        .await?;
+    let ask = async |path: &str, body: &str| -> Result<(u16, Value)> {
+        let request = house.burgee.http.post(format!("{}{path}", house.burgee.url)).bearer_auth(&house.user);
+        let answer = request.body(body.to_owned()).send().await?;
+        Ok((answer.status().as_u16(), answer.json().await?))
+    };
+    let (status, told) = ask(EXPLAIN, r#"{"flag": "f", "context": {"name": "\udc00"}}"#).await?;
+    assert_eq!((status, &told["variant"]), (200, &json!("on")), "{told}");
+    let (status, told) = ask(SIMULATE, r#"{"flag": "f", "contexts": [{"name": "\ud83d"}, {}]}"#).await?;
+    assert_eq!((status, &told["before"][0]["count"]), (200, &json!(1)), "{told}");
+    let (status, problem) = ask(EXPLAIN, r#"{"flag": "f", "context": {"name": "\ud83d"}"#).await?;
+    assert_eq!((status, &problem["code"]), (400, &json!("malformed_json")));
+    Ok(())
+}

@@ -9,7 +9,7 @@ use crate::access::Reader;
 use crate::account::hashing;
 use crate::environment::Environment;
 use crate::error::{Error, Result};
-use crate::evaluation::simulating;
+use crate::evaluation::{explaining, simulating};
 use crate::id::Id;
 use crate::key::Key;
 use crate::log::Change;
@@ -50,6 +50,7 @@ pub struct Control {
     pub(crate) settings: Settings,
     pub(crate) project_id: Id,
     pub(crate) hashing: Turns,
+    pub(crate) explaining: Turns,
     pub(crate) simulating: Turns,
 }
 
@@ -86,8 +87,8 @@ impl Control {
         settings: Settings,
         project_id: Id,
     ) -> Self {
-        let (hashing, simulating) = (hashing(), simulating());
-        Self { store, bus, clock, ids, settings, project_id, hashing, simulating }
+        let (hashing, explaining, simulating) = (hashing(), explaining(), simulating());
+        Self { store, bus, clock, ids, settings, project_id, hashing, explaining, simulating }
     }
 
     /// Commits a change and rings the bell.

@@ -89,29 +89,31 @@ pub struct Example {
 }
 
 /// Asks for one flag in many contexts; and once more of `after`, the same rules after a change, if there is
-/// one. Neither what is counted nor what is kept grows with the number of contexts.
+/// one. Neither what is counted nor what is kept grows with the number of contexts. Before each question it looks
+/// whether the result `is_wanted` still, and ends without one if not.
 pub fn simulate(
     flag: &str,
     before: &Ruleset,
     after: Option<&Ruleset>,
     contexts: impl IntoIterator<Item = Context>,
-) -> Simulation {
+    is_wanted: impl Fn() -> bool,
+) -> Option<Simulation> {
     let (mut was, mut would_be) = (Tally::new(flag, before), after.map(|after| Tally::new(flag, after)));
     let mut moves = Moves::default();
     for context in contexts {
-        let from = was.ask(&context);
+        let from = is_wanted().then(|| was.ask(&context))?;
         if let Some(would_be) = &mut would_be {
-            let to = would_be.ask(&context);
+            let to = is_wanted().then(|| would_be.ask(&context))?;
             moves.note(from, to, context);
         }
     }
     let total = was.total;
-    Simulation {
+    Some(Simulation {
         contexts: total,
         before: was.shares(),
         changed: would_be.is_some().then(|| moves.changed(total)),
         after: would_be.map(Tally::shares),
-    }
+    })
 }
 
 /// Counts what one ruleset answers.
@@ -252,11 +254,22 @@ fn percent(count: u64, total: u64) -> f64 {
 
 #[cfg(test)]
 mod tests {
+    use std::cell::Cell;
+
     use serde_json::json;
 
     use super::*;
     use crate::KeyLists;
     use crate::model::Snapshot;
+
+    fn simulate(
+        flag: &str,
+        before: &Ruleset,
+        after: Option<&Ruleset>,
+        contexts: impl IntoIterator<Item = Context>,
+    ) -> Simulation {
+        super::simulate(flag, before, after, contexts, || true).unwrap()
+    }
 
     fn ruleset(flag: &Value) -> Ruleset {
         let document = json!({
@@ -367,5 +380,17 @@ mod tests {
         let simulation = simulate("f", &ruleset, Some(&ruleset), []);
         assert!(simulation.before.iter().all(|share| share.count == 0 && share.percent == 0.0));
         assert_eq!(simulation.contexts, 0);
+    }
+
+    #[test]
+    fn what_nobody_wants_ends_before_the_next_question() {
+        let ruleset = ruleset(&flag(30_000));
+        for questions in 0..4 {
+            let (asked, seen) = (Cell::new(0), Cell::new(0));
+            let contexts = users(2).inspect(|_| seen.set(seen.get() + 1));
+            let is_wanted = || asked.replace(asked.get() + 1) < questions;
+            assert_eq!(super::simulate("f", &ruleset, Some(&ruleset), contexts, is_wanted), None);
+            assert_eq!((asked.get(), seen.get()), (questions + 1, questions / 2 + 1), "two for each context");
+        }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use axum::body::to_bytes;
+use axum::body::{Bytes, to_bytes};
 use axum::extract::{FromRequest, FromRequestParts, Path, Query, RawPathParams, Request};
 use axum::http::request::Parts;
 use domain::control::Request as Asked;
@@ -12,6 +12,7 @@ use percent_encoding::percent_decode_str;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tokio::time::timeout;
+use wire::without_lone_surrogates;
 
 use crate::problem::Problem;
 
@@ -25,6 +26,9 @@ const MOST_COMMENT: usize = 1_000;
 /// A JSON body. The content type is not looked at: whoever sends `-d '{…}'` means JSON.
 pub struct Json(pub Value);
 
+/// A JSON body with contexts in it: a lone surrogate counts as U+FFFD, as the contract has it.
+pub struct JsonWithContexts(pub Value);
+
 /// A JSON body that may be absent.
 pub struct OptionalJson(pub Option<Value>);
 
@@ -33,8 +37,20 @@ impl<S: Send + Sync> FromRequest<S> for Json {
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
         let OptionalJson(value) = OptionalJson::from_request(request, state).await?;
-        let missing = || Problem::new(StatusCode::BAD_REQUEST, "missing_body", "a JSON body is required");
-        value.map(Self).ok_or_else(missing)
+        value.map(Self).ok_or_else(missing_body)
+    }
+}
+
+impl<S: Send + Sync> FromRequest<S> for JsonWithContexts {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, _state: &S) -> Result<Self, Problem> {
+        let bytes = arrived(request).await?.ok_or_else(missing_body)?;
+        let read = serde_json::from_slice(&bytes).or_else(|error| {
+            // Looked for only where reading failed: nearly nobody sends any.
+            without_lone_surrogates(&bytes).map_or(Err(error), |bytes| serde_json::from_slice(&bytes))
+        });
+        read.map(Self).map_err(|error| malformed(&error))
     }
 }
 
@@ -42,22 +58,29 @@ impl<S: Send + Sync> FromRequest<S> for OptionalJson {
     type Rejection = Problem;
 
     async fn from_request(request: Request, _state: &S) -> Result<Self, Problem> {
-        let too_large = || {
-            let message = format!("the body is larger than {MOST_BODY} bytes");
-            Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", message)
-        };
-        let too_slow = |_| {
-            let patience = BODY_PATIENCE.as_secs();
-            let message = format!("the body did not arrive within {patience} s; send the request again");
-            Problem::new(StatusCode::REQUEST_TIMEOUT, "body_too_slow", message)
-        };
-        let arrived = timeout(BODY_PATIENCE, to_bytes(request.into_body(), MOST_BODY)).await;
-        let bytes = arrived.map_err(too_slow)?.map_err(|_| too_large())?;
-        if bytes.iter().all(u8::is_ascii_whitespace) {
-            return Ok(Self(None));
-        }
+        let Some(bytes) = arrived(request).await? else { return Ok(Self(None)) };
         serde_json::from_slice(&bytes).map(|value| Self(Some(value))).map_err(|error| malformed(&error))
     }
+}
+
+/// The body, within its bounds; none if there is nothing in it.
+async fn arrived(request: Request) -> Result<Option<Bytes>, Problem> {
+    let too_large = || {
+        let message = format!("the body is larger than {MOST_BODY} bytes");
+        Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", message)
+    };
+    let too_slow = |_| {
+        let patience = BODY_PATIENCE.as_secs();
+        let message = format!("the body did not arrive within {patience} s; send the request again");
+        Problem::new(StatusCode::REQUEST_TIMEOUT, "body_too_slow", message)
+    };
+    let arrived = timeout(BODY_PATIENCE, to_bytes(request.into_body(), MOST_BODY)).await;
+    let bytes = arrived.map_err(too_slow)?.map_err(|_| too_large())?;
+    Ok((!bytes.iter().all(u8::is_ascii_whitespace)).then_some(bytes))
+}
+
+fn missing_body() -> Problem {
+    Problem::new(StatusCode::BAD_REQUEST, "missing_body", "a JSON body is required")
 }
 
 fn malformed(error: &serde_json::Error) -> Problem {

@@ -22,7 +22,7 @@ pub(crate) fn append_json(json: &mut Vec<u8>, value: &impl Serialize) {
 
 /// A document with U+FFFD in place of each lone surrogate (`\ud800` without its other half): languages whose
 /// texts are UTF-16 send them, and no text of ours can hold them. None if there is none.
-pub(crate) fn without_lone_surrogates(json: &[u8]) -> Option<Vec<u8>> {
+pub fn without_lone_surrogates(json: &[u8]) -> Option<Vec<u8>> {
     const REPLACEMENT: &[u8] = b"fffd";
     let unit = |at: usize| -> Option<u32> {
         let digits = json.get(at..at + 6)?.strip_prefix(b"\\u")?;

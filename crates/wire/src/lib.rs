@@ -10,4 +10,4 @@ pub mod ofrep;
 pub mod problem;
 pub mod sse;
 
-pub use json::to_json;
+pub use json::{to_json, without_lone_surrogates};

@@ -12,6 +12,7 @@ use clap::Args;
 use engine::{Assignments, Context, Resolution, Ruleset};
 use serde_json::{Map, Value};
 use wire::ofrep::{Answer, FlagSet};
+use wire::without_lone_surrogates;
 
 /// There is no such flag.
 const NO_FLAG: u8 = 3;
@@ -161,5 +162,8 @@ fn read_input() -> anyhow::Result<Vec<u8>> {
 fn read_context(bytes: &[u8], source: &str) -> anyhow::Result<Map<String, Value>> {
     let most = Context::MOST_BYTES;
     ensure!(bytes.len() <= most, "--context: {source} has {} bytes; at most {most} are allowed", bytes.len());
-    serde_json::from_slice(bytes).with_context(|| format!("--context: {source} is not a JSON object"))
+    let read = serde_json::from_slice(bytes).or_else(|error| {
+        without_lone_surrogates(bytes).map_or(Err(error), |bytes| serde_json::from_slice(&bytes))
+    });
+    read.with_context(|| format!("--context: {source} is not a JSON object"))
 }

@@ -6,14 +6,25 @@ use engine::explain::Explanation;
 use engine::json::{At, Violations};
 use engine::{Assignments, Context, Ruleset};
 use serde_json::Value;
-use tokio::task::spawn_blocking;
 
 use super::{Addressed, read_context, read_name};
 use crate::access::Reader;
+use crate::control::Control;
 use crate::error::{Error, Result};
+use crate::turns::Turns;
 
 /// No more earlier assignments are given than this.
 const MOST_ASSIGNMENTS: usize = 1_000;
+/// How many are explained at once: one may take a core for seconds, where rules and context are as heavy as they may
+/// be.
+const TURNS: usize = 2;
+/// How many may be explained or wait for it; who comes then is told to come back.
+const PLACES: usize = 32;
+
+/// The bounds on explaining.
+pub(crate) fn explaining() -> Turns {
+    Turns::new(TURNS, PLACES)
+}
 
 /// A question: which flag, for whom, and what they were given before.
 #[derive(Debug, Clone, PartialEq)]
@@ -43,14 +54,21 @@ impl Question {
         });
         violations.into_result(question).map_err(Error::Invalid)
     }
+}
 
+impl Control {
     /// Why the flag answers what it answers, by the rules that are being served.
-    pub async fn explain(self, _reader: &Reader, served: Ruleset) -> Result<Explanation> {
-        let explaining = spawn_blocking(move || {
-            let assignments = self.assignments.as_ref().map(|all| all as &dyn Assignments);
-            served.explain(&self.flag, &self.context, assignments)
-        });
-        explaining.await.map_err(|error| Error::Internal(error.into()))?.ok_or(Error::NO_FLAG)
+    pub async fn explain_flag(
+        &self,
+        _reader: &Reader,
+        served: Ruleset,
+        question: Question,
+    ) -> Result<Explanation> {
+        let explain = move || {
+            let assignments = question.assignments.as_ref().map(|all| all as &dyn Assignments);
+            served.explain(&question.flag, &question.context, assignments)
+        };
+        self.explaining.take().await?.work(explain).await?.ok_or(Error::NO_FLAG)
     }
 }
 

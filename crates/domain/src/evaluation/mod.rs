@@ -9,6 +9,7 @@ use engine::Context;
 use engine::json::{At, Object, Violations};
 
 pub use explain::Question;
+pub(crate) use explain::explaining;
 pub use simulate::Proposal;
 pub(crate) use simulate::simulating;
 

@@ -121,10 +121,12 @@ impl Control {
         let work = turn.work(move || {
             // A flag names no large lists but through segments, and those stay as they are compiled.
             let after = delta.map(|delta| served.apply(&delta, &KeyLists::default()));
-            let contexts = audience.contexts().take_while(|_| !stopped.load(Ordering::Relaxed));
-            simulate(&flag, &served, after.as_ref(), contexts)
+            simulate(&flag, &served, after.as_ref(), audience.contexts(), || !stopped.load(Ordering::Relaxed))
         });
-        timeout(PATIENCE, work).await.map_err(|_| too_long)?
+        match timeout(PATIENCE, work).await {
+            Ok(simulated) => simulated?.ok_or(too_long),
+            Err(_) => Err(too_long),
+        }
     }
 
     /// The change as it would travel.

@@ -60,18 +60,19 @@ struct Simulated {
         (schema::Explanation = "application/json"), (String = "text/plain"),
     )),
     (status = 404, description = "`not_found`: no such flag is served there, or `no_such_environment`"),
+    (status = 429, description = "`too_many`: too many explanations that take long are asked for just now; see `Retry-After`"),
 ))]
 async fn explain_flag(
     State(state): State<AppState>,
     Signed(caller): Signed,
     Params(query): Params<EnvironmentName>,
     headers: HeaderMap,
-    body::Json(document): body::Json,
+    body::JsonWithContexts(document): body::JsonWithContexts,
 ) -> Result<Response, Problem> {
     let question = Question::read(&document)?;
     let (environment, served) = served(&state, question.environment.as_deref(), query).await?;
     let revision = served.revision();
-    let explanation = question.explain(&caller.reader(), served).await?;
+    let explanation = state.control.explain_flag(&caller.reader(), served, question).await?;
     let text = explanation.to_string();
     if prefers_text(&headers) {
         return Ok(([(header::CONTENT_TYPE, "text/plain; charset=utf-8")], text).into_response());
@@ -95,7 +96,7 @@ async fn simulate_flag(
     State(state): State<AppState>,
     Signed(caller): Signed,
     Params(query): Params<EnvironmentName>,
-    body::Json(document): body::Json,
+    body::JsonWithContexts(document): body::JsonWithContexts,
 ) -> Result<Json<Simulated>, Problem> {
     let proposal = Proposal::read(&document)?;
     let (environment, served) = served(&state, proposal.environment.as_deref(), query).await?;
