@@ -129,7 +129,12 @@ impl Compiled {
     /// With what it weighs, as far as it can be asked.
     pub(crate) fn weighed(mut self) -> Self {
         self.weight = self.body.as_ref().map_or(0, |body| body.steps.weight()).saturating_add(1);
-        self.weight_asked = self.asked().iter().map(|flag| flag.weight).fold(0, u64::saturating_add);
+        let is_alone = self.body.as_ref().is_ok_and(|body| body.prerequisites.is_empty());
+        self.weight_asked = if is_alone {
+            self.weight
+        } else {
+            self.asked().iter().map(|flag| flag.weight).fold(0, u64::saturating_add)
+        };
         self
     }
 
