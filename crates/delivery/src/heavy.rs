@@ -10,31 +10,77 @@ use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
-/// A question is light if the tests that it takes, times the bytes that they look at, are no more than this. Measured
-/// on the machine of `bench/README.md`, a test takes 0.4 to 2 ns for each byte, so a light question ends within about
-/// a millisecond; the slowest pattern there is takes 6 ns.
+/// A question is light if the tests that it takes, times the bytes that they could look at, are no more than this.
+/// Measured: as people write conditions, 0.02 to 2 ns for each, so a light question ends well within a millisecond or
+/// two; the slowest patterns there are take 5 to 10 ns.
 const LIGHT: u64 = 1 << 20;
+/// Up to this it is middling: all of thousands of usual flags, which take far less time than they might. They have
+/// turns of their own, so that they do not wait behind those which take seconds.
+const MIDDLING: u64 = 1 << 26;
 /// A test takes about as long as looking at so many bytes, however short the context.
 const BYTES_OF_A_TEST: u64 = 64;
 /// So many questions wait for their turn; who comes then is told to come back. Each holds its context.
 const MOST_WAITING: usize = 64;
 /// No question waits longer for its turn.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// No question is answered for longer. One flag is done by then ([`engine::check_flag`] bounds it); many may not be.
+/// Nobody waits longer for an answer that is being made. One flag is about done by then, since [`engine::check_flag`]
+/// bounds what it weighs; all of many may not be, and end.
 const MOST_TIME: Duration = Duration::from_secs(10);
 
-/// Whether a question of this weight over a context of so many bytes can be answered where it is.
-pub(crate) fn is_light(weight: u64, bytes: usize) -> bool {
-    weight.saturating_mul((bytes as u64).saturating_add(BYTES_OF_A_TEST)) <= LIGHT
+/// How long a question may take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Load {
+    /// So short that it is answered where it came in.
+    Light,
+    Middling,
+    Heavy,
 }
 
-/// The turns that heavy questions take.
+impl Load {
+    /// That of a question of this weight over a context of so many bytes.
+    pub(crate) fn of(weight: u64, bytes: usize) -> Self {
+        match weight.saturating_mul((bytes as u64).saturating_add(BYTES_OF_A_TEST)) {
+            0..=LIGHT => Self::Light,
+            ..=MIDDLING => Self::Middling,
+            _ => Self::Heavy,
+        }
+    }
+}
+
+/// The turns that questions take which are not light.
 pub(crate) struct Turns {
+    middling: Line,
+    heavy: Line,
+}
+
+impl Turns {
+    /// Heavy questions take half of the machine's cores at most: the others are for everything else.
+    pub(crate) fn new() -> Self {
+        let cores = available_parallelism().map_or(1, usize::from);
+        Self { middling: Line::new(cores), heavy: Line::new((cores / 2).max(1)) }
+    }
+
+    /// Answers when it is the question's turn. `work` is given a question of its own, whether anyone still waits for
+    /// the answer: if not, it should end. It keeps its turn until then, so that who hangs up makes no room for more.
+    pub(crate) async fn answer<T: Send + 'static>(
+        &self,
+        load: Load,
+        work: impl FnOnce(&dyn Fn() -> bool) -> T + Send + 'static,
+    ) -> Result<T, Overload> {
+        match load {
+            Load::Light => Ok(work(&|| true)),
+            Load::Middling => self.middling.answer(work).await,
+            Load::Heavy => self.heavy.answer(work).await,
+        }
+    }
+}
+
+struct Line {
     turns: Arc<Semaphore>,
     places: Semaphore,
 }
 
-/// Why a heavy question is not answered.
+/// Why a question is not answered.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Overload {
     /// As many wait already as may, or they waited too long.
@@ -45,16 +91,12 @@ pub(crate) enum Overload {
     Stopped,
 }
 
-impl Turns {
-    /// As many turns at a time as half of the machine's cores: the others are for what is light.
-    pub(crate) fn new() -> Self {
-        let cores = available_parallelism().map_or(1, usize::from);
-        Self { turns: Arc::new(Semaphore::new((cores / 2).max(1))), places: Semaphore::new(MOST_WAITING) }
+impl Line {
+    fn new(turns: usize) -> Self {
+        Self { turns: Arc::new(Semaphore::new(turns)), places: Semaphore::new(MOST_WAITING) }
     }
 
-    /// Answers when it is its turn. `work` is given a question of its own, whether anyone still waits for the answer:
-    /// if not, it should end. It keeps its turn until then, so that who hangs up makes no room for more.
-    pub(crate) async fn answer<T: Send + 'static>(
+    async fn answer<T: Send + 'static>(
         &self,
         work: impl FnOnce(&dyn Fn() -> bool) -> T + Send + 'static,
     ) -> Result<T, Overload> {
@@ -93,22 +135,28 @@ mod tests {
 
     #[test]
     fn what_people_write_is_light_and_what_may_take_long_is_not() {
-        assert!(is_light(50, 64 << 4), "a large flag and a long context");
-        assert!(is_light(4 * 500, 300), "five hundred usual flags");
-        assert!(!is_light(4 * 5_000, 300), "five thousand of them");
-        assert!(is_light(10, 64 << 10) && !is_light(100, 64 << 10));
-        assert!(!is_light(20_000, 0) && is_light(0, usize::MAX));
-        assert!(!is_light(u64::MAX, usize::MAX));
+        for (weight, bytes, load, case) in [
+            (50, 1_000, Load::Light, "a large flag and a long context"),
+            (4 * 500, 300, Load::Light, "five hundred usual flags"),
+            (6 * 5_000, 300, Load::Middling, "five thousand"),
+            (100, 64 << 10, Load::Middling, "a large flag and the longest context"),
+            (10_000, 64 << 10, Load::Heavy, "the heaviest and the longest"),
+            (20_000, 0, Load::Middling, "tests that look at nothing"),
+            (0, usize::MAX, Load::Light, "nothing to test"),
+            (u64::MAX, usize::MAX, Load::Heavy, "beyond counting"),
+        ] {
+            assert_eq!(Load::of(weight, bytes), load, "{case}");
+        }
     }
 
-    /// Turns for one, which is taken until the sender is dropped.
+    /// Turns for one heavy question, taken until the sender is dropped, and places for two.
     async fn taken() -> (Arc<Turns>, mpsc::Sender<()>) {
-        let turns = Turns { turns: Arc::new(Semaphore::new(1)), places: Semaphore::new(2) };
+        let heavy = Line { places: Semaphore::new(2), ..Line::new(1) };
         let (end, ended) = mpsc::channel::<()>();
-        let turns = Arc::new(turns);
+        let turns = Arc::new(Turns { heavy, middling: Line::new(1) });
         let first = Arc::clone(&turns);
-        tokio::spawn(async move { first.answer(move |_| ended.recv().is_err()).await });
-        while turns.turns.available_permits() > 0 {
+        tokio::spawn(async move { first.answer(Load::Heavy, move |_| ended.recv().is_err()).await });
+        while turns.heavy.turns.available_permits() > 0 {
             tokio::task::yield_now().await;
         }
         (turns, end)
@@ -127,25 +175,32 @@ mod tests {
             .into_iter()
             .map(|number| {
                 let turns = Arc::clone(&turns);
-                tokio::spawn(async move { turns.answer(move |_| number).await })
+                tokio::spawn(async move { turns.answer(Load::Heavy, move |_| number).await })
             })
             .collect();
-        while turns.places.available_permits() > 0 {
+        while turns.heavy.places.available_permits() > 0 {
             tokio::task::yield_now().await;
         }
-        assert_eq!(turns.answer(|_| 3).await, Err(Overload::Busy));
+        assert_eq!(turns.answer(Load::Heavy, |_| 3).await, Err(Overload::Busy));
+        for load in [Load::Light, Load::Middling] {
+            assert_eq!(
+                turns.answer(load, |_| 4).await,
+                Ok(4),
+                "{load:?} questions do not wait for heavy ones"
+            );
+        }
         drop(end);
         for (number, waiting) in (1..).zip(waiting) {
             assert_eq!(waiting.await.unwrap(), Ok(number));
         }
-        assert_eq!(turns.answer(|_| 3).await, Ok(3), "room is given back");
+        assert_eq!(turns.answer(Load::Heavy, |_| 3).await, Ok(3), "room is given back");
     }
 
     #[tokio::test]
     async fn nobody_waits_for_ever_for_a_turn() {
         let (turns, end) = taken().await;
         tokio::time::pause();
-        let (answer, ()) = tokio::join!(turns.answer(|_| ()), pass(PATIENCE));
+        let (answer, ()) = tokio::join!(turns.answer(Load::Heavy, |_| ()), pass(PATIENCE));
         assert_eq!(answer, Err(Overload::Busy));
         drop(end);
     }
@@ -160,7 +215,7 @@ mod tests {
             }
         };
         tokio::time::pause();
-        let work = turns.answer(move |is_wanted| {
+        let work = turns.answer(Load::Middling, move |is_wanted| {
             until_unwanted(is_wanted);
             let _ = say.send(());
         });

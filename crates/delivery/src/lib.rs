@@ -68,7 +68,7 @@ struct Doors {
     /// One permit for each key list that may yet be sent.
     key_lists: Arc<Semaphore>,
     /// What takes long is answered in turns.
-    heavy: heavy::Turns,
+    turns: heavy::Turns,
     /// How many streams were ever opened: numbers them.
     opened: AtomicU64,
 }
@@ -79,8 +79,8 @@ pub fn router(delivery: Delivery) -> Router {
     let Delivery { hub, gate, source, shutdown, max_streams } = delivery;
     let streams = Arc::new(Semaphore::new(max_streams.min(Semaphore::MAX_PERMITS)));
     let key_lists = Arc::new(Semaphore::new(key_list::MOST));
-    let (heavy, opened) = (heavy::Turns::new(), AtomicU64::new(0));
-    let doors = Arc::new(Doors { hub, gate, source, shutdown, streams, key_lists, heavy, opened });
+    let (turns, opened) = (heavy::Turns::new(), AtomicU64::new(0));
+    let doors = Arc::new(Doors { hub, gate, source, shutdown, streams, key_lists, turns, opened });
     Router::new()
         .route(ofrep::FLAGS, post(ofrep::evaluate_flags))
         .route(ofrep::FLAG_PREFIX, post(ofrep::evaluate_flags))

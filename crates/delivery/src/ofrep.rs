@@ -20,7 +20,7 @@ use wire::ofrep::{
 
 use crate::Doors;
 use crate::credential;
-use crate::heavy::{Overload, is_light};
+use crate::heavy::{Load, Overload};
 use crate::installed::Installed;
 use crate::ports::{KeyKind, Reader};
 use crate::problem::Problem;
@@ -54,11 +54,13 @@ pub(crate) async fn evaluate_flag(
         Err(refusal) => return Ok(refusal.into_response(Some(&key))),
     };
     let weight = shown_flag(installed.ruleset(), reader.kind, &key).map_or(0, |flag| flag.weight());
-    let answered = if is_light(weight, question.bytes) {
-        Ok(one(&installed, reader.kind, &key, &question.context))
-    } else {
-        let key = key.clone().into_owned();
-        doors.heavy.answer(move |_| one(&installed, reader.kind, &key, &question.context)).await
+    let answered = match Load::of(weight, question.bytes) {
+        Load::Light => Ok(one(&installed, reader.kind, &key, &question.context)),
+        load => {
+            let key = key.clone().into_owned();
+            let work = move |_: &dyn Fn() -> bool| one(&installed, reader.kind, &key, &question.context);
+            doors.turns.answer(load, work).await
+        }
     };
     Ok(answered.map_or_else(
         |overload| Refusal::from(overload).into_response(Some(&key)),
@@ -82,14 +84,11 @@ pub(crate) async fn evaluate_flags(
     let mut response = if names(&parts.headers, &etag) {
         StatusCode::NOT_MODIFIED.into_response()
     } else {
-        let answered = if is_light(installed.weight(reader.kind), question.bytes) {
-            Ok(bulk(installed.ruleset(), reader.kind, &question.context, &|| true))
-        } else {
-            let work = move |is_wanted: &dyn Fn() -> bool| {
-                bulk(installed.ruleset(), reader.kind, &question.context, is_wanted)
-            };
-            doors.heavy.answer(work).await
+        let load = Load::of(installed.weight(reader.kind), question.bytes);
+        let work = move |is_wanted: &dyn Fn() -> bool| {
+            bulk(installed.ruleset(), reader.kind, &question.context, is_wanted)
         };
+        let answered = doors.turns.answer(load, work).await;
         match answered {
             Ok(body) => json(StatusCode::OK, body),
             Err(overload) => return Ok(Refusal::from(overload).into_response(None)),
