@@ -35,11 +35,11 @@ fn ofrep(house: &House, path: &str, key: &str) -> RequestBuilder {
     request.header("x-sdk-key", key).json(&json!({ "context": long_context() }))
 }
 
+/// The status of an answer, and when to ask again.
+type Asked = Result<(u16, Option<String>)>;
+
 /// Questions on their way, all at once; gives how many were answered so far, and what comes of them.
-fn ask_often(
-    times: usize,
-    question: impl Fn() -> RequestBuilder,
-) -> (Arc<AtomicUsize>, JoinSet<Result<(u16, Option<String>)>>) {
+fn ask_often(times: usize, question: impl Fn() -> RequestBuilder) -> (Arc<AtomicUsize>, JoinSet<Asked>) {
     let answered = Arc::new(AtomicUsize::new(0));
     let mut asking = JoinSet::new();
     for _ in 0..times {

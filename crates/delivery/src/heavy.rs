@@ -39,10 +39,13 @@ pub(crate) enum Load {
 impl Load {
     /// That of a question of this weight over a context of so many bytes.
     pub(crate) fn of(weight: u64, bytes: usize) -> Self {
-        match weight.saturating_mul((bytes as u64).saturating_add(BYTES_OF_A_TEST)) {
-            0..=LIGHT => Self::Light,
-            ..=MIDDLING => Self::Middling,
-            _ => Self::Heavy,
+        let load = weight.saturating_mul((bytes as u64).saturating_add(BYTES_OF_A_TEST));
+        if load <= LIGHT {
+            Self::Light
+        } else if load <= MIDDLING {
+            Self::Middling
+        } else {
+            Self::Heavy
         }
     }
 }

@@ -61,7 +61,7 @@ pub fn check_flag(snapshot: &Snapshot, key: &str) -> Result<(), Vec<Violation>> 
 /// may.
 pub fn weighs_on_others(flag: &Flag) -> bool {
     let rules = flag.rules.iter().filter_map(Read::known);
-    let parts = rules.flat_map(|rule| rule.when.parts()).map(|(_, part)| match part {
+    let mut parts = rules.flat_map(|rule| rule.when.parts()).map(|(_, part)| match part {
         Condition::Leaf(leaf) if leaf.operator == Operator::Matches => None,
         Condition::Leaf(leaf) => match &leaf.operands {
             Operands::Values(values) => Some(values.len().max(1) as u64),
@@ -70,7 +70,7 @@ pub fn weighs_on_others(flag: &Flag) -> bool {
         Condition::Bucket(_) => Some(1),
         _ => None,
     });
-    let weight = parts.fold(Some(1), |sum: Option<u64>, part| sum?.checked_add(part?));
+    let weight = parts.try_fold(1, |sum: u64, part| sum.checked_add(part?));
     weight.is_none_or(|weight| weight > USUAL_WEIGHT)
 }
 
