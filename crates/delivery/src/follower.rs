@@ -102,7 +102,7 @@ impl Follower {
     /// as far as they can be fetched. One that fails does not hold up the others; the first failure is returned.
     pub async fn load(&mut self) -> Result<(), SourceError> {
         let mut result = self.round().await;
-        while self.library.has_newcomers() {
+        while result.is_ok() && self.library.has_newcomers() {
             // A list that takes its time goes on at the next turn, and by and by the newcomers lose their patience.
             let _ = timeout(POLL, self.library.fetch()).await;
             result = self.round().await;

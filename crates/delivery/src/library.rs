@@ -187,31 +187,35 @@ impl Library {
         self.fetching.is_some() || self.next().is_some()
     }
 
-    /// Tries one list; false if none is left to be tried. What was begun goes on at the next call, if this one is
-    /// dropped.
+    /// Fetches until a list more is held, or none is left to be tried; false if there was none to begin with. What was
+    /// begun goes on at the next call, if this one is dropped.
     pub(crate) async fn fetch(&mut self) -> bool {
-        let next = self.next().map(|(name, environment)| (name.clone(), environment.clone()));
-        let fetching = match (&mut self.fetching, next) {
-            (Some(fetching), _) => fetching,
-            (empty, Some((name, environment))) => empty.insert(Fetching {
-                list: Box::pin(fetched(Arc::clone(&self.source), environment, name.clone(), self.seed)),
-                name,
-            }),
-            (None, None) => return false,
-        };
-        let list = (&mut fetching.list).await;
-        let Some(Fetching { name, .. }) = self.fetching.take() else { return false };
-        match list {
-            Ok(list) => {
-                tracing::debug!(list = name.sha256, keys = name.count, "a key list was fetched");
-                if self.told.remove(&name) {
-                    tracing::info!(list = name.sha256, "the key list that was missing has been fetched");
+        let mut has_tried = false;
+        loop {
+            let next = self.next().map(|(name, environment)| (name.clone(), environment.clone()));
+            let fetching = match (&mut self.fetching, next) {
+                (Some(fetching), _) => fetching,
+                (empty, Some((name, environment))) => empty.insert(Fetching {
+                    list: Box::pin(fetched(Arc::clone(&self.source), environment, name.clone(), self.seed)),
+                    name,
+                }),
+                (None, None) => return has_tried,
+            };
+            let list = (&mut fetching.list).await;
+            let Some(Fetching { name, .. }) = self.fetching.take() else { return has_tried };
+            has_tried = true;
+            match list {
+                Ok(list) => {
+                    tracing::debug!(list = name.sha256, keys = name.count, "a key list was fetched");
+                    if self.told.remove(&name) {
+                        tracing::info!(list = name.sha256, "the key list that was missing has been fetched");
+                    }
+                    Arc::make_mut(&mut self.held).insert(name.sha256, Arc::new(list));
+                    return true;
                 }
-                Arc::make_mut(&mut self.held).insert(name.sha256, Arc::new(list));
+                Err(error) => self.tell(name, &error),
             }
-            Err(error) => self.tell(name, &error),
         }
-        true
     }
 
     fn tell(&mut self, name: Name, SourceError(cause): &SourceError) {

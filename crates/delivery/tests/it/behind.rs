@@ -157,6 +157,24 @@ async fn a_node_starts_without_a_list_that_cannot_be_had() {
     assert_whole(&hub, &source, PROD, &[(&lost, &["u1\n"]), (&there, &["u2\n"])]);
 }
 
+#[tokio::test]
+async fn a_source_that_fails_meanwhile_fails_the_first_load() {
+    let (source, hub) = (FakeSource::new(flags()), Arc::new(Hub::new()));
+    let list = source.put_list(&["u1\n"]);
+    source.change_segment(PROD, "beta", included(&list));
+    source.give_pieces(0);
+    let mut follower = Follower::new(hub.clone(), source.clone(), SEED);
+    let (loaded, ()) = tokio::join!(follower.load(), async {
+        while source.take_asked().is_empty() {
+            tokio::task::yield_now().await;
+        }
+        source.fail(true);
+        source.give_pieces(1_000);
+    });
+    assert_eq!(loaded.unwrap_err().0.to_string(), "the store is down");
+    assert!(hub.is_empty());
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_node_does_not_wait_for_ever_for_lists_that_come_slowly() {
     let (source, hub) = (FakeSource::new(flags()), Arc::new(Hub::new()));
