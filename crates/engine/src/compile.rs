@@ -10,10 +10,11 @@ use std::sync::Arc;
 use foldhash::fast::FixedState;
 use serde_json::Value;
 
+use crate::answer::Place;
 use crate::compiled::{Body, Compiled, Fault, Required, Rule, Serve, Share, Split, Targets};
-use crate::evaluate::Place;
 use crate::graph::{Graph, spelled};
 use crate::json::{Violation, Violations, type_name};
+use crate::lookup::Lookup;
 use crate::model::{self, Condition, Flag, Kind, Prerequisite, Read, Target, Variant, WHOLE};
 use crate::resolution::ErrorCode;
 use crate::steps::{Steps, tests_of};
@@ -150,6 +151,12 @@ impl<'a> Compiler<'a> {
         };
         let prerequisites = self.prerequisites(findings);
         self.check_segments(&mut findings.exceeded);
+        for (number, list) in [(flag.variants.len(), "variants"), (flag.rules.len(), "rules")] {
+            if number > Place::MOST {
+                let message = format_args!("are {number}; at most {} are allowed", Place::MOST);
+                findings.exceeded.add(list, message);
+            }
+        }
         let (steps, rules) = self.rules(findings);
         let default = default.unwrap_or(Serve::Nothing);
         Body {
@@ -255,7 +262,7 @@ impl<'a> Compiler<'a> {
     }
 
     fn targets(&self, violations: &mut Violations) -> Option<Box<Targets>> {
-        let mut places = HashMap::default();
+        let mut places = Lookup::default();
         let targets = self.flag.targets.as_result().unwrap_or_else(|why| {
             violations.add("targets", why);
             const { &Vec::new() }
@@ -266,7 +273,7 @@ impl<'a> Compiler<'a> {
                 continue;
             };
             for (nth, key) in keys.iter().enumerate() {
-                let earlier = *places.entry(key.as_str().into()).or_insert(place);
+                let earlier = *places.get_or_insert(key.as_str().into(), place);
                 if earlier != place {
                     let path = format_args!("targets[{index}].keys[{nth}]");
                     violations.add(path, format_args!("{key:?} stands under another variant already"));

@@ -9,6 +9,7 @@
 //! immutable data. Nothing compiled is ever sent or stored. [`check_flag`] says before a flag is written whether
 //! all of it will compile.
 
+mod answer;
 pub mod bucket;
 mod check;
 mod compile;
@@ -22,6 +23,7 @@ mod instant;
 pub mod json;
 mod key_list;
 mod link;
+mod lookup;
 pub mod model;
 mod network;
 mod pattern;

@@ -6,8 +6,8 @@ use std::hash::BuildHasher;
 
 use serde_json::Value;
 
+use crate::answer::{Answer, Outcome};
 use crate::compiled::Compiled;
-use crate::evaluate::Answer;
 use crate::model::Revision;
 
 /// The answer for one flag and one context. Borrows from the ruleset that gave it.
@@ -29,27 +29,30 @@ impl<'r> Resolution<'r> {
     }
 
     /// The value; none where nothing is served or there is an error: the caller's own default holds.
+    #[inline]
     pub fn value(&self) -> Option<&'r Value> {
         Some(&self.served()?.value)
     }
 
     /// The variant that the value belongs to; there exactly when the value is.
+    #[inline]
     pub fn variant(&self) -> Option<&'r str> {
         Some(&self.served()?.key)
     }
 
+    #[inline]
     fn served(&self) -> Option<&'r crate::model::Variant> {
         self.flag?.document.known()?.variants.get(self.answer.variant?.index())
     }
 
     /// Why it came out.
     pub fn reason(&self) -> Reason {
-        self.answer.reason
+        self.answer.reason()
     }
 
     /// What went wrong; there exactly when the reason is [`Reason::Error`].
     pub fn error(&self) -> Option<Error<'r>> {
-        let code = self.answer.error?;
+        let Outcome::Error(code) = self.answer.outcome else { return None };
         let fault = self.flag.and_then(|flag| flag.body.as_ref().err());
         let details = match code {
             ErrorCode::FlagNotFound => {
@@ -71,7 +74,10 @@ impl<'r> Resolution<'r> {
 
     /// Of a sticky split, whether earlier assignments were given to it; none of anything else.
     pub fn sticky(&self) -> Option<bool> {
-        self.answer.sticky
+        match self.answer.outcome {
+            Outcome::Split { sticky } => sticky,
+            _ => None,
+        }
     }
 
     /// Revision of the last change to the flag or its config; 0 for a flag that is not known.

@@ -1,16 +1,16 @@
 //! All flags of one environment at one revision, ready to be asked.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use foldhash::fast::FixedState;
-
+use crate::answer::Answer;
 use crate::compiled::Compiled;
 use crate::context::Context;
-use crate::evaluate::{Answer, Asked};
+use crate::evaluate::Asked;
 use crate::json::Violation;
 use crate::key_list::KeyLists;
 use crate::link::{compile_flags, compile_segments};
+use crate::lookup::{Lookup, Name};
 use crate::model::{Delta, Flag, Read, Revision, SCHEMA, Snapshot};
 use crate::resolution::{Assignments, Resolution};
 use crate::surroundings::{Given, Lists, Mention, Paths, Segments, Surroundings};
@@ -27,7 +27,7 @@ pub struct Ruleset {
     /// Ascending by the bytes of their keys.
     flags: Arc<[Slot]>,
     /// Where a flag stands among them; shared by rulesets of the same keys.
-    places: Arc<HashMap<Arc<str>, u32, FixedState>>,
+    places: Arc<Lookup<Arc<str>, u32>>,
     segments: Arc<Segments>,
     lists: Arc<Lists>,
 }
@@ -211,7 +211,7 @@ impl Ruleset {
 
     #[inline]
     fn slot(&self, key: &str) -> Option<&Slot> {
-        self.flags.get(*self.places.get(key)? as usize)
+        self.flags.get(*self.places.get(Name::new(key))? as usize)
     }
 
     pub(crate) fn compiled(&self, key: &str) -> Option<&Arc<Compiled>> {
@@ -322,7 +322,7 @@ impl Ruleset {
     }
 }
 
-fn places(flags: &[Slot]) -> HashMap<Arc<str>, u32, FixedState> {
+fn places(flags: &[Slot]) -> Lookup<Arc<str>, u32> {
     flags.iter().map(|slot| Arc::clone(&slot.flag.key)).zip(0_u32..).collect()
 }
 

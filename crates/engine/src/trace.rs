@@ -5,8 +5,8 @@
 
 use serde_json::Value;
 
+use crate::answer::Answer;
 use crate::compiled::Compiled;
-use crate::evaluate::Answer;
 use crate::model::{self, Read};
 
 /// Hears what is tried.

@@ -8,11 +8,12 @@ use serde_json::Value;
 use super::almost::{differs_in_case, instead, no_keys};
 use super::bounds::{MOST_VALUES, cut, cut_value};
 use super::{Bucketed, Chosen, Explanation, Note, Share, Step, Tested, Untried, What};
+use crate::answer::{Answer, Outcome};
 use crate::compiled::Compiled;
-use crate::evaluate::{Answer, Asked};
+use crate::evaluate::Asked;
 use crate::json::Violation;
 use crate::model::{Condition, Gate, Leaf, Operands, Read, Rule, Segment, Serve, Split};
-use crate::resolution::{Reason, Resolution};
+use crate::resolution::Resolution;
 use crate::surroundings::Lists;
 use crate::trace::{Divider, Event, Membership};
 
@@ -83,7 +84,7 @@ impl Teller<'_, '_> {
             flag: required.flag.clone(),
             variants: required.variants.clone(),
             variant: variant.map(|variant| variant.key.clone()),
-            reason: answer.map(|answer| answer.reason.as_str()),
+            reason: answer.map(|answer| answer.reason().as_str()),
             holds,
             why,
         })
@@ -174,8 +175,8 @@ impl Teller<'_, '_> {
     fn served(&self, flag: &Compiled, answer: Answer, choice: Choice) -> Option<Step> {
         let document = flag.document.known().filter(|_| flag.body.is_ok())?;
         let rule = answer.rule.and_then(|place| document.rules.get(place.index())?.known());
-        let by_target = answer.reason == Reason::TargetingMatch && rule.is_none();
-        if by_target || matches!(answer.reason, Reason::Disabled | Reason::PrerequisiteFailed) {
+        let by_target = answer.outcome == Outcome::TargetingMatch && rule.is_none();
+        if by_target || matches!(answer.outcome, Outcome::Disabled | Outcome::PrerequisiteFailed) {
             return None;
         }
         // A rule that ends in an error is known by the step that it was.
@@ -256,8 +257,8 @@ fn tried(flag: &Compiled) -> impl Iterator<Item = (usize, &Rule)> {
 
 /// The rules that were tried, each with its tests, before them those that never hold.
 fn rules(flag: &Compiled, answer: Answer, tests: Vec<Tested>) -> Vec<Step> {
-    let by_target = answer.reason == Reason::TargetingMatch && answer.rule.is_none();
-    if by_target || matches!(answer.reason, Reason::Disabled | Reason::PrerequisiteFailed) {
+    let by_target = answer.outcome == Outcome::TargetingMatch && answer.rule.is_none();
+    if by_target || matches!(answer.outcome, Outcome::Disabled | Outcome::PrerequisiteFailed) {
         return Vec::new();
     }
     let mut steps = lost_rules(flag);
