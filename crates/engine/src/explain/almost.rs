@@ -14,29 +14,39 @@ const TARGETING_KEY: &str = "targetingKey";
 /// What there is where the attribute at `path` is missing.
 pub(super) fn instead(context: &Context, path: &str) -> Option<Note> {
     if path == TARGETING_KEY
-        && let Some(NoKey { actual, .. }) = no_keys(context, &[]).pop()
+        && let Some(actual) = no_key(context, path)
     {
         return Some(Note::NoKey(actual));
+    }
+    if path.starts_with('$') {
+        return Some(Note::Reserved);
     }
     no_object(context, path).map(Note::NoObject).or_else(|| almost(context, path).map(Note::Named))
 }
 
-/// What stands where keys are looked for, the targeting key if `by` is empty. It is for who knows that none of
-/// these is a key.
+/// Why there is no key where keys are looked for, the targeting key if `by` is empty: of each path of which there
+/// is something to say. It is for who knows that none of these is a key.
 pub(super) fn no_keys(context: &Context, by: &[String]) -> Vec<NoKey> {
     let paths = by.iter().map(String::as_str).chain(by.is_empty().then_some(TARGETING_KEY));
     let no_key = |path: &str| {
-        let actual = match (path, context.targeting_key()) {
-            (TARGETING_KEY, Some(_)) => None,
-            (TARGETING_KEY, None) => {
-                context.attributes().find(|(name, _)| *name == path).map(|(_, value)| cut_value(value))
-            }
-            _ => context.seen(&Path::new(path)),
-        };
-        let actual = actual.filter(|actual| !actual.is_null())?;
-        Some(NoKey { attribute: path.to_owned(), actual })
+        let actual = no_key(context, path);
+        let note = if actual.is_none() { instead(context, path) } else { None };
+        let found = NoKey { attribute: path.to_owned(), actual, note };
+        (found.actual.is_some() || found.note.is_some()).then_some(found)
     };
     paths.filter_map(no_key).collect()
+}
+
+/// What stands at a path and is no key.
+fn no_key(context: &Context, path: &str) -> Option<Value> {
+    let actual = match (path, context.targeting_key()) {
+        (TARGETING_KEY, Some(_)) => None,
+        (TARGETING_KEY, None) => {
+            context.attributes().find(|(name, _)| *name == path).map(|(_, value)| cut_value(value))
+        }
+        _ => context.seen(&Path::new(path)),
+    };
+    actual.filter(|actual| !actual.is_null())
 }
 
 /// The part of a path at which it goes no further, because what stands there is no object.

@@ -78,7 +78,10 @@ pub(crate) fn cut(text: &str) -> String {
 /// something: no operator looks there.
 pub(crate) fn cut_value(value: &Value) -> Value {
     match value {
-        Value::Array(list) => list.iter().take(MOST_VALUES).map(cut_scalar).collect(),
+        Value::Array(list) => {
+            let more = (list.len() > MOST_VALUES).then(|| LEFT_OUT.into());
+            list.iter().take(MOST_VALUES).map(cut_scalar).chain(more).collect()
+        }
         value => cut_scalar(value),
     }
 }

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::almost::{differs_in_case, instead, no_keys};
 use super::bounds::{MOST_VALUES, cut, cut_value};
-use super::{Bucketed, Chosen, Explanation, Note, Share, Step, Tested, Untried, What};
+use super::{Bucketed, Chosen, Explanation, NoKey, Note, Share, Step, Tested, Untried, What};
 use crate::answer::{Answer, Outcome};
 use crate::compiled::Compiled;
 use crate::evaluate::Asked;
@@ -51,7 +51,7 @@ impl Teller<'_, '_> {
                 Event::Prerequisite(place) => steps.extend(self.prerequisite(flag, place)),
                 Event::Targets { hit } => {
                     let targeting_key = self.asked.context.targeting_key().map(cut);
-                    let no_keys = no_keys(self.asked.context, &[]);
+                    let no_keys = self.no_targeting_key().unwrap_or_default();
                     steps.push(Step::Targets { targeting_key, no_keys, holds: hit });
                 }
                 Event::LeftOut(number) => left_out = Some(Step::LeftOut { tests: number }),
@@ -125,7 +125,20 @@ impl Teller<'_, '_> {
             Membership::Condition(_) => "condition",
             Membership::NoCondition => "no_condition",
         };
-        Some(What::Segment { segment: key.to_owned(), by, tests })
+        let no_keys = self.no_targeting_key();
+        Some(What::Segment {
+            segment: key.to_owned(),
+            by,
+            keyless: no_keys.is_some(),
+            no_keys: no_keys.unwrap_or_default(),
+            tests,
+        })
+    }
+
+    /// Why the context has no targeting key; none if it has one.
+    fn no_targeting_key(&self) -> Option<Vec<NoKey>> {
+        let context = self.asked.context;
+        context.targeting_key().is_none().then(|| no_keys(context, &[]))
     }
 
     fn comparison(&self, leaf: &Leaf, seen: Option<Value>, readable: bool) -> What {

@@ -47,13 +47,19 @@ impl What {
                     )
                 }
             },
-            Self::Segment { by, tests, .. } => {
+            Self::Segment { by, keyless, no_keys, tests, .. } => {
+                let not_included = || match keyless {
+                    true => format!("{}, so nobody is included by name", lack(&[], no_keys)),
+                    false => "the targeting key is not included by name".to_owned(),
+                };
                 let why = match *by {
-                    "included" => "the targeting key is included by name",
-                    "excluded" => "the targeting key is excluded by name, whatever the condition says",
-                    "no_condition" => "the targeting key is not included by name, and there is no condition",
-                    _ if holds => "its condition holds",
-                    _ => "the targeting key is not included by name, and its condition does not hold",
+                    "included" => "the targeting key is included by name".to_owned(),
+                    "excluded" => {
+                        "the targeting key is excluded by name, whatever the condition says".to_owned()
+                    }
+                    "no_condition" => format!("{}, and there is no condition", not_included()),
+                    _ if holds => "its condition holds".to_owned(),
+                    _ => format!("{}, and its condition does not hold", not_included()),
                 };
                 let end = if tests.is_empty() { "" } else { ":" };
                 format!("{why}{end}")
@@ -71,17 +77,25 @@ fn missing(attribute: &str, operator: &str, note: Option<&Note>) -> String {
         Some(Note::NoKey(actual)) => {
             return format!("{}, so it counts as missing", no_key(attribute, actual));
         }
-        Some(Note::Named(name)) => format!("; there is {name}, but a name must be exact"),
-        Some(Note::NoObject(part)) => format!("; there is {part}, but it is no object to look into"),
-        _ if attribute.starts_with('$') => {
-            "; names that begin with $ are reserved, and what a caller sends under them is dropped".to_owned()
-        }
+        Some(note @ (Note::Named(_) | Note::NoObject(_) | Note::Reserved)) => format!("; {}", instead(note)),
         _ if operator.starts_with("not_") => {
             ", and what is missing satisfies no comparison, not even a negative one".to_owned()
         }
         _ => String::new(),
     };
     format!("the context has no {attribute}{but}")
+}
+
+/// What there is in place of what is missing.
+fn instead(note: &Note) -> String {
+    match note {
+        Note::Named(name) => format!("there is {name}, but a name must be exact"),
+        Note::NoObject(part) => format!("there is {part}, but it is no object to look into"),
+        Note::Reserved => {
+            "names that begin with $ are reserved, and what a caller sends under them is dropped".to_owned()
+        }
+        Note::Unreadable | Note::Case | Note::NoKey(_) => String::new(),
+    }
 }
 
 /// What is easily overlooked.
@@ -100,7 +114,7 @@ fn remark(operator: &str, actual: &Value, values: &[Value], note: Option<&Note>,
             return format!(", {which} {wanted}, so it counts as missing");
         }
         Some(Note::Case) => return ", which differs in case, and case counts here".to_owned(),
-        Some(Note::Named(_) | Note::NoObject(_) | Note::NoKey(_)) | None => {}
+        Some(Note::Named(_) | Note::NoObject(_) | Note::NoKey(_) | Note::Reserved) | None => {}
     }
     let negative = operator.starts_with("not_");
     if is_list && operator != "exists" {
@@ -187,8 +201,14 @@ pub(super) fn lack(by: &[String], no_keys: &[NoKey]) -> String {
     if no_keys.is_empty() {
         return format!("the context has no {}", key_of(by));
     }
-    let but: Vec<_> = no_keys.iter().map(|found| no_key(&found.attribute, &found.actual)).collect();
-    format!("the context has no key at {} ({})", key_of(by), but.join("; "))
+    let why = |NoKey { attribute, actual, note }: &NoKey| match (actual, note) {
+        (Some(actual), _) => no_key(attribute, actual),
+        (None, note) => note.as_ref().map(instead).unwrap_or_default(),
+    };
+    let but: Vec<_> = no_keys.iter().map(why).collect();
+    let nothing_there = no_keys.iter().all(|found| found.actual.is_none());
+    let key = if nothing_there { "" } else { "key at " };
+    format!("the context has no {key}{} ({})", key_of(by), but.join("; "))
 }
 
 /// Why what stands where a key is looked for is none.
