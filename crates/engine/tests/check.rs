@@ -155,6 +155,26 @@ fn a_thousand_leaves_and_no_more() {
 }
 
 #[test]
+fn as_many_rules_as_an_answer_can_name_and_no_more() {
+    let rule = json!({"id": "r", "when": {"any": []}, "serve": {"variant": "high"}});
+    let last = json!({"id": "last", "when": {"all": []}, "serve": {"variant": "high"}});
+    let with_rules = |others: usize| {
+        let rules = std::iter::repeat_n(rule.clone(), others).chain([last.clone()]);
+        with("/rules", rules.collect())
+    };
+    let ruleset_of_most = ruleset(with_rules(65_534));
+    assert_eq!(ruleset_of_most.evaluate("f", &Context::default()).rule(), Some("last"));
+    let more = with_rules(65_535);
+    assert!(paths(&more).contains(&"rules".to_owned()));
+    let ruleset_of_more = ruleset(more);
+    let error = ruleset_of_more.evaluate("f", &Context::default()).error().unwrap();
+    assert_eq!(
+        (error.code, error.details),
+        (ErrorCode::General, "rules: are 65536; at most 65535 are allowed")
+    );
+}
+
+#[test]
 fn what_is_milder_where_it_arrives_answers() {
     let answers = ruleset(with("/rules/1/id", json!("r1")));
     assert_eq!(answers.evaluate("f", &Context::for_key("u1")).value(), Some(&json!(2.5)));
