@@ -12,7 +12,7 @@ use std::process::{Command, ExitCode};
 
 use anyhow::{Context as _, Result, bail};
 use bench_engine::{Caller, Sort, flags};
-use engine::{KeyLists, Ruleset};
+use engine::{KeyList, KeyLists, Ruleset};
 
 /// How far a count may be from what is expected, in percent.
 const TOLERANCE: f64 = 3.0;
@@ -32,6 +32,9 @@ const QUESTIONS: [(&str, Sort); 6] = [
 ];
 const ALL_OF_100: &str = "all_of_100";
 const COMPILE_ONE: &str = "compile_one_flag";
+const LARGE_LIST: &str = "lookup_in_a_large_list";
+/// How many keys the large list has.
+const LISTED: usize = 100_000;
 
 fn main() -> Result<ExitCode> {
     let arguments: Vec<_> = std::env::args().skip(1).collect();
@@ -65,6 +68,17 @@ fn walk(path: &str) -> Result<()> {
         snapshot.flags.retain(|other, _| *other == key);
         snapshot.segments.clear();
         counted(rounds, &mut || drop(black_box(Ruleset::compile(black_box(&snapshot), &lists))));
+        return Ok(());
+    }
+    if path == LARGE_LIST {
+        let keys: Vec<_> = (0..LISTED).map(|key| format!("user-{key:016}")).collect();
+        let blob = keys.join("\n") + "\n";
+        let list = KeyList::read(blob.as_bytes(), [7; 16]).map_err(anyhow::Error::msg)?;
+        let asked: Vec<_> = keys.iter().step_by(97).collect();
+        let mut asked = asked.into_iter().cycle();
+        counted(rounds, &mut || {
+            black_box(asked.next().is_some_and(|key| list.holds(black_box(key))));
+        });
         return Ok(());
     }
     let ruleset = Ruleset::compile(&flags::snapshot(FLAGS)?, &lists);
@@ -136,7 +150,7 @@ fn count_all() -> Result<Vec<(&'static str, Count)>> {
     }
     let folder = std::env::temp_dir().join(format!("burgee-instructions-{}", std::process::id()));
     std::fs::create_dir_all(&folder)?;
-    let paths = QUESTIONS.iter().map(|(name, _)| *name).chain([ALL_OF_100, COMPILE_ONE]);
+    let paths = QUESTIONS.iter().map(|(name, _)| *name).chain([ALL_OF_100, LARGE_LIST, COMPILE_ONE]);
     let counts = paths.map(|path| count(path, &folder).map(|count| (path, count))).collect();
     std::fs::remove_dir_all(&folder)?;
     counts
