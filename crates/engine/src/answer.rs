@@ -2,7 +2,7 @@
 
 use std::num::NonZeroU16;
 
-use crate::resolution::{ErrorCode, Reason};
+use crate::reason::{ErrorCode, Reason};
 
 /// A place in a list of a document. Takes no room for its absence.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

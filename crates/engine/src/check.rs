@@ -10,9 +10,10 @@ use std::sync::Arc;
 use crate::compiled::Compiled;
 use crate::json::{Violation, Violations};
 use crate::link::{compile_flags, compile_segments};
+use crate::mention::Mention;
 use crate::model::{Condition, Flag, MOST_NAME, Operands, Operator, Read, Snapshot, is_key};
 use crate::pattern::Pattern;
-use crate::surroundings::{Given, Mention, Paths, Segments, Surroundings};
+use crate::surroundings::{Given, Paths, Segments, Surroundings};
 
 /// No config and no segment tests more than this, segments gone into each time they are named; a pattern counts
 /// as its instructions, a text or range to look for as one. A question over the longest context then ends within

@@ -12,13 +12,15 @@ use serde_json::Value;
 
 use crate::answer::Place;
 use crate::compiled::{Body, Compiled, Fault, Required, Rule, Serve, Share, Split, Targets};
+use crate::evaluate::MOST_ASKED;
 use crate::graph::{Graph, spelled};
 use crate::json::{Violation, Violations, type_name};
 use crate::lookup::Lookup;
+use crate::mention::{Mention, named_in};
 use crate::model::{self, Condition, Flag, Kind, Prerequisite, Read, Target, Variant, WHOLE};
-use crate::resolution::ErrorCode;
+use crate::reason::ErrorCode;
 use crate::steps::{Steps, tests_of};
-use crate::surroundings::{MOST_SEGMENT_DEPTH, Mention, Surroundings, named_in};
+use crate::surroundings::{MOST_SEGMENT_DEPTH, Surroundings};
 use crate::test::Scope;
 use crate::trace::Divider;
 use crate::unit::Unit;
@@ -27,8 +29,6 @@ use crate::unit::Unit;
 const MOST_LEAVES: usize = 1_000;
 /// No config names more prerequisites than this.
 const MOST_PREREQUISITES: usize = 16;
-/// A question asks no more distinct prerequisites than this.
-pub(crate) const MOST_ASKED: usize = 64;
 /// No chain of prerequisites is longer than this, the flag itself not counted.
 const MOST_CHAIN: usize = 32;
 /// No more distinct segments than this are reached from a config.

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use crate::answer::{Answer, Outcome, Place};
 use crate::json::Violation;
 use crate::lookup::Lookup;
+use crate::mention::Mention;
 use crate::model::{Flag, Read, Revision};
-use crate::resolution::ErrorCode;
+use crate::reason::ErrorCode;
 use crate::steps::Steps;
-use crate::surroundings::Mention;
 use crate::unit::Unit;
 
 /// A flag that can be asked.

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use crate::explain::{cut, cut_value};
+use crate::cut::{cut, cut_value};
 use crate::lookup::{Name, hash};
 use crate::text::{NumberText, same, start};
 

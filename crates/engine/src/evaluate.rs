@@ -1,19 +1,13 @@
 //! The order in which a flag is asked: `docs/evaluation.md`, "Order".
 
 use crate::answer::{Answer, Outcome, Place};
-use crate::compile::MOST_ASKED;
+use crate::asked::Asked;
 use crate::compiled::{Body, Compiled, Required, Serve, Split};
-use crate::context::Context;
-use crate::resolution::{Assignments, ErrorCode};
+use crate::reason::ErrorCode;
 use crate::trace::{Event, Listener};
 
-/// A question: who is asking, and what they were given before.
-#[derive(Clone, Copy)]
-pub(crate) struct Asked<'a> {
-    pub(crate) context: &'a Context,
-    /// None where nobody keeps them.
-    pub(crate) assignments: Option<&'a dyn Assignments>,
-}
+/// A question asks no more distinct prerequisites than this.
+pub(crate) const MOST_ASKED: usize = 64;
 
 /// Answers of prerequisites to one question: each is asked once, however many ways lead to it.
 struct Memo<'r> {
@@ -37,7 +31,7 @@ impl<'r> Memo<'r> {
 impl Compiled {
     #[inline]
     pub(crate) fn answer<'r>(&'r self, asked: Asked<'_>, listener: &mut impl Listener<'r>) -> Answer {
-        listener.hear(|| Event::Asked(self));
+        listener.hear(|| Event::Asked(&self.key));
         let answer = match &self.body {
             Ok(body) if body.prerequisites.is_empty() || !body.on => body.answer(asked, self, listener),
             Ok(_) => self.answer_first_of_all(asked, listener),
@@ -89,7 +83,7 @@ impl Required {
     ) -> Option<Answer> {
         let flag = self.flag.as_deref()?;
         Some(memo.get(flag).unwrap_or_else(|| {
-            listener.hear(|| Event::Asked(flag));
+            listener.hear(|| Event::Asked(&flag.key));
             let answer = flag.answer_after_others(asked, memo, listener);
             listener.hear(|| Event::Answered(answer));
             memo.keep(flag, answer);

@@ -10,11 +10,13 @@
 //! all of it will compile.
 
 mod answer;
+mod asked;
 pub mod bucket;
 mod check;
 mod compile;
 mod compiled;
 mod context;
+mod cut;
 mod evaluate;
 pub mod explain;
 mod fold;
@@ -24,9 +26,11 @@ pub mod json;
 mod key_list;
 mod link;
 mod lookup;
+mod mention;
 pub mod model;
 mod network;
 mod pattern;
+mod reason;
 mod resolution;
 mod ruleset;
 mod segment;
@@ -41,9 +45,11 @@ mod uses;
 mod values;
 mod version;
 
+pub use asked::Assignments;
 pub use check::{check_flag, check_list, check_segment};
 pub use context::Context;
 pub use key_list::{KeyList, KeyListReader, KeyLists};
-pub use resolution::{Assignments, Error, ErrorCode, Reason, Resolution};
+pub use reason::{ErrorCode, Reason};
+pub use resolution::{Error, Resolution};
 pub use ruleset::{Entry, Ruleset};
 pub use uses::{Named, Use, User, uses};

@@ -1,14 +1,13 @@
 //! What a question is answered with.
 
-use std::collections::{BTreeMap, HashMap};
 use std::fmt;
-use std::hash::BuildHasher;
 
 use serde_json::Value;
 
 use crate::answer::{Answer, Outcome};
 use crate::compiled::Compiled;
 use crate::model::Revision;
+use crate::reason::{ErrorCode, Reason};
 
 /// The answer for one flag and one context. Borrows from the ruleset that gave it.
 #[derive(Clone, Copy)]
@@ -118,58 +117,6 @@ impl PartialEq for Resolution<'_> {
     }
 }
 
-/// What a caller was given before, for sticky splits.
-pub trait Assignments {
-    /// The variant that the caller was given of this flag.
-    fn variant(&self, flag: &str) -> Option<&str>;
-}
-
-impl<S: BuildHasher> Assignments for HashMap<String, String, S> {
-    fn variant(&self, flag: &str) -> Option<&str> {
-        self.get(flag).map(String::as_str)
-    }
-}
-
-impl Assignments for BTreeMap<String, String> {
-    fn variant(&self, flag: &str) -> Option<&str> {
-        self.get(flag).map(String::as_str)
-    }
-}
-
-/// Why a value came out: `OpenFeature`'s words, and one of ours.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Reason {
-    /// The default, of a flag that can answer nothing else.
-    Static,
-    /// The default, after no target or rule had answered.
-    Default,
-    /// A target or a rule.
-    TargetingMatch,
-    /// A split: of a rule or of the default.
-    Split,
-    /// The flag is archived, or not enabled in this environment.
-    Disabled,
-    /// Another flag did not answer what this one requires.
-    PrerequisiteFailed,
-    /// There is an error instead of a value.
-    Error,
-}
-
-impl Reason {
-    /// Its name in answers.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Static => "STATIC",
-            Self::Default => "DEFAULT",
-            Self::TargetingMatch => "TARGETING_MATCH",
-            Self::Split => "SPLIT",
-            Self::Disabled => "DISABLED",
-            Self::PrerequisiteFailed => "PREREQUISITE_FAILED",
-            Self::Error => "ERROR",
-        }
-    }
-}
-
 /// What went wrong with a question.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Error<'r> {
@@ -177,29 +124,4 @@ pub struct Error<'r> {
     pub code: ErrorCode,
     /// The same for people: what is wrong and what to do.
     pub details: &'r str,
-}
-
-/// What can go wrong with a question: `OpenFeature`'s words.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum ErrorCode {
-    /// There is no such flag in this environment.
-    FlagNotFound,
-    /// This version cannot read the flag.
-    ParseError,
-    /// A split has no key to find a bucket with.
-    TargetingKeyMissing,
-    /// The flag exceeds a bound.
-    General,
-}
-
-impl ErrorCode {
-    /// Its name in answers.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::FlagNotFound => "FLAG_NOT_FOUND",
-            Self::ParseError => "PARSE_ERROR",
-            Self::TargetingKeyMissing => "TARGETING_KEY_MISSING",
-            Self::General => "GENERAL",
-        }
-    }
 }

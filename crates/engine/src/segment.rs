@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::evaluate::Asked;
+use crate::asked::Asked;
 use crate::json::Violations;
 use crate::key_list::KeyList;
 use crate::lookup::{Lookup, Name};

@@ -7,7 +7,7 @@
 
 use std::fmt::Display;
 
-use crate::evaluate::Asked;
+use crate::asked::Asked;
 use crate::json::Violations;
 use crate::model::{Condition, MOST_DEPTH};
 use crate::test::{Scope, Test};

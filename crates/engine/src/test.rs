@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
+use crate::asked::Asked;
 use crate::context::{Attribute, Path};
-use crate::evaluate::Asked;
 use crate::fold::Folded;
 use crate::instant;
 use crate::model::{Condition, Gate, Leaf, Operands, Operator};

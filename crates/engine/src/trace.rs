@@ -6,7 +6,6 @@
 use serde_json::Value;
 
 use crate::answer::Answer;
-use crate::compiled::Compiled;
 use crate::model::{self, Read};
 
 /// Hears what is tried.
@@ -26,8 +25,8 @@ impl<'r> Listener<'r> for Nobody {
 /// Something that was tried, in the order in which it happened.
 #[derive(Debug)]
 pub(crate) enum Event<'r> {
-    /// A flag is asked: the one in question, or a prerequisite.
-    Asked(&'r Compiled),
+    /// A flag is asked, by its key: the one in question, or a prerequisite.
+    Asked(&'r str),
     /// It has answered.
     Answered(Answer),
     /// A prerequisite is asked, by its place in the list; the flag's own events follow unless they were heard.

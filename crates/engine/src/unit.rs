@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
+use crate::asked::Asked;
 use crate::bucket::Salted;
 use crate::context::{Attribute, Path};
-use crate::evaluate::Asked;
-use crate::explain::cut;
+use crate::cut::cut;
 use crate::model::Spread;
 use crate::surroundings::Surroundings;
 use crate::text::NumberText;

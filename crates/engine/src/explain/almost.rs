@@ -2,9 +2,9 @@
 
 use serde_json::Value;
 
-use super::bounds::{cut, cut_value};
 use super::{NoKey, Note};
 use crate::context::{Context, Path};
+use crate::cut::{cut, cut_value};
 use crate::fold::fold;
 use crate::model::Operator;
 

@@ -6,35 +6,36 @@ use std::vec::IntoIter;
 use serde_json::Value;
 
 use super::almost::{differs_in_case, instead, no_keys};
-use super::bounds::{MOST_VALUES, cut, cut_value};
 use super::{Bucketed, Chosen, Explanation, NoKey, Note, Share, Step, Tested, Untried, What};
 use crate::answer::{Answer, Outcome};
+use crate::asked::Asked;
 use crate::compiled::Compiled;
-use crate::evaluate::Asked;
+use crate::cut::{MOST_VALUES, cut, cut_value};
 use crate::json::Violation;
 use crate::model::{Condition, Gate, Leaf, Operands, Read, Rule, Segment, Serve, Split};
 use crate::resolution::Resolution;
-use crate::surroundings::Lists;
+use crate::ruleset::Ruleset;
 use crate::trace::{Divider, Event, Membership};
 
 /// Of a longer list of values nobody is told that the case of one differs.
 const MOST_COMPARED: usize = 100;
 
 /// The explanation that the events of one question make; none if there are none.
-pub(super) fn tell(asked: Asked<'_>, lists: &Lists, events: Vec<Event<'_>>) -> Option<Explanation> {
-    Teller { asked, lists, events: events.into_iter().peekable() }.flag()
+pub(super) fn tell(asked: Asked<'_>, ruleset: &Ruleset, events: Vec<Event<'_>>) -> Option<Explanation> {
+    Teller { asked, ruleset, events: events.into_iter().peekable() }.flag()
 }
 
 struct Teller<'r, 'a> {
     asked: Asked<'a>,
-    lists: &'a Lists,
+    ruleset: &'a Ruleset,
     events: Peekable<IntoIter<Event<'r>>>,
 }
 
 impl Teller<'_, '_> {
     /// A flag's own events, from its being asked to its answer.
     fn flag(&mut self) -> Option<Explanation> {
-        let Some(Event::Asked(flag)) = self.events.next() else { return None };
+        let Some(Event::Asked(key)) = self.events.next() else { return None };
+        let flag: &Compiled = self.ruleset.compiled(key)?;
         let mut steps = Vec::new();
         let document = flag.document.known().filter(|_| flag.body.is_ok());
         if let Some(document) = document {
@@ -145,7 +146,7 @@ impl Teller<'_, '_> {
         let (values, list) = match &leaf.operands {
             Operands::Values(values) => (values.as_slice(), None),
             Operands::List(key) => {
-                let values = self.lists.get(key).and_then(|list| list.known());
+                let values = self.ruleset.lists().get(key).and_then(|list| list.known());
                 (values.map_or(&[][..], |list| &list.0), Some(key.clone()))
             }
         };

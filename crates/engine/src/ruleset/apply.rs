@@ -8,8 +8,9 @@ use super::{Ruleset, Slot, places};
 use crate::compiled::Compiled;
 use crate::key_list::KeyLists;
 use crate::link::{compile_flags, compile_segments};
+use crate::mention::Mention;
 use crate::model::Delta;
-use crate::surroundings::{Given, Lists, Mention, Paths, Segments, Surroundings};
+use crate::surroundings::{Given, Lists, Paths, Segments, Surroundings};
 
 impl Ruleset {
     /// The ruleset after `delta`: what compiling the snapshot after `delta` would give. What it names and what

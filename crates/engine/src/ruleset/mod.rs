@@ -6,15 +6,15 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::answer::Answer;
+use crate::asked::{Asked, Assignments};
 use crate::compiled::Compiled;
 use crate::context::Context;
-use crate::evaluate::Asked;
 use crate::json::Violation;
 use crate::key_list::KeyLists;
 use crate::link::{compile_flags, compile_segments};
 use crate::lookup::{Lookup, Name};
 use crate::model::{Flag, Read, Revision, SCHEMA, Snapshot};
-use crate::resolution::{Assignments, Resolution};
+use crate::resolution::Resolution;
 use crate::surroundings::{Given, Lists, Paths, Segments, Surroundings};
 use crate::trace::Nobody;
 
