@@ -2,7 +2,6 @@
 
 use serde_json::{Map, Value};
 
-use crate::cut::{cut, cut_value};
 use crate::lookup::{Name, hash};
 use crate::text::{NumberText, same, start};
 
@@ -37,10 +36,10 @@ impl Context {
     pub const MOST_BYTES: usize = 64 << 10;
 
     /// A context of these attributes. Those whose names begin with `$` are reserved and dropped.
-    pub fn new(attributes: Map<String, Value>) -> Self {
-        let kept = attributes.into_iter().filter(|(name, _)| !name.starts_with(RESERVED));
-        let mut attributes: Vec<_> =
-            kept.map(|(name, value)| Named { start: start(&name), name, value }).collect();
+    pub fn new(given: Map<String, Value>) -> Self {
+        let mut attributes = Vec::with_capacity(given.len());
+        let kept = given.into_iter().filter(|(name, _)| !name.starts_with(RESERVED));
+        attributes.extend(kept.map(|(name, value)| Named { start: start(&name), name, value }));
         // A map keeps this order already, unless whoever builds the program told the library otherwise.
         attributes.sort_unstable_by(|one, other| one.name.cmp(&other.name));
         let mut context = Self { attributes, ..Self::default() };
@@ -94,13 +93,11 @@ impl Context {
         }
     }
 
-    /// What stands at `path`, cut where it is long, for who wants to see it; none if nothing does. `null` is
-    /// shown, though it counts as missing.
-    pub(crate) fn seen(&self, path: &Path) -> Option<Value> {
-        if path.is_targeting_key {
-            return self.targeting_key().map(|key| cut(key).into());
-        }
-        self.find_at(path).map(cut_value)
+    /// What stands at `path`, for who wants to see it; none if nothing does. `null` is shown, though it counts as
+    /// missing.
+    pub(crate) fn seen(&self, path: &str) -> Option<&Value> {
+        let path = Path::new(path);
+        self.find_at(&path).filter(|value| !(path.is_targeting_key && value.is_null()))
     }
 
     /// The attribute of a name that begins with `start`.

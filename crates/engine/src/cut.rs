@@ -1,4 +1,5 @@
-//! What is told of a text or a value that is long: as much as a person would read.
+//! What is told of a text or a value that is long: as much as a person would read. A flag may compare with ten
+//! thousand values, and a context may be 64 KiB of one list.
 
 use serde_json::{Map, Value};
 
@@ -7,7 +8,7 @@ pub(crate) const MOST_VALUES: usize = 20;
 /// No text that is told is longer, in characters.
 const MOST_CHARACTERS: usize = 200;
 
-/// Stands for what is left out, and for what is inside of something.
+/// Stands for what is inside of something.
 const LEFT_OUT: &str = "…";
 
 /// A text, cut where it is long.
@@ -22,10 +23,7 @@ pub(crate) fn cut(text: &str) -> String {
 /// something: no operator looks there.
 pub(crate) fn cut_value(value: &Value) -> Value {
     match value {
-        Value::Array(list) => {
-            let more = (list.len() > MOST_VALUES).then(|| LEFT_OUT.into());
-            list.iter().take(MOST_VALUES).map(cut_scalar).chain(more).collect()
-        }
+        Value::Array(list) => list.iter().take(MOST_VALUES).map(cut_scalar).collect(),
         value => cut_scalar(value),
     }
 }

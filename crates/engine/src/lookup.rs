@@ -44,7 +44,6 @@ pub(crate) fn hash(text: &str) -> u64 {
 }
 
 /// What is found by its name.
-#[derive(Clone)]
 pub(crate) struct Lookup<N, T>(HashTable<(N, T)>);
 
 impl<N: AsRef<str>, T> Lookup<N, T> {

@@ -109,7 +109,6 @@ impl Steps {
             let holds = step.test.holds(asked, listener);
             listener.hear(|| Event::Tested {
                 part: self.steps.len() - 1 - next.0 as usize,
-                seen: step.test.seen(asked),
                 readable: step.test.reads(asked),
                 holds,
             });

@@ -114,15 +114,8 @@ impl Test {
         }
     }
 
-    /// What stands where a comparison looks, for who wants to know why; segments and gates tell for themselves.
-    pub(crate) fn seen(&self, asked: Asked<'_>) -> Option<Value> {
-        match self {
-            Self::Compare(path, _) => asked.context.seen(path),
-            Self::Segment(_) | Self::Gate(_) => None,
-        }
-    }
-
-    /// Whether a comparison can read anything of what stands there, for who wants to know why.
+    /// Whether a comparison can read anything of what stands where it looks, for who wants to know why; segments
+    /// and gates tell for themselves.
     pub(crate) fn reads(&self, asked: Asked<'_>) -> bool {
         match self {
             Self::Compare(path, comparison) => match asked.context.value(path) {

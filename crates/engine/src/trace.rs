@@ -3,8 +3,6 @@
 //! The evaluation is written once and tells a [`Listener`] each thing that it tries. The one that everybody
 //! uses hears nothing and is compiled away; `explain` listens. So what is explained is what happened.
 
-use serde_json::Value;
-
 use crate::answer::Answer;
 use crate::model::{self, Read};
 
@@ -39,9 +37,7 @@ pub(crate) enum Event<'r> {
     /// that are tried, in the order in which they are; see `Condition::parts`.
     Tested {
         part: usize,
-        /// What stands in the context where a comparison looks; none if nothing does.
-        seen: Option<Value>,
-        /// Whether the comparison can read any of that.
+        /// Whether a comparison can read any of what stands where it looks.
         readable: bool,
         holds: bool,
     },

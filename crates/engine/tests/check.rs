@@ -155,23 +155,29 @@ fn a_thousand_leaves_and_no_more() {
 }
 
 #[test]
-fn as_many_rules_as_an_answer_can_name_and_no_more() {
-    let rule = json!({"id": "r", "when": {"any": []}, "serve": {"variant": "high"}});
-    let last = json!({"id": "last", "when": {"all": []}, "serve": {"variant": "high"}});
-    let with_rules = |others: usize| {
-        let rules = std::iter::repeat_n(rule.clone(), others).chain([last.clone()]);
-        with("/rules", rules.collect())
+fn as_many_rules_and_variants_as_an_answer_can_name_and_no_more() {
+    let of_rules = |number: usize| {
+        let rule = |id: &str| json!({"id": id, "when": {id: []}, "serve": {"variant": "high"}});
+        with("/rules", std::iter::repeat_n(rule("any"), number - 1).chain([rule("all")]).collect())
     };
-    let ruleset_of_most = ruleset(with_rules(65_534));
-    assert_eq!(ruleset_of_most.evaluate("f", &Context::default()).rule(), Some("last"));
-    let more = with_rules(65_535);
-    assert!(paths(&more).contains(&"rules".to_owned()));
-    let ruleset_of_more = ruleset(more);
-    let error = ruleset_of_more.evaluate("f", &Context::default()).error().unwrap();
-    assert_eq!(
-        (error.code, error.details),
-        (ErrorCode::General, "rules: are 65536; at most 65535 are allowed")
-    );
+    let of_variants = |number: usize| {
+        let mut flag =
+            with("/variants", (0..number).map(|n| json!({"key": format!("v{n}"), "value": n})).collect());
+        let last = Serve::Variant(format!("v{}", number - 1));
+        (flag.default, flag.off_variant) = (last.into(), None);
+        (flag.rules, flag.targets) = (Vec::new(), Vec::new().into());
+        flag
+    };
+    let (rules, variants) = (ruleset(of_rules(65_535)), ruleset(of_variants(65_535)));
+    assert_eq!(rules.evaluate("f", &Context::default()).rule(), Some("all"));
+    assert_eq!(variants.evaluate("f", &Context::default()).variant(), Some("v65534"));
+    for (flag, list) in [(of_rules(65_536), "rules"), (of_variants(65_536), "variants")] {
+        assert!(paths(&flag).contains(&list.to_owned()), "{list}");
+        let ruleset = ruleset(flag);
+        let error = ruleset.evaluate("f", &Context::default()).error().unwrap();
+        let details = format!("{list}: 65536 are too many; at most 65535 are allowed");
+        assert_eq!((error.code, error.details), (ErrorCode::General, &*details));
+    }
 }
 
 #[test]

@@ -223,8 +223,20 @@ fn of_what_does_not_count() -> Vec<Puzzle> {
         puzzle(
             "long-list",
             "night-mode",
-            json!({"targetingKey": "cem", "tags": (0..30).map(|tag| format!("t{tag}")).collect::<Vec<_>>()}),
+            json!({"targetingKey": "cem", "tags": (0..25).collect::<Vec<_>>()}),
             "One of the tags must be night. Why is it off?",
+        ),
+        puzzle(
+            "two-ways-to-a-key",
+            "team-colours",
+            json!({"targetingKey": "ann", "company": {"id": null}, "User": {"id": 7}}),
+            "There is a company and a user. Why is there no colour?",
+        ),
+        puzzle(
+            "into-the-targeting-key",
+            "staff-page",
+            json!({"targetingKey": {"id": "ann", "staff": true}}),
+            "Ann is on the staff. Why is it off?",
         ),
     ]
 }

@@ -1,10 +1,11 @@
-//! How much is told. A flag may compare a thousand attributes with ten thousand values each, through 64
-//! prerequisites, and a context may be 64 KiB of one list: an explanation has room for what a person would read.
+//! How many tests are told. A flag may compare a thousand attributes, and so may each of 64 prerequisites: an
+//! explanation has room for what a person would read.
 
 use crate::trace::{Divider, Event, Listener};
 
 /// Once so many tests are told, the rest are only counted, but for the segments that they stand in.
 const MOST_TESTS: usize = 1_000;
+
 /// Keeps what an evaluation tells, within bounds.
 #[derive(Default)]
 pub(super) struct Recorder<'r> {

@@ -1,7 +1,7 @@
 //! Why a flag answers what it answers: each thing that was tried, for machines and for people.
 //!
 //! The evaluation itself tells what it tries (`trace.rs`); here the events are put together with the documents
-//! that they are about. What is told is bounded, however large the flag and the context are: see `bounds.rs`.
+//! that they are about. What is told is bounded, however large the flag (`bounds.rs`) and its values and the context (`cut.rs`) are.
 
 mod almost;
 mod bounds;

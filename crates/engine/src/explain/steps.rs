@@ -128,9 +128,12 @@ pub enum What {
         list: Option<String>,
         /// Whether case is ignored.
         ignore_case: bool,
-        /// What the context has there, cut likewise, with `…` for what a list has more, and for all that is in an
-        /// object or in a list inside of a list; none if it is missing.
+        /// What the context has there, cut likewise, with `…` for all that is in an object or in a list inside
+        /// of a list; none if it is missing.
         actual: Option<Value>,
+        /// If that is a list, how many elements more it has.
+        #[serde(skip_serializing_if = "is_zero")]
+        actual_left_out: usize,
         /// What is easily overlooked about it.
         #[serde(skip_serializing_if = "Option::is_none")]
         note: Option<Note>,
@@ -193,8 +196,8 @@ pub enum Note {
 pub struct NoKey {
     /// Path of the attribute.
     pub attribute: String,
-    /// What the context has there, cut as in a comparison: an empty text, a list or an object, or a number beyond
-    /// a double's range.
+    /// What the context has there, cut as in a comparison: null, an empty text, a list or an object, or a number
+    /// beyond a double's range.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub actual: Option<Value>,
     /// What is easily overlooked, if there is nothing.

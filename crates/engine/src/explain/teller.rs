@@ -99,10 +99,10 @@ impl Teller<'_, '_> {
             match event {
                 Event::Segment { key, document } => segment = self.segment(key, document),
                 Event::Bucketed { key, place, .. } => bucket = Some(Bucketed { key, bucket: place }),
-                Event::Tested { part, seen, readable, holds } => {
+                Event::Tested { part, readable, holds } => {
                     let Some(Part { path, condition }) = parts.get(part) else { continue };
                     let what = match condition {
-                        Condition::Leaf(leaf) => Some(self.comparison(leaf, seen, readable)),
+                        Condition::Leaf(leaf) => Some(self.comparison(leaf, readable)),
                         Condition::Bucket(gate) => Some(self.gated(gate, gate_salt, bucket.take())),
                         _ => segment.take(),
                     };
@@ -142,7 +142,7 @@ impl Teller<'_, '_> {
         context.targeting_key().is_none().then(|| no_keys(context, &[]))
     }
 
-    fn comparison(&self, leaf: &Leaf, seen: Option<Value>, readable: bool) -> What {
+    fn comparison(&self, leaf: &Leaf, readable: bool) -> What {
         let (values, list) = match &leaf.operands {
             Operands::Values(values) => (values.as_slice(), None),
             Operands::List(key) => {
@@ -152,7 +152,10 @@ impl Teller<'_, '_> {
         };
         let told = values.get(..MOST_VALUES).unwrap_or(values);
         let compared = values.get(..MOST_COMPARED).unwrap_or(values);
-        let note = match &seen {
+        let seen = self.asked.context.seen(&leaf.attribute);
+        let elements = seen.and_then(Value::as_array).map_or(0, Vec::len);
+        let actual = seen.map(cut_value);
+        let note = match &actual {
             None | Some(Value::Null) => instead(self.asked.context, &leaf.attribute),
             Some(_) if !readable => Some(Note::Unreadable),
             Some(seen) if !leaf.ignore_case && differs_in_case(leaf.operator, seen, compared) => {
@@ -167,7 +170,8 @@ impl Teller<'_, '_> {
             left_out: values.len() - told.len(),
             list,
             ignore_case: leaf.ignore_case,
-            actual: seen,
+            actual,
+            actual_left_out: elements.saturating_sub(MOST_VALUES),
             note,
         }
     }

@@ -36,17 +36,23 @@ impl What {
     /// What is there.
     pub(super) fn fact(&self, holds: bool) -> String {
         match self {
-            Self::Comparison { attribute, operator, values, actual, note, .. } => match actual {
-                None => missing(attribute, operator, note.as_ref()),
-                Some(Value::Null) => format!("{attribute} is null, which counts as missing"),
-                Some(actual) => {
-                    format!(
-                        "it is {}{}",
-                        shown_actual(actual),
-                        remark(operator, actual, values, note.as_ref(), holds)
-                    )
+            Self::Comparison { attribute, operator, values, actual, actual_left_out, note, .. } => {
+                match actual {
+                    None => missing(attribute, operator, note.as_ref()),
+                    Some(Value::Null) => format!("{attribute} is null, which counts as missing"),
+                    Some(actual) => {
+                        let in_all = match actual_left_out {
+                            0 => String::new(),
+                            more => format!(" ({} in all)", actual.as_array().map_or(0, Vec::len) + more),
+                        };
+                        format!(
+                            "it is {}{in_all}{}",
+                            shown_actual(actual),
+                            remark(operator, actual, values, note.as_ref(), holds)
+                        )
+                    }
                 }
-            },
+            }
             Self::Segment { by, keyless, no_keys, tests, .. } => {
                 let not_included = || match keyless {
                     true => format!("{}, so nobody is included by name", lack(&[], no_keys)),
@@ -75,7 +81,9 @@ impl What {
 fn missing(attribute: &str, operator: &str, note: Option<&Note>) -> String {
     let but = match note {
         Some(Note::NoKey(actual)) => {
-            return format!("{}, so it counts as missing", no_key(attribute, actual));
+            // It may be a path into the targeting key.
+            let name = attribute.split('.').next().unwrap_or(attribute);
+            return format!("{}, so {attribute} counts as missing", no_key(name, actual));
         }
         Some(note @ (Note::Named(_) | Note::NoObject(_) | Note::Reserved)) => format!("; {}", instead(note)),
         _ if operator.starts_with("not_") => {
@@ -191,29 +199,32 @@ pub(super) fn found(bucket: &Bucketed, hash: &str, salt: &str) -> String {
     format!("{key} is in bucket {bucket} ({hash} of {hashed})")
 }
 
-/// What names the unit of a split or a gate.
-fn key_of(by: &[String]) -> String {
-    if by.is_empty() { "targetingKey".to_owned() } else { by.join(" and no ") }
-}
-
 /// That the context has no key at `by`, and why what it has there is none.
 pub(super) fn lack(by: &[String], no_keys: &[NoKey]) -> String {
-    if no_keys.is_empty() {
-        return format!("the context has no {}", key_of(by));
-    }
-    let why = |NoKey { attribute, actual, note }: &NoKey| match (actual, note) {
-        (Some(actual), _) => no_key(attribute, actual),
-        (None, note) => note.as_ref().map(instead).unwrap_or_default(),
-    };
-    let but: Vec<_> = no_keys.iter().map(why).collect();
+    let by = if by.is_empty() { "targetingKey".to_owned() } else { by.join(" or ") };
     let nothing_there = no_keys.iter().all(|found| found.actual.is_none());
     let key = if nothing_there { "" } else { "key at " };
-    format!("the context has no {key}{} ({})", key_of(by), but.join("; "))
+    let mut why: Vec<_> = no_keys.iter().map(NoKey::why).collect();
+    // That names are reserved need not be said of each.
+    why.dedup();
+    let why = if why.is_empty() { String::new() } else { format!(" ({})", why.join("; ")) };
+    format!("the context has no {key}{by}{why}")
+}
+
+impl NoKey {
+    fn why(&self) -> String {
+        match (&self.actual, &self.note) {
+            (Some(actual), _) => no_key(&self.attribute, actual),
+            (None, Some(note)) => instead(note),
+            (None, None) => String::new(),
+        }
+    }
 }
 
 /// Why what stands where a key is looked for is none.
 fn no_key(attribute: &str, actual: &Value) -> String {
     let what = match actual {
+        Value::Null => return format!("{attribute} is null, which counts as missing"),
         Value::String(_) => "an empty text",
         Value::Array(_) => "a list",
         Value::Object(_) => "an object",
@@ -234,7 +245,7 @@ pub(super) fn borders(from: u32, to: u32) -> String {
 }
 
 pub(super) fn either(variants: &[String]) -> String {
-    variants.join(" or ")
+    if variants.is_empty() { "one of no variants".to_owned() } else { variants.join(" or ") }
 }
 
 fn shown_all(values: &[Value], left_out: usize) -> String {
