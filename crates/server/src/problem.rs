@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use axum::response::{IntoResponse, Response};
 use domain::error::Error;
+use engine::json::Violation;
 use http::{HeaderName, HeaderValue, StatusCode, header};
 
 /// Seconds after which it is worth asking a store again that did not answer.
@@ -50,6 +51,12 @@ impl Problem {
         self.0.document()
     }
 
+    /// With everything that is wrong.
+    #[must_use]
+    pub fn with_violations(self, violations: Vec<Violation>) -> Self {
+        Self(self.0.with_violations(violations))
+    }
+
     fn with(self, name: HeaderName, value: impl TryInto<HeaderValue>) -> Self {
         Self(self.0.with(name, value))
     }
@@ -70,16 +77,14 @@ impl From<Error> for Problem {
                 );
                 problem.with(header::ETAG, current)
             }
-            Error::Invalid(violations) => Self(
-                delivery::Problem::new(StatusCode::BAD_REQUEST, "invalid", message)
-                    .with_violations(violations),
-            ),
-            Error::NoneSuch(violations) => Self(
-                delivery::Problem::new(StatusCode::NOT_FOUND, "not_found", message)
-                    .with_violations(violations),
-            ),
+            Error::Invalid(violations) => {
+                Self::new(StatusCode::BAD_REQUEST, "invalid", message).with_violations(violations)
+            }
+            Error::NoneSuch(violations) => {
+                Self::new(StatusCode::NOT_FOUND, "not_found", message).with_violations(violations)
+            }
             Error::InUse { code, violations } => {
-                Self(delivery::Problem::new(StatusCode::CONFLICT, code, message).with_violations(violations))
+                Self::new(StatusCode::CONFLICT, code, message).with_violations(violations)
             }
             Error::TooLarge { code, .. } => Self::new(StatusCode::PAYLOAD_TOO_LARGE, code, message),
             Error::Forbidden { code, .. } => Self::new(StatusCode::FORBIDDEN, code, message),

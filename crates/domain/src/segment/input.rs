@@ -13,8 +13,16 @@ const MOST_NAME: usize = 256;
 const MOST_DESCRIPTION: usize = 4_096;
 
 /// Members that answers carry and requests may send back; they mean nothing there.
-const READ_ONLY: [&str; 7] =
-    ["id", "version", "segment_version", "included_count", "excluded_count", "created_at", "updated_at"];
+const READ_ONLY: [&str; 8] = [
+    "id",
+    "version",
+    "segment_version",
+    "included_count",
+    "excluded_count",
+    "created_at",
+    "updated_at",
+    "problems",
+];
 
 /// What reading a document found besides its content.
 #[derive(Default)]

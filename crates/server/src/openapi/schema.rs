@@ -191,6 +191,10 @@ pub(crate) struct Flag {
     created_at: String,
     #[schema(format = DateTime)]
     updated_at: String,
+    /// What of it this node does not understand, and so does not answer by; not there if all is well. What is written
+    /// is checked: this comes of another version of the program, or of an edit of the database.
+    #[schema(nullable = false)]
+    problems: Option<Vec<Violation>>,
 }
 
 /// A rule as people may write it: `when` and `serve`, or `attribute`, `operator`, `value` and `variant` for a

@@ -2,14 +2,14 @@
 
 use axum::Json;
 use axum::extract::State;
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use domain::flag::{BulkDone, CopiedFlag};
 use serde::Deserialize;
 use utoipa::IntoParams;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::flags::{answer, settled};
+use super::here::{changed, settled};
 use crate::AppState;
 use crate::auth::{Signed, WriterOf};
 use crate::body::{self, Named, Params, Said};
@@ -55,8 +55,7 @@ async fn archive_flag(
     Said(request): Said,
 ) -> Result<Response, Problem> {
     let here = state.control.archive_flag(&writer, &key, &request).await?;
-    settled(&state, &here).await;
-    Ok(answer(&here).into_response())
+    Ok(changed(&state, &here).await)
 }
 
 /// Restore an archived flag
@@ -74,8 +73,7 @@ async fn restore_flag(
     Said(request): Said,
 ) -> Result<Response, Problem> {
     let here = state.control.restore_flag(&writer, &key, &request).await?;
-    settled(&state, &here).await;
-    Ok(answer(&here).into_response())
+    Ok(changed(&state, &here).await)
 }
 
 /// Copy a flag's config between environments

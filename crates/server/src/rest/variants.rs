@@ -6,7 +6,7 @@ use http::StatusCode;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::flags::{answer, settled};
+use super::here::{changed, settled};
 use crate::AppState;
 use crate::auth::WriterOf;
 use crate::body::{self, Named, NamedIn, Said};
@@ -32,8 +32,7 @@ async fn create_variant(
     body::Json(document): body::Json,
 ) -> Result<Response, Problem> {
     let here = state.control.create_variant(&writer, &key, &document, &request).await?;
-    settled(&state, &here).await;
-    Ok((StatusCode::CREATED, answer(&here)).into_response())
+    Ok((StatusCode::CREATED, changed(&state, &here).await).into_response())
 }
 
 /// Change a variant's value
@@ -53,8 +52,7 @@ async fn update_variant(
     body::Json(document): body::Json,
 ) -> Result<Response, Problem> {
     let here = state.control.update_variant(&writer, &key, &variant, &document, &request).await?;
-    settled(&state, &here).await;
-    Ok(answer(&here).into_response())
+    Ok(changed(&state, &here).await)
 }
 
 /// Remove a variant

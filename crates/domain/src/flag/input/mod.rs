@@ -20,7 +20,7 @@ pub(super) use definition::{read_key, read_new_kind, read_variant, sample};
 pub(super) const MOST_VARIANTS: usize = 1_000;
 
 /// Members that answers carry and requests may send back; they mean nothing there.
-const READ_ONLY: [&str; 5] = ["id", "version", "flag_version", "created_at", "updated_at"];
+const READ_ONLY: [&str; 6] = ["id", "version", "flag_version", "created_at", "updated_at", "problems"];
 
 /// A flag in one environment while it is being written.
 pub(super) struct Draft<'a> {

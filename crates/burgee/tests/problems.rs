@@ -1,0 +1,153 @@
+//! What cannot be understood says why where people look at it, and the rest lives.
+
+use anyhow::{Result, ensure};
+use serde_json::{Value, json};
+use testkit::process::{Burgee, Start};
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_burgee");
+
+/// A program whose database is edited by hand between two starts, as another version of it might have left it.
+struct Edited {
+    folder: tempfile::TempDir,
+    burgee: Burgee,
+    token: String,
+    server_key: String,
+}
+
+impl Edited {
+    async fn open() -> Result<Self> {
+        let folder = tempfile::tempdir()?;
+        let burgee = Start { program: PROGRAM, folder: folder.path(), env: &[] }.start().await?;
+        let token = burgee.register("dev@example.com", "developer").await?;
+        let server_key = burgee.banner.server_key.clone();
+        Ok(Self { folder, burgee, token, server_key })
+    }
+
+    async fn make(&self, path: &str, document: Value) -> Result<Value> {
+        self.burgee.post(path, Some(&self.token), &document).await
+    }
+
+    /// Runs one statement, which must touch something, while the program is stopped.
+    async fn edit(self, statement: &'static str) -> Result<Self> {
+        let Self { folder, burgee, token, server_key } = self;
+        burgee.stop().await?;
+        let rows = testkit::sqlite::execute(&folder.path().join("burgee.db"), statement).await?;
+        ensure!(rows > 0, "{statement} touched nothing");
+        let burgee = Start { program: PROGRAM, folder: folder.path(), env: &[] }.start().await?;
+        Ok(Self { folder, burgee, token, server_key })
+    }
+
+    async fn ask(&self, method: &str, path: &str, body: Value) -> Result<(u16, Value)> {
+        let body = Some(&body).filter(|body| !body.is_null());
+        self.burgee.ask(method, path, Some(&self.token), body).await
+    }
+
+    async fn get(&self, path: &str) -> Result<Value> {
+        self.burgee.get(path, &self.token).await
+    }
+
+    /// What applications are answered for a flag.
+    async fn answer(&self, flag: &str) -> Result<Value> {
+        let url = format!("{}/ofrep/v1/evaluate/flags/{flag}", self.burgee.url);
+        let request = self.burgee.http.post(url).header("x-api-key", &self.server_key);
+        Ok(request.json(&json!({ "context": { "targetingKey": "u1" } })).send().await?.json().await?)
+    }
+}
+
+fn color() -> Value {
+    let variants = json!([{ "key": "red", "value": "#f00" }, { "key": "green", "value": "#0f0" }]);
+    json!({
+        "key": "color", "kind": "string", "enabled": true, "variants": variants,
+        "default": { "variant": "red" },
+    })
+}
+
+#[tokio::test]
+async fn a_flag_that_does_not_compile_says_why() -> Result<()> {
+    let house = Edited::open().await?;
+    let rule = json!({ "id": "r", "attribute": "version", "operator": "semver", "value": ">=1.0.0", "variant": true });
+    house.make("/api/v1/flags", json!({ "key": "ruled", "enabled": true, "rules": [rule] })).await?;
+    house.make("/api/v1/flags", color()).await?;
+    let sound = house.make("/api/v1/flags", json!({ "key": "sound", "enabled": true })).await?;
+    assert_eq!(sound.get("problems"), None, "{sound}");
+
+    let house = house
+        .edit("UPDATE flag_configs SET document = replace(replace(document, '>=1.0.0', '1.x.3'), '\"variant\":\"red\"', '\"variant\":\"rde\"')")
+        .await?;
+    let color = house.get("/api/v1/flags/color").await?;
+    assert_eq!(color["problems"][0]["path"], "default.variant", "{color}");
+    let why = color["problems"][0]["message"].as_str().unwrap_or_default();
+    assert!(why.starts_with("\"rde\" is not a variant of this flag"), "{why}");
+    assert_eq!(house.answer("color").await?["errorCode"], "PARSE_ERROR");
+    let ruled = house.get("/api/v1/flags/ruled").await?;
+    assert_eq!(ruled["problems"][0]["path"], "rules[0].when.values[0]", "{ruled}");
+    assert_eq!(house.answer("ruled").await?["value"], true, "a rule that is lost leaves the flag");
+    assert_eq!(house.answer("sound").await?["value"], true);
+
+    let listed = house.get("/api/v1/flags").await?;
+    assert_eq!(listed, json!([&color, &ruled, &sound]), "a list says the same");
+    assert_eq!(house.get("/api/v1/flags/sound").await?, sound);
+
+    let mut other = color;
+    other["off_variant"] = json!("green");
+    let (status, refused) = house.ask("PUT", "/api/v1/flags/color", other).await?;
+    let path = &refused["violations"][0]["path"];
+    assert_eq!((status, path), (400, &json!("default.variant")), "it is mended or left alone: {refused}");
+    let mended = json!({ "default": { "variant": "red" } });
+    let (status, mended) = house.ask("PATCH", "/api/v1/flags/color", mended).await?;
+    assert_eq!((status, mended.get("problems")), (200, None), "{mended}");
+    let (status, same) =
+        house.ask("PUT", "/api/v1/flags/ruled", json!({ "problems": [], "name": "R" })).await?;
+    assert_eq!((status, same["problems"].as_array().map(Vec::len)), (200, Some(1)), "{same}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_segment_that_is_not_understood_says_why_and_so_do_its_flags() -> Result<()> {
+    let house = Edited::open().await?;
+    let when = json!({ "attribute": "version", "operator": "semver", "values": [">=1.0.0"] });
+    house.make("/api/v1/segments", json!({ "key": "recent", "when": when })).await?;
+    house.make("/api/v1/segments", json!({ "key": "sound" })).await?;
+    let rule = json!({ "id": "r", "when": { "segment": "recent" }, "serve": { "variant": "off" } });
+    house.make("/api/v1/flags", json!({ "key": "new", "enabled": true, "rules": [rule] })).await?;
+
+    let house =
+        house.edit("UPDATE segment_configs SET condition = replace(condition, '>=1.0.0', '1.x.3')").await?;
+    let segment = house.get("/api/v1/segments/recent").await?;
+    assert_eq!(segment["problems"][0]["path"], "when.values[0]", "{segment}");
+    let listed = house.get("/api/v1/segments").await?;
+    assert_eq!((&listed[0]["problems"], listed[1].get("problems")), (&segment["problems"], None));
+    let flag = house.get("/api/v1/flags/new").await?;
+    assert_eq!(flag["problems"][0]["path"], "rules[0].when.segment", "{flag}");
+
+    let when = json!({ "attribute": "version", "operator": "semver", "value": ">=2" });
+    let (status, mended) =
+        house.ask("PUT", "/api/v1/segments/recent", json!({ "problems": [], "when": when })).await?;
+    assert_eq!((status, mended.get("problems")), (200, None), "{mended}");
+    assert_eq!(house.get("/api/v1/flags/new").await?.get("problems"), None);
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_does_not_read_at_all_says_why() -> Result<()> {
+    let house = Edited::open().await?;
+    let rule =
+        json!({ "id": "r", "attribute": "plan", "operator": "contains", "value": "x", "variant": true });
+    house.make("/api/v1/flags", json!({ "key": "newer", "enabled": true, "rules": [rule] })).await?;
+    house.make("/api/v1/flags", json!({ "key": "sound", "enabled": true })).await?;
+    let house = house
+        .edit("UPDATE flag_configs SET document = replace(document, '\"contains\"', '\"resembles\"')")
+        .await?;
+    assert_eq!(house.answer("newer").await?["errorCode"], "PARSE_ERROR");
+    assert_eq!(house.answer("sound").await?["value"], true);
+    let (status, problem) = house.ask("GET", "/api/v1/flags/newer", Value::Null).await?;
+    assert_eq!((status, &problem["code"]), (500, &json!("unreadable")), "{problem}");
+    let detail = problem["detail"].as_str().unwrap_or_default();
+    assert!(detail.contains("resembles"), "{problem}");
+    let (status, _) = house.ask("GET", "/api/v1/flags/sound", Value::Null).await?;
+    assert_eq!(status, 200);
+    let (status, problem) = house.ask("GET", "/api/v1/flags", Value::Null).await?;
+    assert_eq!((status, &problem["code"]), (500, &json!("unreadable")), "{problem}");
+    assert_eq!(problem["violations"][0]["path"], "flag newer", "it says which: {problem}");
+    Ok(())
+}
