@@ -308,7 +308,7 @@ pub(crate) fn deserialize<'de, D: Deserializer<'de>, T>(
 }
 
 /// The known name that differs from `name` least, if it is close enough to be a slip of the hand.
-fn nearest<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {
+pub fn nearest<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {
     let close = |candidate: &&&str| levenshtein(name, candidate) <= 2.min(name.len() / 2);
     known.iter().filter(close).min_by_key(|candidate| levenshtein(name, candidate)).copied()
 }

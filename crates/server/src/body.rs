@@ -64,7 +64,7 @@ fn malformed(error: &serde_json::Error) -> Problem {
     Problem::new(StatusCode::BAD_REQUEST, "malformed_json", format!("the body is not JSON: {error}"))
 }
 
-/// The query's parameters. Those that a handler does not know are ignored. No database searches for U+0000.
+/// Some of the query's parameters: one that no handler of the route knows was refused before. No database searches for U+0000.
 pub struct Params<T>(pub T);
 
 impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Params<T> {

@@ -4,12 +4,11 @@ use axum::Json;
 use axum::extract::State;
 use axum::response::Response;
 use domain::flag::{BulkDone, CopiedFlag};
-use serde::Deserialize;
-use utoipa::IntoParams;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::here::{changed, settled};
+use super::query::TryQuery;
 use crate::AppState;
 use crate::auth::{Signed, WriterOf};
 use crate::body::{self, Named, Params, Said};
@@ -23,20 +22,6 @@ pub(super) fn router() -> OpenApiRouter<AppState> {
         .routes(routes!(restore_flag))
         .routes(routes!(copy_flag))
         .routes(routes!(bulk_change_flags))
-}
-
-#[derive(Deserialize, IntoParams)]
-#[into_params(parameter_in = Query)]
-struct TryQuery {
-    /// `true` only says what would change.
-    #[param(value_type = Option<bool>)]
-    dry_run: Option<String>,
-}
-
-impl TryQuery {
-    fn dry_run(&self) -> Result<bool, Problem> {
-        Ok(body::truth("dry_run", self.dry_run.as_deref())?.unwrap_or_default())
-    }
 }
 
 /// Archive a flag

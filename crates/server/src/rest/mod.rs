@@ -10,6 +10,7 @@ mod flag_changes;
 mod flags;
 mod here;
 mod page;
+mod query;
 mod sdk_keys;
 mod segment_keys;
 mod segments;
@@ -22,7 +23,7 @@ use crate::openapi;
 
 /// The routes, with the document that describes them.
 pub fn router() -> OpenApiRouter<AppState> {
-    OpenApiRouter::with_openapi(openapi::document())
+    let routes = OpenApiRouter::with_openapi(openapi::document())
         .merge(accounts::router())
         .merge(flags::router())
         .merge(flag_changes::router())
@@ -33,5 +34,6 @@ pub fn router() -> OpenApiRouter<AppState> {
         .merge(context_fields::router())
         .merge(sdk_keys::router())
         .merge(evaluate::router())
-        .merge(audit::router())
+        .merge(audit::router());
+    query::guarded(routes)
 }

@@ -7,13 +7,13 @@ use domain::ports::Page;
 use domain::segment::{CopiedSegment, SegmentHere};
 use http::StatusCode;
 use serde::Deserialize;
-use utoipa::IntoParams;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::faults::Faults;
 use super::here::{Here as _, answer, changed, made, settled};
 use super::page::{self, KeyedQuery};
+use super::query::TryQuery;
 use crate::AppState;
 use crate::auth::{AdminOf, ReaderOf, Signed, WriterOf};
 use crate::body::{self, Named, Params, Said};
@@ -130,19 +130,11 @@ async fn delete_segment(
     Ok(StatusCode::NO_CONTENT)
 }
 
-#[derive(Deserialize, IntoParams)]
-#[into_params(parameter_in = Query)]
-struct CopyQuery {
-    /// `true` only says what would change.
-    #[serde(default)]
-    dry_run: bool,
-}
-
 /// Copy a segment between environments
 ///
 /// Condition and keys become those of the environment `from`. `If-Match` speaks of the environment `to`.
 #[utoipa::path(post, path = "/api/v1/segments/{key}/copy", tag = "segments",
-    params(("key" = String, Path), CopyQuery, ChangeHeaders), request_body = schema::CopyInput, responses(
+    params(("key" = String, Path), TryQuery, ChangeHeaders), request_body = schema::CopyInput, responses(
     (status = 200, description = "What changed, or would change", body = schema::CopiedSegment),
     (status = 409, description = "`busy`"),
     (status = 412, description = "`stale`: `If-Match` named an older version"),
@@ -151,11 +143,11 @@ async fn copy_segment(
     State(state): State<AppState>,
     Signed(caller): Signed,
     Named(key): Named,
-    Params(query): Params<CopyQuery>,
+    Params(query): Params<TryQuery>,
     Said(request): Said,
     body::Json(document): body::Json,
 ) -> Result<Json<CopiedSegment>, Problem> {
-    let copied = state.control.copy_segment(caller, &key, &document, query.dry_run, &request).await?;
+    let copied = state.control.copy_segment(caller, &key, &document, query.dry_run()?, &request).await?;
     settled(&state, &copied.segment).await;
     Ok(Json(copied))
 }
