@@ -9,6 +9,7 @@ use crate::access::Admin;
 use crate::control::{Control, DEFAULT_ENVIRONMENT, MOST_ATTEMPTS, Request, unexpected};
 use crate::error::{Error, Result};
 use crate::flag::{self, differs_from_new};
+use crate::in_use::{Place, in_use};
 use crate::log::{Chain, Change, Entity, ReadVersion, Write};
 use crate::ports::{CommitError, FlagFilter};
 use crate::sdk_key::SdkKey;
@@ -21,9 +22,12 @@ const MOST_LOGGED: usize = 1 << 20;
 const BATCH: u32 = 1_000;
 
 /// What somebody put into an environment.
+#[derive(Default)]
 struct Contents {
     enabled: u64,
     changed: u64,
+    /// Keys of flags and segments that differ from new ones, by kind.
+    keys: Vec<(&'static str, String)>,
     segments: u64,
     /// In force.
     sdk_keys: Vec<SdkKey>,
@@ -75,7 +79,8 @@ impl Control {
             let contents = self.contents(&environment).await?;
             if !force && !contents.is_empty() {
                 let message = format!("it has {}; ask again with ?force=true", contents.listed());
-                return Err(Error::Conflict { code: "environment_in_use", message });
+                let places = contents.places(&environment);
+                return Err(in_use("environment_in_use", message, Vec::new(), places));
             }
             let mut change = deletion(&environment, &contents, admin, request, self.clock.now());
             change.reads.push(ReadVersion::Dependencies { version });
@@ -88,8 +93,7 @@ impl Control {
     }
 
     async fn contents(&self, environment: &Environment) -> Result<Contents> {
-        let mut contents =
-            Contents { enabled: 0, changed: 0, segments: 0, sdk_keys: Vec::new(), logged: Logged::default() };
+        let mut contents = Contents::default();
         let mut filter = FlagFilter { limit: BATCH, ..FlagFilter::default() };
         loop {
             let page = self.store.flags(environment, &filter).await?;
@@ -97,6 +101,7 @@ impl Control {
                 contents.enabled += u64::from(here.config.enabled);
                 if differs_from_new(here) {
                     contents.changed += 1;
+                    contents.keys.push(("flag", here.flag.key.to_string()));
                     contents.logged.add("flags", here.flag.key.as_str(), flag::config_for_log(&here.config));
                 }
             }
@@ -110,6 +115,7 @@ impl Control {
             let Some(segment) = segment.known() else { continue };
             if segment.when.is_some() || !segment.included.is_empty() || !segment.excluded.is_empty() {
                 contents.segments += 1;
+                contents.keys.push(("segment", key.clone()));
                 contents.logged.add("segments", key, document_for_log(segment));
             }
         }
@@ -132,6 +138,18 @@ impl Contents {
 
     fn is_empty(&self) -> bool {
         self.counted().iter().all(|(count, _)| *count == 0)
+    }
+
+    fn places(&self, environment: &Environment) -> Vec<Place> {
+        let sdk_keys = self.sdk_keys.iter().map(|key| ("sdk_key", key.id.to_string()));
+        let place = |(kind, key)| Place {
+            kind,
+            key,
+            environment: environment.key.clone(),
+            path: String::new(),
+            names: environment.key.to_string(),
+        };
+        self.keys.iter().cloned().chain(sdk_keys).map(place).collect()
     }
 
     fn listed(&self) -> String {

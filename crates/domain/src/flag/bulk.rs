@@ -12,7 +12,8 @@ use super::{Config, Flag, FlagEverywhere, Lifecycle};
 use crate::access::Writer;
 use crate::control::{Control, MOST_ATTEMPTS, Request, unexpected};
 use crate::environment::Environment;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, summary};
+use crate::in_use::{Place, in_use};
 use crate::key::Key;
 use crate::log::{Chain, Change, Entity, ReadVersion, Write};
 use crate::ports::CommitError;
@@ -103,36 +104,49 @@ impl Control {
             require_right(everywhere, &environments, |environment| writer.may_write(environment))?;
         }
         let archived: BTreeSet<_> = flags.iter().map(|everywhere| everywhere.flag.key.as_str()).collect();
-        let mut places: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        let mut places = Vec::new();
         for environment in &environments {
             let snapshot = self.load_snapshot(environment).await?;
-            for (required, by) in required_by(&snapshot) {
-                if archived.contains(required) {
-                    let place = format!("flag {by} in {}", environment.key);
-                    places.entry(required.to_owned()).or_default().push(place);
-                }
-            }
+            places.extend(requiring(&snapshot, &archived, environment));
         }
         if places.is_empty() {
             return Ok(());
         }
-        let blocked = places.iter().map(|(key, places)| {
-            let named: Vec<_> = places.iter().take(MOST_PLACES).map(String::as_str).collect();
+        let mut of_flags: BTreeMap<&str, Vec<&Place>> = BTreeMap::new();
+        for place in &places {
+            of_flags.entry(&place.names).or_default().push(place);
+        }
+        let blocked = of_flags.iter().map(|(key, places)| {
+            let named: Vec<_> = places.iter().take(MOST_PLACES).map(|place| requirer(place)).collect();
             let beyond = places.len() - named.len();
             let more = if beyond > 0 { format!(" and {beyond} more") } else { String::new() };
             bulk.violation(key, format!("{key:?} is required by {}{more}", named.join(", ")))
         });
-        Err(Error::InUse { code: "flag_in_use", violations: blocked.collect() })
+        let blocked: Vec<_> = blocked.collect();
+        Err(in_use("flag_in_use", summary(&blocked), blocked, places))
     }
 }
 
-/// Flags that are required, each with one that requires it.
-fn required_by(snapshot: &Snapshot) -> impl Iterator<Item = (&str, &str)> {
+/// The places of an environment that require one of these flags, in one go: each flag alone would take as long.
+fn requiring(snapshot: &Snapshot, flags: &BTreeSet<&str>, environment: &Environment) -> Vec<Place> {
     let known = snapshot.flags.iter().filter_map(|(by, flag)| Some((by, flag.known()?)));
-    known.flat_map(|(by, flag)| {
+    let required = known.flat_map(|(by, flag)| {
         let required = flag.prerequisites.known().map(Vec::as_slice).unwrap_or_default();
-        required.iter().map(|required| (required.flag.as_str(), by.as_str()))
-    })
+        required.iter().enumerate().map(move |(index, required)| (by, index, &required.flag))
+    });
+    let wanted = required.filter(|(_, _, required)| flags.contains(required.as_str()));
+    let place = |(by, index, required): (&String, usize, &String)| Place {
+        kind: "flag",
+        key: by.clone(),
+        environment: environment.key.clone(),
+        path: format!("prerequisites[{index}].flag"),
+        names: required.clone(),
+    };
+    wanted.map(place).collect()
+}
+
+fn requirer(place: &Place) -> String {
+    format!("flag {} in {}", place.key, place.environment)
 }
 
 impl Bulk {

@@ -13,7 +13,7 @@ use crate::access::Writer;
 use crate::control::{Control, Request};
 use crate::environment::Environment;
 use crate::error::{Error, Result};
-use crate::in_use::{places_in, refuse};
+use crate::in_use::{Place, places_in, refuse};
 
 const NO_VARIANT: Error = Error::NotFound { what: "variant" };
 
@@ -103,7 +103,7 @@ impl Control {
 }
 
 /// Where the flag's own config in an environment names a variant.
-fn places_here(draft: &Draft<'_>, variant: &str, environment: &Environment) -> Vec<String> {
+fn places_here(draft: &Draft<'_>, variant: &str, environment: &Environment) -> Vec<Place> {
     let key = draft.flag.key.as_str();
     let mut snapshot = Snapshot::empty("", 0, "", environment.key.as_str());
     let flag = Read::Known(document(&draft.flag, &draft.config));

@@ -32,6 +32,26 @@ pub(crate) struct Problem {
     error: String,
     /// Everything that is wrong with what was sent.
     violations: Option<Vec<Violation>>,
+    /// What uses that which should go; the first 1,000 places.
+    #[schema(nullable = false)]
+    in_use_by: Option<Vec<Place>>,
+}
+
+/// A place where something is used.
+#[derive(ToSchema)]
+pub(crate) struct Place {
+    /// What uses it: `flag`, `segment`; in an environment there may also be an `sdk_key`.
+    #[schema(example = "flag")]
+    kind: String,
+    /// The key of what uses it; of an SDK key its id.
+    key: String,
+    /// Key of the environment in which it does.
+    environment: String,
+    /// JSON path in it; empty for the whole of it.
+    #[schema(example = "rules[0].when.all[1].segment")]
+    path: String,
+    /// The key of what is used: of the flag, variant, segment, context field or environment.
+    names: String,
 }
 
 /// One thing that is wrong.

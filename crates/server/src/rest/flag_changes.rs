@@ -30,7 +30,7 @@ pub(super) fn router() -> OpenApiRouter<AppState> {
 #[utoipa::path(post, path = "/api/v1/flags/{key}/archive", tag = "flags",
     params(("key" = String, Path), EnvironmentQuery, ChangeHeaders), responses(
     (status = 200, description = "The flag as it is now", body = schema::Flag),
-    (status = 409, description = "`flag_in_use`: prerequisites name it; the message says where"),
+    (status = 409, description = "`flag_in_use`: prerequisites name it; `in_use_by` says where"),
     (status = 412, description = "`stale`: `If-Match` named an older version"),
 ))]
 async fn archive_flag(

@@ -166,7 +166,7 @@ async fn get_flag(
 #[utoipa::path(method(put, patch), path = "/api/v1/flags/{key}", tag = "flags",
     params(("key" = String, Path), EnvironmentQuery, ChangeHeaders), request_body = schema::FlagInput, responses(
     (status = 200, description = "The flag as it is now", body = schema::Flag),
-    (status = 409, description = "`variant_in_use` or `flag_in_use`: the message says where; or `busy`"),
+    (status = 409, description = "`variant_in_use` or `flag_in_use`: `in_use_by` says where; or `busy`"),
     (status = 412, description = "`stale`: `If-Match` named an older version"),
 ))]
 async fn update_flag(
@@ -205,7 +205,7 @@ async fn toggle_flag(
 #[utoipa::path(delete, path = "/api/v1/flags/{key}", tag = "flags",
     params(("key" = String, Path), EnvironmentQuery, ChangeHeaders), responses(
     (status = 204, description = "It is gone"),
-    (status = 409, description = "`flag_in_use`: prerequisites name it; the message says where"),
+    (status = 409, description = "`flag_in_use`: prerequisites name it; `in_use_by` says where"),
     (status = 412, description = "`stale`: `If-Match` named an older version"),
 ))]
 async fn delete_flag(

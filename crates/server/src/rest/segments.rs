@@ -116,7 +116,7 @@ async fn update_segment(
 #[utoipa::path(delete, path = "/api/v1/segments/{key}", tag = "segments",
     params(("key" = String, Path), EnvironmentQuery, ChangeHeaders), responses(
     (status = 204, description = "It is gone"),
-    (status = 409, description = "`segment_in_use`: the message says where"),
+    (status = 409, description = "`segment_in_use`: `in_use_by` says where"),
     (status = 412, description = "`stale`: `If-Match` named an older version"),
 ))]
 async fn delete_segment(

@@ -61,7 +61,7 @@ async fn update_variant(
 #[utoipa::path(delete, path = "/api/v1/flags/{key}/variants/{variant}", tag = "flags",
     params(("key" = String, Path), ("variant" = String, Path), EnvironmentQuery, ChangeHeaders), responses(
     (status = 204, description = "It is gone"),
-    (status = 409, description = "`variant_in_use`: the message says where; or `last_variant`"),
+    (status = 409, description = "`variant_in_use`: `in_use_by` says where; or `last_variant`"),
     (status = 412, description = "`stale`: `If-Match` named an older version"),
 ))]
 async fn delete_variant(
