@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use engine::json::{At, Object, Violations, type_name};
+use engine::json::{At, Object, Violations};
 use engine::model::List;
 use serde_json::Value;
 
@@ -123,12 +123,8 @@ fn check_values(field: &ContextField, at: At<'_>, violations: &mut Violations) {
     let kind = field.kind;
     at.each(violations, usize::MAX, |at, violations| {
         check_numbers(at.value(), &at.path(), violations);
-        if !kind.admits(at.value()) {
-            let given = type_name(at.value());
-            at.fault(
-                violations,
-                format_args!("must suit the type of the field, {}, not {given}", kind.name()),
-            );
+        if let Err(why) = kind.check(at.value()) {
+            at.fault(violations, why);
         }
         Some(())
     });
@@ -154,7 +150,7 @@ fn check_bounds(field: &ContextField, at: At<'_>, violations: &mut Violations) {
 
 /// Values that were there before must suit a new type as well.
 fn check_held_values(field: &ContextField, kind: At<'_>, violations: &mut Violations) {
-    if let Some(value) = field.values.iter().find(|value| !field.kind.admits(value)) {
+    if let Some(value) = field.values.iter().find(|value| field.kind.check(value).is_err()) {
         kind.fault(
             violations,
             format_args!("does not suit a value that it has, {value}; replace values with it"),
