@@ -125,6 +125,31 @@ async fn an_archived_flag_gives_its_off_variant_and_comes_back_as_it_was() -> Re
     let (status, problem) = house.patch(developer, "asks", requires("old")).await?;
     assert_eq!((status, paths(&problem)), (400, vec!["prerequisites[0].flag"]));
 
+    let (status, lowered) = ask(&house, developer, "POST", "old/toggle", Value::Null).await?;
+    assert_eq!((status, &lowered["enabled"]), (200, &json!(false)), "so it comes back lowered");
+    let head = house.head().await?;
+    for (path, body) in [
+        ("old/toggle", Value::Null),
+        ("old/toggle", json!({ "enabled": true })),
+        ("old/toggle?environment=staging", json!({ "enabled": true })),
+        ("bulk", json!({ "action": "enable", "keys": ["asks", "old"] })),
+        ("bulk?dry_run=true", json!({ "action": "enable", "keys": ["asks", "old"] })),
+    ] {
+        let (status, problem) = ask(&house, developer, "POST", path, body).await?;
+        assert_eq!((status, &problem["code"]), (409, &json!("flag_archived")), "{path}: {problem}");
+        assert!(
+            detail(&problem).contains("off variant") && detail(&problem).contains("restore"),
+            "{problem}"
+        );
+        assert!(!path.starts_with("bulk") || paths(&problem) == ["keys[1]"], "{problem}");
+    }
+    let (status, problem) = house.patch(developer, "old", json!({ "enabled": true })).await?;
+    assert_eq!((status, &problem["code"]), (409, &json!("flag_archived")));
+    assert_eq!(house.head().await?, head, "something was written");
+    let both = json!({ "enabled": true, "lifecycle": "deprecated" });
+    assert_eq!(house.patch(developer, "old", both).await?.0, 200, "at once with its restoring");
+    assert_eq!(ask(&house, developer, "POST", "old/archive", Value::Null).await?.0, 200);
+
     let (status, flag) = ask(&house, developer, "POST", "old/restore", Value::Null).await?;
     assert_eq!((status, &flag["lifecycle"]), (200, &json!("deprecated")));
     assert_eq!(house.evaluate("old", developer).await?["value"], json!(true));

@@ -30,16 +30,17 @@ pub enum Error {
     /// Some of what was named is not there; nothing was written.
     #[error("{}", summary(.0))]
     NoneSuch(Vec<Violation>),
-    /// What should go is in use; nothing was written.
+    /// It cannot be, because of things that can be named: what uses that which should go, or which of many that were
+    /// named are not as they must be. Nothing was written.
     #[error("{message}")]
-    InUse {
+    Blocked {
         /// Stable word for programs, such as `flag_in_use`.
         code: &'static str,
-        /// What uses it.
+        /// What is in the way and what to do.
         message: String,
-        /// Which of many that were named are in use.
+        /// Which of many that were named are concerned.
         violations: Vec<Violation>,
-        /// Where, for programs: not all of them if they are very many.
+        /// What uses it, for programs: not all of it if it is very much.
         places: Vec<Place>,
     },
     /// The caller named a version (`If-Match`) that is no longer the current one.

@@ -100,5 +100,5 @@ pub(crate) fn in_use(
     mut places: Vec<Place>,
 ) -> Error {
     places.truncate(MOST_TOLD);
-    Error::InUse { code, message, violations, places }
+    Error::Blocked { code, message, violations, places }
 }

@@ -99,7 +99,7 @@ impl From<Error> for Problem {
             Error::NoneSuch(violations) => {
                 Self::new(StatusCode::NOT_FOUND, "not_found", message).with_violations(violations)
             }
-            Error::InUse { code, violations, places, .. } => {
+            Error::Blocked { code, violations, places, .. } => {
                 let problem = Self::new(StatusCode::CONFLICT, code, message).with_violations(violations);
                 Self { in_use_by: places.into_iter().map(place).collect(), ..problem }
             }

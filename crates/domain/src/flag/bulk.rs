@@ -7,7 +7,7 @@ use engine::model::{Revision, Snapshot};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use super::change::{reads_of, require_right, touch};
+use super::change::{FLAG_ARCHIVED, reads_of, require_right, touch};
 use super::{Config, Flag, FlagEverywhere, Lifecycle};
 use crate::access::Writer;
 use crate::control::{Control, MOST_ATTEMPTS, Request, unexpected};
@@ -74,6 +74,9 @@ impl Control {
                 found.iter().partition(|flag| bulk.action.changes(flag, environment));
             if bulk.action == Action::Archive {
                 self.guard_archiving(writer, &bulk, &changed).await?;
+            }
+            if bulk.action == Action::Enable {
+                bulk.refuse_archived(&changed)?;
             }
             let keys = |flags: &[&FlagEverywhere]| flags.iter().map(|one| one.flag.key.to_string()).collect();
             let mut done =
@@ -196,6 +199,25 @@ impl Bulk {
         let missing: Vec<_> =
             missing.map(|key| self.violation(key.as_str(), format!("there is no flag \"{key}\""))).collect();
         if missing.is_empty() { Ok(()) } else { Err(Error::NoneSuch(missing)) }
+    }
+
+    /// Those that would be enabled and give their off variant all the same.
+    fn refuse_archived(&self, flags: &[&FlagEverywhere]) -> Result<()> {
+        let archived = flags.iter().filter(|everywhere| everywhere.flag.archived);
+        let violations: Vec<_> = archived
+            .map(|everywhere| {
+                let key = everywhere.flag.key.as_str();
+                self.violation(
+                    key,
+                    format!("{key:?} is archived and gives its off variant; restore it first"),
+                )
+            })
+            .collect();
+        if violations.is_empty() {
+            return Ok(());
+        }
+        let message = summary(&violations);
+        Err(Error::Blocked { code: FLAG_ARCHIVED, message, violations, places: Vec::new() })
     }
 
     fn violation(&self, key: &str, message: String) -> Violation {

@@ -21,6 +21,9 @@ use crate::log::{Chain, Change, Entity, ReadVersion, Write};
 use crate::ports::CommitError;
 use crate::time::Timestamp;
 
+/// The word for programs why a flag cannot be enabled.
+pub(super) const FLAG_ARCHIVED: &str = "flag_archived";
+
 impl Control {
     /// Takes over the members that the document names, in the writer's environment, and keeps the others.
     /// A document that changes nothing makes no change.
@@ -126,6 +129,7 @@ impl Control {
         let mut violations = Violations::default();
         apply(&mut draft, &mut violations)?;
         let after = draft.here();
+        refuse_raising_archived(before, &after)?;
         if violations.is_empty() && means_the_same(before, &after) {
             return Ok(Checked { here: after, reads: draft.reads });
         }
@@ -194,6 +198,19 @@ impl Control {
         let key = Key::parse(key).ok_or(Error::NO_FLAG)?;
         self.store.flag(self.project_id, &key).await?.ok_or(Error::NO_FLAG)
     }
+}
+
+/// Whoever raises a flag expects that something happens.
+fn refuse_raising_archived(before: &FlagHere, after: &FlagHere) -> Result<()> {
+    if after.flag.archived && after.config.enabled && !before.config.enabled {
+        let message = format!(
+            "the flag is archived and gives its off variant everywhere, enabled or not; restore it first: POST \
+             /api/v1/flags/{}/restore",
+            after.flag.key
+        );
+        return Err(Error::Conflict { code: FLAG_ARCHIVED, message });
+    }
+    Ok(())
 }
 
 /// Takes over the members that a document names.

@@ -91,7 +91,7 @@ async fn copy_flag(
 #[utoipa::path(post, path = "/api/v1/flags/bulk", tag = "flags",
     params(EnvironmentQuery, TryQuery, CommentHeader), request_body = schema::BulkInput, responses(
     (status = 200, description = "What changed, or would change", body = schema::BulkDone),
-    (status = 409, description = "`flag_in_use` or `busy`"),
+    (status = 409, description = "`flag_in_use`: `in_use_by` says where; `flag_archived`: those cannot be enabled; or `busy`"),
 ))]
 async fn bulk_change_flags(
     State(state): State<AppState>,

@@ -166,7 +166,7 @@ async fn get_flag(
 #[utoipa::path(method(put, patch), path = "/api/v1/flags/{key}", tag = "flags",
     params(("key" = String, Path), EnvironmentQuery, ChangeHeaders), request_body = schema::FlagInput, responses(
     (status = 200, description = "The flag as it is now", body = schema::Flag),
-    (status = 409, description = "`variant_in_use` or `flag_in_use`: `in_use_by` says where; or `busy`"),
+    (status = 409, description = "`variant_in_use` or `flag_in_use`: `in_use_by` says where; `flag_archived`: it cannot be enabled; or `busy`"),
     (status = 412, description = "`stale`: `If-Match` named an older version"),
 ))]
 async fn update_flag(
@@ -186,6 +186,7 @@ async fn update_flag(
 #[utoipa::path(method(post, patch), path = "/api/v1/flags/{key}/toggle", tag = "flags",
     params(("key" = String, Path), EnvironmentQuery, ChangeHeaders), request_body = Option<schema::Toggle>, responses(
     (status = 200, description = "The flag as it is now", body = schema::Flag),
+    (status = 409, description = "`flag_archived`: it gives its off variant all the same; restore it first"),
     (status = 412, description = "`stale`: `If-Match` named an older version"),
 ))]
 async fn toggle_flag(
