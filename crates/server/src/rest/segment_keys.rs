@@ -108,7 +108,8 @@ fn pieces(keys: KeyStream) -> impl Stream<Item = Result<Bytes, Error>> {
 
 /// Upload a segment's keys
 ///
-/// One key a line as `text/plain`, or one JSON text a line as `application/x-ndjson`; up to 1,000,000 unique keys of
+/// One key a line as `text/plain`, of which spaces, tabs and carriage returns at either end are left out; or one JSON
+/// text a line as `application/x-ndjson`, kept word for word; up to 1,000,000 unique keys of
 /// at most 256 bytes, without control characters. Takes effect at once when all of it is read, or not at all.
 /// With `Accept: application/x-ndjson` the answer tells of the progress: lines `{"keys_read": …}`, and at last one
 /// `{"segment": …}` or `{"error": …}`; what fails before the first of them is answered as without it.
