@@ -17,7 +17,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::faults::Faults;
-use super::here::{Here as _, answer, changed, made};
+use super::here::{Here as _, answer, changed, made, readable};
 use super::page;
 use crate::AppState;
 use crate::auth::{AdminOf, ReaderOf, WriterOf};
@@ -155,8 +155,7 @@ async fn get_flag(
     Named(key): Named,
 ) -> Result<Response, Problem> {
     let here = state.control.flag(&reader, &environment, &key).await;
-    let unreadable = |error| Faults::of(&state, environment.id).explain(FlagHere::KIND, &key, error);
-    Ok(answer(&state, &here.map_err(unreadable)?))
+    Ok(answer(&state, &readable(&state, &environment, &key, here)?))
 }
 
 /// Change a flag

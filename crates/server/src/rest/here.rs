@@ -2,6 +2,8 @@
 
 use axum::Json;
 use axum::response::{IntoResponse, Response};
+use domain::environment::Environment;
+use domain::error::Error;
 use domain::flag::FlagHere;
 use domain::id::Id;
 use domain::key::Key;
@@ -12,6 +14,7 @@ use serde::Serialize;
 
 use super::faults::Faults;
 use crate::AppState;
+use crate::problem::Problem;
 use crate::settle;
 
 /// What one environment sees of something.
@@ -92,4 +95,14 @@ pub(super) async fn changed<T: Here>(state: &AppState, here: &T) -> Response {
 pub(super) async fn made<T: Here>(state: &AppState, here: &T) -> Response {
     let location = [(header::LOCATION, format!("{}/{}", T::PATH, here.key()))];
     (StatusCode::CREATED, location, changed(state, here).await).into_response()
+}
+
+/// What was found, or why it could not be shown.
+pub(super) fn readable<T: Here>(
+    state: &AppState,
+    environment: &Environment,
+    key: &str,
+    found: Result<T, Error>,
+) -> Result<T, Problem> {
+    found.map_err(|error| Faults::of(state, environment.id).explain(T::KIND, key, error))
 }

@@ -11,7 +11,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::faults::Faults;
-use super::here::{Here as _, answer, changed, made, settled};
+use super::here::{Here as _, answer, changed, made, readable, settled};
 use super::page::{self, KeyedQuery};
 use super::query::TryQuery;
 use crate::AppState;
@@ -85,8 +85,7 @@ async fn get_segment(
     Named(key): Named,
 ) -> Result<Response, Problem> {
     let here = state.control.segment(&reader, &environment, &key).await;
-    let unreadable = |error| Faults::of(&state, environment.id).explain(SegmentHere::KIND, &key, error);
-    Ok(answer(&state, &here.map_err(unreadable)?))
+    Ok(answer(&state, &readable(&state, &environment, &key, here)?))
 }
 
 /// Change a segment

@@ -119,15 +119,18 @@ pub(in crate::flag) fn read_variant(
 ) -> (Option<String>, Option<Value>) {
     let Some(object) = at.object(violations) else { return (None, None) };
     let key = object.require(violations, "key").and_then(|at| at.text(violations)).map(str::to_owned);
-    let value = object.require(violations, "value").map(|at| {
-        // Those of a number flag itself are looked at with all else that keeps it from compiling.
-        if kind_of(at.value()) == Some(Kind::Object) {
-            check_numbers(at.value(), &at.path(), violations);
-        }
-        at.value().clone()
-    });
+    let value = object.require(violations, "value").map(|at| read_value(at, violations));
     object.deny_unknown(violations);
     (key, value)
+}
+
+/// The value of a variant.
+pub(in crate::flag) fn read_value(at: At<'_>, violations: &mut Violations) -> Value {
+    // Those of a number flag itself are looked at with all else that keeps it from compiling.
+    if kind_of(at.value()) == Some(Kind::Object) {
+        check_numbers(at.value(), &at.path(), violations);
+    }
+    at.value().clone()
 }
 
 /// Some value of a kind.

@@ -15,7 +15,7 @@ use crate::condition::{ShortForms, check_numbers};
 use crate::id::Id;
 use crate::log::ReadVersion;
 
-pub(super) use definition::{read_key, read_new_kind, read_variant, sample};
+pub(super) use definition::{read_key, read_new_kind, read_value, read_variant, sample};
 
 pub(super) const MOST_VARIANTS: usize = 1_000;
 
