@@ -8,6 +8,8 @@ use crate::key::Key;
 
 const MOST_NAME: usize = 256;
 const MOST_DESCRIPTION: usize = 4_096;
+/// Positions go this far either way: those that make way for others stay numbers that every reader has.
+const MOST_POSITION: i32 = 1_000_000_000;
 
 /// Members that answers carry and requests may send back; they mean nothing there.
 const READ_ONLY: [&str; 4] = ["id", "version", "created_at", "updated_at"];
@@ -32,9 +34,19 @@ pub(super) fn apply(environment: &mut Environment, object: &Object<'_>, violatio
         environment.protected = protected.boolean(violations).unwrap_or_default();
     }
     if let Some(position) = object.get("position") {
-        environment.position = position.whole(violations, "-2147483648 to 2147483647").unwrap_or_default();
+        environment.position = read_position(position, violations).unwrap_or(environment.position);
     }
     object.deny_unknown(violations);
+}
+
+fn read_position(at: At<'_>, violations: &mut Violations) -> Option<i32> {
+    let range = format!("{} to {MOST_POSITION}", -MOST_POSITION);
+    let position = at.whole::<i32>(violations, &range)?;
+    let fits = (-MOST_POSITION..=MOST_POSITION).contains(&position);
+    if !fits {
+        at.fault(violations, format_args!("must be a whole number ({range}), not {position}"));
+    }
+    fits.then_some(position)
 }
 
 /// `null` is the colour of an environment of which nobody said.

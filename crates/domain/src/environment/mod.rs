@@ -3,6 +3,7 @@
 mod color;
 mod input;
 mod manage;
+mod position;
 mod remove;
 
 use engine::model::Revision;
@@ -34,7 +35,7 @@ pub struct Environment {
     pub color: Color,
     /// Only admins may change it.
     pub protected: bool,
-    /// Where it stands in lists: lower is first, then by key.
+    /// Where it stands in lists: lower is first. No other one stands there.
     pub position: i32,
     /// Revision of the last change to it, its flags' configs left aside.
     pub version: Revision,
