@@ -3,11 +3,8 @@
 use engine::json::{At, Object, Violations};
 
 use super::{Color, Environment};
-use crate::input::bounded_text;
-use crate::key::Key;
+use crate::input::{read_description, read_name};
 
-const MOST_NAME: usize = 256;
-const MOST_DESCRIPTION: usize = 4_096;
 /// Positions go this far either way: those that make way for others stay numbers that every reader has.
 const MOST_POSITION: i32 = 1_000_000_000;
 
@@ -19,13 +16,13 @@ pub(super) fn apply(environment: &mut Environment, object: &Object<'_>, violatio
     object.ignore(&READ_ONLY);
     object.ignore(&["key"]);
     if let Some(name) = object.get("name") {
-        environment.name = bounded_text(name, MOST_NAME, violations);
+        environment.name = read_name(name, violations);
     }
     if environment.name.is_empty() {
         environment.name = environment.key.to_string();
     }
     if let Some(description) = object.get("description") {
-        environment.description = bounded_text(description, MOST_DESCRIPTION, violations);
+        environment.description = read_description(description, violations);
     }
     if let Some(color) = object.get("color") {
         environment.color = read_color(color, violations).unwrap_or(environment.color);
@@ -59,25 +56,6 @@ fn read_color(at: At<'_>, violations: &mut Violations) -> Option<Color> {
         at.fault(violations, Color::RULE);
     }
     color
-}
-
-/// The key of a new environment; a fault if it is missing or none.
-pub(super) fn read_key(object: &Object<'_>, violations: &mut Violations) -> Option<Key> {
-    let at = object.require(violations, "key")?;
-    let key = Key::parse(at.text(violations)?);
-    if key.is_none() {
-        at.fault(violations, Key::RULE);
-    }
-    key
-}
-
-/// A key that a document about an existing environment names must be its own.
-pub(super) fn check_key(environment: &Environment, object: &Object<'_>, violations: &mut Violations) {
-    if let Some(at) = object.get("key")
-        && at.value().as_str() != Some(environment.key.as_str())
-    {
-        at.fault(violations, "an environment's key never changes; make another environment");
-    }
 }
 
 /// The environment that a member names by its key.

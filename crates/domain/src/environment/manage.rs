@@ -3,16 +3,16 @@
 use engine::json::{At, Violations};
 use serde_json::{Value, json};
 
-use super::input::{apply, check_key, read_key, read_place};
+use super::input::{apply, read_place};
 use super::position::{Way, make_way};
 use super::{Color, Environment};
 use crate::access::{Admin, Reader};
-use crate::control::{Control, DEFAULT_ENVIRONMENT, MOST_ATTEMPTS, Request, unexpected};
+use crate::control::{Attempts, Control, DEFAULT_ENVIRONMENT, Request};
 use crate::error::{Error, Result};
 use crate::id::Id;
+use crate::input::{check_key, read_key};
 use crate::key::Key;
 use crate::log::{Chain, Change, Entity, ReadVersion, Write};
-use crate::ports::CommitError;
 use crate::time::Timestamp;
 
 /// No project has more environments: each is a snapshot on every node.
@@ -39,7 +39,7 @@ impl Control {
         document: &Value,
         request: &Request,
     ) -> Result<Environment> {
-        let mut attempt = 0;
+        let mut attempts = Attempts::default();
         loop {
             // A flag that is made meanwhile would be without a config in it.
             let version = self.store.dependencies_version(self.project_id).await?;
@@ -52,19 +52,11 @@ impl Control {
             change.reads.push(ReadVersion::Dependencies { version });
             // Nobody may have moved to its position meanwhile.
             change.reads.extend(environments.iter().map(version_of));
-            match self.commit(change).await {
-                Ok(revision) => {
-                    environment.version = revision;
-                    return Ok(environment);
-                }
-                Err(CommitError::Taken { .. }) => {
-                    return Err(Error::Conflict {
-                        code: "key_taken",
-                        message: format!("an environment with the key {} already exists", environment.key),
-                    });
-                }
-                Err(CommitError::Stale) if attempt < MOST_ATTEMPTS => self.pause(&mut attempt).await,
-                Err(error) => return Err(unexpected(error)),
+            if let Some(revision) =
+                self.try_create(change, &mut attempts, "an environment", &environment.key).await?
+            {
+                environment.version = revision;
+                return Ok(environment);
             }
         }
     }
@@ -117,14 +109,14 @@ impl Control {
         document: &Value,
         request: &Request,
     ) -> Result<Environment> {
-        let mut attempt = 0;
+        let mut attempts = Attempts::default();
         loop {
             let before = self.environment(Some(key)).await?;
             request.check(&before.etag())?;
             let mut after = before.clone();
             let mut violations = Violations::default();
             let read = At::root(document).object(&mut violations).map(|object| {
-                check_key(&before, &object, &mut violations);
+                check_key(&before.key, "an environment", &object, &mut violations);
                 apply(&mut after, &object, &mut violations);
             });
             violations.into_result(read).map_err(Error::Invalid)?;
@@ -143,14 +135,9 @@ impl Control {
             let mut change = changed("update_environment", &pairs, admin, request, (self.project_id, now));
             // Nobody else may have taken the position meanwhile.
             change.reads.extend(all.iter().filter(|one| one.id != before.id).map(version_of));
-            match self.commit(change).await {
-                Ok(revision) => {
-                    after.version = revision;
-                    return Ok(after);
-                }
-                // With `If-Match` the next round answers 412.
-                Err(CommitError::Stale) if attempt < MOST_ATTEMPTS => self.pause(&mut attempt).await,
-                Err(error) => return Err(unexpected(error)),
+            if let Some(revision) = self.try_commit(change, &mut attempts).await? {
+                after.version = revision;
+                return Ok(after);
             }
         }
     }
@@ -162,7 +149,7 @@ impl Control {
         document: &Value,
         request: &Request,
     ) -> Result<Vec<Environment>> {
-        let mut attempt = 0;
+        let mut attempts = Attempts::default();
         loop {
             let version = self.store.dependencies_version(self.project_id).await?;
             let environments = self.all_environments().await?;
@@ -181,10 +168,8 @@ impl Control {
             }
             let mut change = changed("reorder_environments", &moved, admin, request, (self.project_id, now));
             change.reads.push(ReadVersion::Dependencies { version });
-            match self.commit(change).await {
-                Ok(_) => return self.all_environments().await,
-                Err(CommitError::Stale) if attempt < MOST_ATTEMPTS => self.pause(&mut attempt).await,
-                Err(error) => return Err(unexpected(error)),
+            if self.try_commit(change, &mut attempts).await?.is_some() {
+                return self.all_environments().await;
             }
         }
     }

@@ -6,12 +6,12 @@ use serde_json::{Map, Value, json};
 
 use super::Environment;
 use crate::access::Admin;
-use crate::control::{Control, DEFAULT_ENVIRONMENT, MOST_ATTEMPTS, Request, unexpected};
+use crate::control::{Attempts, Control, DEFAULT_ENVIRONMENT, Request};
 use crate::error::{Error, Result};
 use crate::flag::{self, differs_from_new};
 use crate::in_use::{Place, in_use};
 use crate::log::{Chain, Change, Entity, ReadVersion, Write};
-use crate::ports::{CommitError, FlagFilter};
+use crate::ports::FlagFilter;
 use crate::sdk_key::SdkKey;
 use crate::segment::document_for_log;
 use crate::time::Timestamp;
@@ -64,7 +64,7 @@ impl Control {
         force: bool,
         request: &Request,
     ) -> Result<Environment> {
-        let mut attempt = 0;
+        let mut attempts = Attempts::default();
         loop {
             // What is made meanwhile would name what is gone.
             let version = self.store.dependencies_version(self.project_id).await?;
@@ -84,10 +84,8 @@ impl Control {
             }
             let mut change = deletion(&environment, &contents, admin, request, self.clock.now());
             change.reads.push(ReadVersion::Dependencies { version });
-            match self.commit(change).await {
-                Ok(_) => return Ok(environment),
-                Err(CommitError::Stale) if attempt < MOST_ATTEMPTS => self.pause(&mut attempt).await,
-                Err(error) => return Err(unexpected(error)),
+            if self.try_commit(change, &mut attempts).await?.is_some() {
+                return Ok(environment);
             }
         }
     }

@@ -10,13 +10,12 @@ use serde_json::{Map, Value, json};
 use super::change::{FLAG_ARCHIVED, reads_of, require_right, touch};
 use super::{Config, Flag, FlagEverywhere, Lifecycle};
 use crate::access::Writer;
-use crate::control::{Control, MOST_ATTEMPTS, Request, unexpected};
+use crate::control::{Attempts, Control, Request};
 use crate::environment::Environment;
 use crate::error::{Error, Result, summary};
 use crate::in_use::{Place, in_use};
 use crate::key::Key;
 use crate::log::{Chain, Change, Entity, ReadVersion, Write};
-use crate::ports::CommitError;
 use crate::time::Timestamp;
 
 /// No request names more flags.
@@ -63,7 +62,7 @@ impl Control {
         request: &Request,
     ) -> Result<BulkDone> {
         let bulk = Bulk::read(document)?;
-        let mut attempt = 0;
+        let mut attempts = Attempts::default();
         loop {
             // Before everything that it is the version of.
             let version = self.store.dependencies_version(self.project_id).await?;
@@ -89,13 +88,9 @@ impl Control {
                 change.reads.push(ReadVersion::Dependencies { version });
                 touch(&mut change);
             }
-            match self.commit(change).await {
-                Ok(revision) => {
-                    done.revision = Some(revision);
-                    return Ok(done);
-                }
-                Err(CommitError::Stale) if attempt < MOST_ATTEMPTS => self.pause(&mut attempt).await,
-                Err(error) => return Err(unexpected(error)),
+            if let Some(revision) = self.try_commit(change, &mut attempts).await? {
+                done.revision = Some(revision);
+                return Ok(done);
             }
         }
     }

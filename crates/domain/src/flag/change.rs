@@ -12,13 +12,12 @@ use super::input::Draft;
 use super::references::references;
 use super::{Config, FlagEverywhere, FlagHere, config_for_log, definition_for_log};
 use crate::access::{Admin, Writer};
-use crate::control::{Control, MOST_ATTEMPTS, Request, unexpected};
+use crate::control::{Attempts, Control, Request};
 use crate::environment::Environment;
 use crate::error::{Error, Result};
 use crate::in_use::{places_in, refuse};
 use crate::key::Key;
 use crate::log::{Chain, Change, Entity, ReadVersion, Write};
-use crate::ports::CommitError;
 use crate::time::Timestamp;
 
 /// The word for programs why a flag cannot be enabled.
@@ -62,7 +61,7 @@ impl Control {
         key: &str,
         request: &Request,
     ) -> Result<Revision> {
-        let mut attempt = 0;
+        let mut attempts = Attempts::default();
         loop {
             let dependencies = self.store.dependencies_version(self.project_id).await?;
             let everywhere = self.load_flag(key).await?;
@@ -72,10 +71,8 @@ impl Control {
             self.refuse_if_used(Named::Flag(key), "flag_in_use", &environments).await?;
             let mut change = deletion(&everywhere, admin, &environments, request, self.clock.now());
             change.reads.push(ReadVersion::Dependencies { version: dependencies });
-            match self.commit(change).await {
-                Ok(revision) => return Ok(revision),
-                Err(CommitError::Stale) if attempt < MOST_ATTEMPTS => self.pause(&mut attempt).await,
-                Err(error) => return Err(unexpected(error)),
+            if let Some(revision) = self.try_commit(change, &mut attempts).await? {
+                return Ok(revision);
             }
         }
     }
@@ -89,7 +86,7 @@ impl Control {
         request: &Request,
         apply: impl Fn(&mut Draft<'_>, &mut Violations) -> Result<()> + Sync,
     ) -> Result<FlagHere> {
-        let mut attempt = 0;
+        let mut attempts = Attempts::default();
         loop {
             let everywhere = self.load_flag(key).await?;
             let before = everywhere.clone().here(writer.environment().id).ok_or(Error::NO_FLAG)?;
@@ -105,11 +102,8 @@ impl Control {
             if before.flag != after.flag {
                 self.guard_definition(writer, &everywhere, &before, &after, &mut change).await?;
             }
-            match self.commit(change).await {
-                Ok(revision) => return Ok(after.stamped(&before, revision, now)),
-                // With `If-Match` the next round answers 412.
-                Err(CommitError::Stale) if attempt < MOST_ATTEMPTS => self.pause(&mut attempt).await,
-                Err(error) => return Err(unexpected(error)),
+            if let Some(revision) = self.try_commit(change, &mut attempts).await? {
+                return Ok(after.stamped(&before, revision, now));
             }
         }
     }
