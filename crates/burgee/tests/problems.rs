@@ -1,5 +1,7 @@
 //! What cannot be understood says why where people look at it, and the rest lives.
 
+use std::time::{Duration, Instant};
+
 use anyhow::{Result, ensure};
 use serde_json::{Value, json};
 use testkit::process::{Burgee, Start};
@@ -125,6 +127,36 @@ async fn a_segment_that_is_not_understood_says_why_and_so_do_its_flags() -> Resu
         house.ask("PUT", "/api/v1/segments/recent", json!({ "problems": [], "when": when })).await?;
     assert_eq!((status, mended.get("problems")), (200, None), "{mended}");
     assert_eq!(house.get("/api/v1/flags/new").await?.get("problems"), None);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_list_that_was_lost_is_missed_and_comes_back() -> Result<()> {
+    let house = Edited::open().await?;
+    house.make("/api/v1/segments", json!({ "key": "many" })).await?;
+    let keys: String = (0..10_001).fold(String::new(), |keys, number| keys + &format!("u{number}\n"));
+    let upload = async |house: &Edited| -> Result<(u16, Value)> {
+        let url = format!("{}/api/v1/segments/many/included", house.burgee.url);
+        let answer = house.burgee.http.put(url).bearer_auth(&house.token).body(keys.clone()).send().await?;
+        Ok((answer.status().as_u16(), answer.json().await?))
+    };
+    let (status, whole) = upload(&house).await?;
+    assert_eq!((status, whole.get("problems")), (200, None), "{whole}");
+
+    let house = house.edit("DELETE FROM key_lists").await?;
+    let (_, problem) = house.ask("GET", "/api/v1/segments/many", Value::Null).await?;
+    assert_eq!(problem["problems"][0]["path"], "included", "{problem}");
+    let why = problem["problems"][0]["message"].as_str().unwrap_or_default();
+    let sha256 = whole["included"]["sha256"].as_str().unwrap_or_default();
+    assert!(why.contains(sha256) && why.contains("PUT /api/v1/segments/many/included"), "{why}");
+    let (status, again) = upload(&house).await?;
+    assert_eq!((status, &again), (200, &whole), "the same keys: nothing has changed");
+    assert_eq!(house.get("/api/v1/segments/many").await?, whole);
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while house.burgee.get("/sdk/v1/snapshot", &house.server_key).await.is_err() {
+        ensure!(Instant::now() < deadline, "the environment was not taken up again");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
     Ok(())
 }
 

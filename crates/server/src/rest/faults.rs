@@ -29,6 +29,14 @@ pub(super) struct Shown<'a, T> {
     problems: Vec<wire::problem::Violation>,
 }
 
+impl<T> Shown<'_, T> {
+    /// With more that is wrong.
+    pub(super) fn and(mut self, problems: Vec<Violation>) -> Self {
+        self.problems.extend(problems.into_iter().map(Into::into));
+        self
+    }
+}
+
 impl Faults {
     /// Those of an environment; none if it is not loaded here.
     pub(super) fn of(state: &AppState, environment: Id) -> Self {

@@ -8,6 +8,7 @@ use domain::flag::FlagHere;
 use domain::id::Id;
 use domain::key::Key;
 use domain::segment::SegmentHere;
+use engine::json::Violation;
 use engine::model::Revision;
 use http::{StatusCode, header};
 use serde::Serialize;
@@ -81,8 +82,14 @@ pub(super) async fn settled<T: Here>(state: &AppState, here: &T) {
 
 /// With its tag, and with what is wrong with it as this node serves it.
 pub(super) fn answer<T: Here>(state: &AppState, here: &T) -> Response {
+    answer_with(state, here, Vec::new())
+}
+
+/// The same, with what else is wrong with it.
+pub(super) fn answer_with<T: Here>(state: &AppState, here: &T, problems: Vec<Violation>) -> Response {
     let faults = Faults::of(state, here.environment());
-    ([(header::ETAG, here.etag())], Json(faults.with(T::KIND, here.key(), here))).into_response()
+    let shown = faults.with(T::KIND, here.key(), here).and(problems);
+    ([(header::ETAG, here.etag())], Json(shown)).into_response()
 }
 
 /// What was changed, as soon as this node serves it.

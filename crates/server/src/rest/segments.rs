@@ -11,7 +11,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::faults::Faults;
-use super::here::{Here as _, answer, changed, made, readable, settled};
+use super::here::{Here as _, answer_with, changed, made, readable, settled};
 use super::page::{self, KeyedQuery};
 use super::query::TryQuery;
 use crate::AppState;
@@ -85,7 +85,9 @@ async fn get_segment(
     Named(key): Named,
 ) -> Result<Response, Problem> {
     let here = state.control.segment(&reader, &environment, &key).await;
-    Ok(answer(&state, &readable(&state, &environment, &key, here)?))
+    let here = readable(&state, &environment, &key, here)?;
+    let lost = state.control.lost_lists(&reader, &here).await?;
+    Ok(answer_with(&state, &here, lost))
 }
 
 /// Change a segment
