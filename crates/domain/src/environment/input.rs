@@ -58,6 +58,21 @@ fn read_color(at: At<'_>, violations: &mut Violations) -> Option<Color> {
     color
 }
 
+/// The two environments of a copy, `from` and `to`.
+pub(crate) fn read_places(
+    object: &Object<'_>,
+    environments: &[Environment],
+    violations: &mut Violations,
+) -> Option<(Environment, Environment)> {
+    let mut place = |member| read_place(object.require(violations, member)?, environments, violations);
+    let (from, to) = (place("from"), place("to"));
+    let (from, to) = (from?, to?);
+    if from == to {
+        object.fault(violations, "from and to are the same environment");
+    }
+    Some((from, to))
+}
+
 /// The environment that a member names by its key.
 pub(crate) fn read_place(
     at: At<'_>,
