@@ -101,14 +101,8 @@ pub(crate) struct Account {
 /// A signed-in account. `token` and `access_token` are the same.
 #[derive(ToSchema)]
 pub(crate) struct Session {
-    id: String,
-    email: String,
-    name: String,
-    role: String,
-    #[schema(format = DateTime)]
-    created_at: String,
-    #[schema(format = DateTime)]
-    updated_at: String,
+    #[serde(flatten)]
+    account: Account,
     token: String,
     access_token: String,
     #[schema(example = "bearer")]
@@ -322,18 +316,8 @@ pub(crate) struct SdkKey {
 /// A key as it is made.
 #[derive(ToSchema)]
 pub(crate) struct MadeSdkKey {
-    id: String,
-    environment_id: String,
-    name: String,
-    kind: String,
-    hint: String,
-    created_by: String,
-    #[schema(format = DateTime)]
-    created_at: String,
-    #[schema(format = DateTime)]
-    updated_at: String,
-    #[schema(format = DateTime)]
-    revoked_at: Option<String>,
+    #[serde(flatten)]
+    made: SdkKey,
     /// The secret. Shown this once.
     key: String,
 }
