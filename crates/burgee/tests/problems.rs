@@ -161,23 +161,70 @@ async fn a_list_that_was_lost_is_missed_and_comes_back() -> Result<()> {
 }
 
 #[tokio::test]
-async fn what_does_not_read_at_all_says_why() -> Result<()> {
+async fn what_a_newer_version_wrote_is_kept_and_passed_on() -> Result<()> {
     let house = Edited::open().await?;
     let rule =
-        json!({ "id": "r", "attribute": "plan", "operator": "contains", "value": "x", "variant": true });
-    house.make("/api/v1/flags", json!({ "key": "newer", "enabled": true, "rules": [rule] })).await?;
+        json!({ "id": "r", "attribute": "plan", "operator": "contains", "value": "x", "variant": false });
+    house.make("/api/v1/flags", json!({ "key": "rule", "enabled": true, "rules": [rule] })).await?;
+    house.make("/api/v1/flags", json!({ "key": "split", "enabled": true, "rollout_percentage": 25 })).await?;
+    let house = house
+        .edit("UPDATE flag_configs SET document = replace(replace(document, '\"contains\"', '\"resembles\"'), '25000', '26000')")
+        .await?;
+    let listed = house.get("/api/v1/flags").await?;
+    let newer = house.get("/api/v1/flags/rule").await?;
+    assert_eq!(newer["rules"][0]["when"]["operator"], "resembles", "{newer}");
+    let why = newer["problems"][0].to_string();
+    assert!(why.contains("rules[0]") && why.contains("\\\"resembles\\\" is not an operator"), "{why}");
+    let split = house.get("/api/v1/flags/split").await?;
+    assert_eq!(split["default"]["split"][0]["weight"], 26_000, "{split}");
+    let why = split["problems"][0].to_string();
+    assert!(why.contains("default") && why.contains("weights add up to 101000"), "{why}");
+    assert_eq!(listed, json!([&newer, &split]));
+    assert_eq!(house.answer("rule").await?["value"], true, "a rule that does not read never holds");
+    assert_eq!(house.answer("split").await?["errorCode"], "PARSE_ERROR");
+
+    let (status, renamed) =
+        house.ask("PATCH", "/api/v1/flags/rule", json!({ "name": "Newer", "problems": [] })).await?;
+    assert_eq!((status, &renamed["rules"]), (200, &newer["rules"]));
+    let (status, lowered) =
+        house.ask("POST", "/api/v1/flags/rule/toggle", json!({ "enabled": false })).await?;
+    assert_eq!((status, &lowered["rules"]), (200, &newer["rules"]), "who raises and lowers loses nothing");
+    let snapshot = house.burgee.get("/sdk/v1/snapshot", &house.server_key).await?;
+    assert_eq!(snapshot["flags"]["rule"]["rules"], newer["rules"], "readers may know more");
+    let (status, refused) =
+        house.ask("PATCH", "/api/v1/flags/rule", json!({ "default": { "variant": "off" } })).await?;
+    assert_eq!(status, 400);
+    assert!(refused["detail"].as_str().is_some_and(|why| why.contains("resembles")), "{refused}");
+    let targeted = json!({ "targeted_users": ["u1"] });
+    assert_eq!(
+        house.ask("PATCH", "/api/v1/flags/rule", targeted).await?.0,
+        400,
+        "nor beside a rule that is lost"
+    );
+    let (status, mended) = house.ask("PATCH", "/api/v1/flags/rule", json!({ "rules": [] })).await?;
+    assert_eq!((status, mended.get("problems")), (200, None), "{mended}");
+    let (status, mended) =
+        house.ask("PATCH", "/api/v1/flags/split", json!({ "rollout_percentage": 30 })).await?;
+    assert_eq!((status, mended.get("problems")), (200, None), "{mended}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_does_not_read_at_all_says_why() -> Result<()> {
+    let house = Edited::open().await?;
+    house.make("/api/v1/flags", json!({ "key": "newer", "enabled": true })).await?;
     house.make("/api/v1/flags", json!({ "key": "sound", "enabled": true })).await?;
     let house = house
-        .edit("UPDATE flag_configs SET document = replace(document, '\"contains\"', '\"resembles\"')")
+        .edit(
+            "UPDATE flags SET document = replace(document, '\"boolean\"', '\"colour\"') WHERE key = 'newer'",
+        )
         .await?;
     assert_eq!(house.answer("newer").await?["errorCode"], "PARSE_ERROR");
     assert_eq!(house.answer("sound").await?["value"], true);
     let (status, problem) = house.ask("GET", "/api/v1/flags/newer", Value::Null).await?;
     assert_eq!((status, &problem["code"]), (500, &json!("unreadable")), "{problem}");
-    let detail = problem["detail"].as_str().unwrap_or_default();
-    assert!(detail.contains("resembles"), "{problem}");
-    let (status, _) = house.ask("GET", "/api/v1/flags/sound", Value::Null).await?;
-    assert_eq!(status, 200);
+    assert!(problem["detail"].as_str().is_some_and(|why| why.contains("colour")), "{problem}");
+    assert_eq!(house.ask("GET", "/api/v1/flags/sound", Value::Null).await?.0, 200);
     let (status, problem) = house.ask("GET", "/api/v1/flags", Value::Null).await?;
     assert_eq!((status, &problem["code"]), (500, &json!("unreadable")), "{problem}");
     assert_eq!(problem["violations"][0]["path"], "flag newer", "it says which: {problem}");

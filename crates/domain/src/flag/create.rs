@@ -1,7 +1,7 @@
 //! Making a flag: one definition, and a config in every environment.
 
 use engine::json::{At, Object, Violations};
-use engine::model::{Kind, Serve, Variant};
+use engine::model::{Kind, Read, Serve, Variant};
 use serde_json::{Value, json};
 
 use super::input::{Draft, kind_name, read_new_kind};
@@ -104,10 +104,10 @@ impl Seed<'_> {
             environment_id: environment.id,
             enabled: false,
             off_variant: None,
-            prerequisites: Vec::new(),
-            targets: Vec::new(),
+            prerequisites: Read::default(),
+            targets: Read::default(),
             rules: Vec::new(),
-            default: Serve::Nothing,
+            default: Serve::Nothing.into(),
             version: 0,
             updated_at: self.now,
         };
@@ -136,7 +136,7 @@ fn complete(draft: &mut Draft<'_>, object: &Object<'_>, violations: &mut Violati
     let said = ["default", "default_value", "rollout_percentage"].iter().any(|form| object.has(form));
     if !said {
         match draft.variant_with(&Value::Bool(true)) {
-            Some(on) => draft.config.default = Serve::Variant(on),
+            Some(on) => draft.config.default = Serve::Variant(on).into(),
             None => object
                 .fault(violations, "default is required: which variant does everyone get? null serves none"),
         }
