@@ -210,6 +210,35 @@ async fn what_a_newer_version_wrote_is_kept_and_passed_on() -> Result<()> {
 }
 
 #[tokio::test]
+async fn so_is_the_condition_of_a_segment() -> Result<()> {
+    let house = Edited::open().await?;
+    let when = json!({ "attribute": "plan", "operator": "contains", "values": ["x"] });
+    house.make("/api/v1/segments", json!({ "key": "newer", "when": when, "included": ["u1"] })).await?;
+    house.make("/api/v1/segments", json!({ "key": "sound" })).await?;
+    let house = house
+        .edit("UPDATE segment_configs SET condition = replace(condition, '\"contains\"', '\"resembles\"')")
+        .await?;
+    let newer = house.get("/api/v1/segments/newer").await?;
+    assert_eq!((&newer["when"]["operator"], &newer["included"]), (&json!("resembles"), &json!(["u1"])));
+    let why = newer["problems"][0]["message"].as_str().unwrap_or_default();
+    assert!(why.starts_with("when: ") && why.contains("resembles"), "{newer}");
+    let listed = house.get("/api/v1/segments").await?;
+    assert_eq!((&listed[0]["when"], &listed[0]["problems"]), (&newer["when"], &newer["problems"]));
+    let snapshot = house.burgee.get("/sdk/v1/snapshot", &house.server_key).await?;
+    let expected = json!({ "included": ["u1"], "excluded": [], "when": newer["when"] });
+    assert_eq!(snapshot["segments"]["newer"], expected, "readers may know more");
+
+    let included = json!({ "included": ["u1", "u2"], "name": "Newer" });
+    let (status, changed) = house.ask("PATCH", "/api/v1/segments/newer", included).await?;
+    assert_eq!((status, &changed["when"], &changed["included_count"]), (200, &newer["when"], &json!(2)));
+    let (status, refused) = house.ask("PUT", "/api/v1/segments/newer", newer).await?;
+    assert_eq!((status, &refused["violations"][0]["path"]), (400, &json!("when.operator")), "{refused}");
+    let (status, mended) = house.ask("PATCH", "/api/v1/segments/newer", json!({ "when": null })).await?;
+    assert_eq!((status, mended.get("problems")), (200, None), "{mended}");
+    Ok(())
+}
+
+#[tokio::test]
 async fn what_does_not_read_at_all_says_why() -> Result<()> {
     let house = Edited::open().await?;
     house.make("/api/v1/flags", json!({ "key": "newer", "enabled": true })).await?;

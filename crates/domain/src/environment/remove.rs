@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use engine::model;
 use serde_json::{Map, Value, json};
 
 use super::Environment;
@@ -110,8 +111,8 @@ impl Control {
         }
         let snapshot = self.load_snapshot(environment).await?;
         for (key, segment) in &snapshot.segments {
-            let Some(segment) = segment.known() else { continue };
-            if segment.when.is_some() || !segment.included.is_empty() || !segment.excluded.is_empty() {
+            let is_new = segment.known().is_some_and(|segment| *segment == model::Segment::default());
+            if !is_new {
                 contents.segments += 1;
                 contents.keys.push(("segment", key.clone()));
                 contents.logged.add("segments", key, document_for_log(segment));

@@ -256,7 +256,7 @@ impl Control {
 /// What is wrong with the segment in a snapshot that has all that it names and is named by.
 pub(super) async fn faults_within(mut snapshot: Snapshot, here: &SegmentHere) -> Result<Vec<Violation>> {
     let key = here.segment.key.to_string();
-    snapshot.segments.insert(key.clone(), Arc::new(here.config.document().into()));
+    snapshot.segments.insert(key.clone(), Arc::new(here.config.document()));
     off_reactor(move || engine::check_segment(&snapshot, &key).err().unwrap_or_default()).await
 }
 

@@ -1,7 +1,7 @@
 //! Reading what people write about a segment.
 
 use engine::json::{At, Object, Violation, Violations};
-use engine::model::{Keys, MOST_INLINE_KEYS};
+use engine::model::{Keys, MOST_INLINE_KEYS, Read};
 
 use super::{KeyList, KeySet, SegmentHere};
 use crate::condition::{ShortForms, read_condition};
@@ -57,7 +57,7 @@ pub(super) fn apply(here: &mut SegmentHere, object: &Object<'_>, reading: &mut R
     }
     if let Some(when) = object.get("when") {
         let read = |when| read_condition(when, short_forms, violations);
-        here.config.when = (!when.is_null()).then_some(when).map(read);
+        here.config.when = (!when.is_null()).then_some(when).map(read).map(Read::Known);
     }
     for list in KeyList::BOTH {
         if let Some(keys) = object.get(list.name()) {

@@ -134,7 +134,7 @@ fn travelling(here: &FlagHere) -> Arc<Read<Flag>> {
 }
 
 fn travelling_segment(here: &SegmentHere) -> (String, Arc<Read<Segment>>) {
-    (here.segment.key.to_string(), Arc::new(here.config.document().into()))
+    (here.segment.key.to_string(), Arc::new(here.config.document()))
 }
 
 fn listed(field: &ContextField) -> (String, Arc<Read<List>>) {
