@@ -7,11 +7,10 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::fmt::Display;
 use std::sync::Arc;
 
-use crate::compile::no_variant;
 use crate::compiled::Compiled;
 use crate::json::{Violation, Violations};
 use crate::link::{compile_flags, compile_segments};
-use crate::model::{Condition, Flag, MOST_NAME, Operands, Operator, Read, Snapshot, is_key};
+use crate::model::{Condition, Flag, MOST_NAME, Operands, Operator, Read, Snapshot, is_key, no_variant};
 use crate::pattern::Pattern;
 use crate::surroundings::{Given, Mention, Paths, Segments, Surroundings};
 

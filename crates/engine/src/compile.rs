@@ -13,8 +13,8 @@ use serde_json::Value;
 use crate::compiled::{Body, Compiled, Fault, Required, Rule, Serve, Share, Split, Targets};
 use crate::evaluate::Place;
 use crate::graph::{Graph, spelled};
-use crate::json::{Violation, Violations, nearest, shortened, type_name};
-use crate::model::{self, Condition, Flag, Kind, Prerequisite, Read, Target, Variant, WHOLE};
+use crate::json::{Violation, Violations, type_name};
+use crate::model::{self, Condition, Flag, Kind, Prerequisite, Read, Target, Variant, WHOLE, no_variant};
 use crate::resolution::ErrorCode;
 use crate::steps::{Steps, tests_of};
 use crate::surroundings::{MOST_SEGMENT_DEPTH, Mention, Surroundings, named_in};
@@ -358,20 +358,6 @@ impl<'a> Compiler<'a> {
         }
         place
     }
-}
-
-/// Says that a flag has no such variant, which it has, and which of them may be meant.
-pub(crate) fn no_variant(variant: &str, flag: impl Display, variants: &[Variant]) -> String {
-    const MOST_NAMED: usize = 10;
-    let own: Vec<_> = variants.iter().map(|own| own.key.as_str()).collect();
-    let named = own.get(..MOST_NAMED).unwrap_or(&own).join(", ");
-    let has = match own.len() {
-        0 => "none".to_owned(),
-        count if count > MOST_NAMED => format!("{named} and {} more", count - MOST_NAMED),
-        _ => named,
-    };
-    let meant = nearest(variant, &own).map_or_else(String::new, |near| format!("; did you mean {near}?"));
-    format!("{:?} is not a variant of {flag}, which has {has}{meant}", shortened(variant))
 }
 
 /// Whether a value is of its flag's kind, and no deeper than every reader can read.

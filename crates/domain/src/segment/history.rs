@@ -20,18 +20,18 @@ pub(super) fn definition_for_log(segment: &Segment) -> Value {
 
 /// A config as a whole, as it begins or ends.
 pub(super) fn config_for_log(config: &SegmentConfig) -> Value {
-    whole_for_log(json!(config.when), &config.included, &config.excluded)
+    whole_for_log(&json!(config.when), &config.included, &config.excluded)
 }
 
 /// The same of what readers see of it; of what is not understood, all of it.
 pub(crate) fn document_for_log(config: &Read<model::Segment>) -> Value {
     match config {
-        Read::Known(config) => whole_for_log(json!(config.when), &config.included, &config.excluded),
+        Read::Known(config) => whole_for_log(&json!(config.when), &config.included, &config.excluded),
         Read::Unknown { raw, .. } => raw.clone(),
     }
 }
 
-fn whole_for_log(when: Value, included: &Keys, excluded: &Keys) -> Value {
+fn whole_for_log(when: &Value, included: &Keys, excluded: &Keys) -> Value {
     let keys = |keys: &Keys| match keys {
         Keys::Inline(keys) if keys.len() as u64 <= MOST_NAMED => json!({ "count": keys.len(), "keys": keys }),
         Keys::Inline(keys) => named(&keys.iter().collect()),
