@@ -11,7 +11,7 @@ use crate::compiled::Compiled;
 use crate::json::{Violation, Violations};
 use crate::link::{compile_flags, compile_segments};
 use crate::mention::Mention;
-use crate::model::{Condition, Flag, MOST_NAME, Operands, Operator, Read, Snapshot, is_key};
+use crate::model::{Condition, Flag, MOST_NAME, Operands, Operator, Read, Snapshot, is_key, no_variant};
 use crate::pattern::Pattern;
 use crate::surroundings::{Given, Paths, Segments, Surroundings};
 
@@ -221,15 +221,8 @@ fn check_prerequisites(snapshot: &Snapshot, flag: &Flag, violations: &mut Violat
         }
         for (nth, variant) in required.variants.iter().enumerate() {
             if !other.variants.iter().any(|own| own.key == *variant) {
-                let has: Vec<_> = other.variants.iter().map(|own| own.key.as_str()).collect();
-                violations.add(
-                    format_args!("{path}.variants[{nth}]"),
-                    format_args!(
-                        "{variant:?} is not a variant of {:?}, which has {}",
-                        required.flag,
-                        has.join(", ")
-                    ),
-                );
+                let message = no_variant(variant, format_args!("{:?}", required.flag), &other.variants);
+                violations.add(format_args!("{path}.variants[{nth}]"), message);
             }
         }
     }

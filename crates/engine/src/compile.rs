@@ -17,7 +17,7 @@ use crate::graph::{Graph, spelled};
 use crate::json::{Violation, Violations};
 use crate::lookup::Lookup;
 use crate::mention::{Mention, named_in};
-use crate::model::{self, Condition, Flag, Prerequisite, Read, Target, Variant, WHOLE};
+use crate::model::{self, Condition, Flag, Prerequisite, Read, Target, Variant, WHOLE, no_variant};
 use crate::reason::ErrorCode;
 use crate::steps::{Steps, tests_of};
 use crate::surroundings::{MOST_SEGMENT_DEPTH, Surroundings};
@@ -360,7 +360,7 @@ impl<'a> Compiler<'a> {
         let place = self.places.get(variant).copied();
         // Beyond a bound it may be there and have no place: the bound is what is told.
         if place.is_none() && self.flag.variants.len() <= Place::MOST {
-            violations.add(path, format_args!("{variant:?} is not a variant of this flag"));
+            violations.add(path, no_variant(variant, "this flag", &self.flag.variants));
         }
         place
     }

@@ -53,3 +53,18 @@ pub use reason::{ErrorCode, Reason};
 pub use resolution::{Error, Resolution};
 pub use ruleset::{Entry, Ruleset};
 pub use uses::{Named, Use, User, uses};
+
+/// Whether a text is a version, as `semver` reads those of contexts.
+pub fn is_version(text: &str) -> bool {
+    version::Version::parse(text).is_some()
+}
+
+/// Whether a text is an address, as `cidr` reads those of contexts.
+pub fn is_address(text: &str) -> bool {
+    network::Address::parse(text).is_some()
+}
+
+/// Whether a text is an instant, as `before` and `after` read those of contexts.
+pub fn is_instant(text: &str) -> bool {
+    instant::parse(text).is_some()
+}

@@ -191,14 +191,17 @@ fn what_is_milder_where_it_arrives_answers() {
 fn problems_say_which_flag_and_why() {
     let lost = ruleset(with("/rules/0/serve/variant", json!("purple")));
     let problems: Vec<_> = lost.problems().map(|(about, problem)| format!("{about}: {problem}")).collect();
-    assert_eq!(problems, ["flag f: rules[0].serve.variant: \"purple\" is not a variant of this flag"]);
+    assert_eq!(
+        problems,
+        ["flag f: rules[0].serve.variant: \"purple\" is not a variant of this flag, which has low, high"]
+    );
     assert_eq!(lost.evaluate("f", &Context::for_key("u1")).reason(), Reason::TargetingMatch);
 
     let unreadable = ruleset(with("/off_variant", json!("purple")));
     let answer = unreadable.evaluate("f", &Context::for_key("u1"));
     let error = answer.error().unwrap();
     assert_eq!(error.code, ErrorCode::ParseError);
-    assert_eq!(error.details, "off_variant: \"purple\" is not a variant of this flag");
+    assert_eq!(error.details, "off_variant: \"purple\" is not a variant of this flag, which has low, high");
 }
 
 /// Three flags that require each other in a row, and segments and a list that rules name.

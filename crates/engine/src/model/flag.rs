@@ -1,10 +1,12 @@
 //! A flag as one environment sees it: its definition and that environment's config, in one.
 
+use std::fmt::Display;
+
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
-use crate::json::{type_name, whole};
+use crate::json::{nearest, shortened, type_name, whole};
 
 use super::{Condition, Read, Revision, Serve};
 
@@ -154,4 +156,18 @@ fn read_priority<'de, D: Deserializer<'de>>(deserializer: D) -> Result<i32, D::E
 
 fn everyone() -> Condition {
     Condition::All(Vec::new())
+}
+
+/// Says that a flag has no such variant, which it has, and which of them may be meant.
+pub(crate) fn no_variant(variant: &str, flag: impl Display, variants: &[Variant]) -> String {
+    const MOST_NAMED: usize = 10;
+    let own: Vec<_> = variants.iter().map(|own| own.key.as_str()).collect();
+    let named = own.get(..MOST_NAMED).unwrap_or(&own).join(", ");
+    let has = match own.len() {
+        0 => "none".to_owned(),
+        count if count > MOST_NAMED => format!("{named} and {} more", count - MOST_NAMED),
+        _ => named,
+    };
+    let meant = nearest(variant, &own).map_or_else(String::new, |near| format!("; did you mean {near}?"));
+    format!("{:?} is not a variant of {flag}, which has {has}{meant}", shortened(variant))
 }
