@@ -38,12 +38,15 @@ impl Caller {
         Self::nth(42)
     }
 
-    /// As the engine is told of it.
-    pub fn context(&self) -> Context {
+    /// As a request tells of it.
+    pub fn attributes(&self) -> Map<String, Value> {
         let attributes = self.attributes.iter().map(|(name, value)| (*name, value));
         let all = attributes.chain([("targetingKey", &self.key)]);
-        Context::new(
-            all.map(|(name, value)| (name.to_owned(), Value::from(value.as_str()))).collect::<Map<_, _>>(),
-        )
+        all.map(|(name, value)| (name.to_owned(), Value::from(value.as_str()))).collect()
+    }
+
+    /// As the engine is told of it.
+    pub fn context(&self) -> Context {
+        Context::new(self.attributes())
     }
 }

@@ -2,6 +2,7 @@
 
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
+use testkit::house::House;
 use testkit::process::{Burgee, Start};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_burgee");
@@ -98,6 +99,45 @@ async fn a_row_changed_by_hand_is_found() -> Result<()> {
         let text = String::from_utf8(output.stdout)?;
         assert!(!output.status.success(), "{statement} was not found: {text}");
         assert!(text.contains("BROKEN") && text.contains(found), "{statement}: {text}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_log_is_asked_for_what_was_touched() -> Result<()> {
+    let house = House::open(PROGRAM).await?;
+    house.create(json!({ "key": "one" })).await?;
+    house.create(json!({ "key": "two" })).await?;
+    for path in ["one", "one?environment=staging", "two?environment=staging"] {
+        assert_eq!(house.patch(&house.developer, path, json!({ "enabled": true })).await?.0, 200);
+    }
+    for (path, document) in [
+        ("/api/v1/segments?environment=staging", json!({ "key": "one" })),
+        ("/api/v1/context-fields", json!({ "key": "plan" })),
+    ] {
+        house.burgee.post(path, Some(&house.developer), &document).await?;
+    }
+    let (status, _) = house.burgee.ask("DELETE", "/api/v1/segments/one", Some(&house.admin), None).await?;
+    assert_eq!(status, 204);
+    let actions = async |query: &str| -> Result<Vec<String>> {
+        let log = house.get(&format!("/api/v1/audit?{query}")).await?;
+        let actions = log.as_array().context("no list")?.iter().filter_map(|one| one["action"].as_str());
+        Ok(actions.map(str::to_owned).collect())
+    };
+    assert_eq!(actions("flag=one").await?, ["update_flag", "update_flag", "create_flag"]);
+    assert_eq!(actions("flag=one&environment=staging").await?, ["update_flag"]);
+    assert_eq!(actions("segment=one").await?, ["delete_segment", "create_segment"], "living or not");
+    assert_eq!(actions("context_field=plan").await?, ["create_context_field"]);
+    let staging = actions("environment=staging").await?;
+    assert_eq!(staging, ["create_segment", "update_flag", "update_flag", "found_project"]);
+    assert_eq!(actions("flag=one&segment=one").await?, Vec::<String>::new(), "no change touched both");
+    let url = format!("{}/api/v1/audit?environment=staging&limit=1", house.burgee.url);
+    let page = house.burgee.http.get(url).bearer_auth(&house.user).send().await?;
+    let next = page.headers()["link"].to_str()?;
+    assert!(next.contains("&environment=staging&limit=1"), "{next}");
+    for query in ["flag=plan", "environment=nowhere", "segment=%20"] {
+        let path = format!("/api/v1/audit?{query}");
+        assert_eq!(house.burgee.ask("GET", &path, Some(&house.user), None).await?.0, 404, "{query}");
     }
     Ok(())
 }

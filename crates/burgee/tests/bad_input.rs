@@ -43,6 +43,11 @@ async fn malformed_and_oversized_bodies() -> Result<()> {
     let (status, problem) = house.refused("POST", "/api/v1/flags", "{\"key\": \"x\",\n oops}").await?;
     assert_eq!((status, &problem["code"]), (400, &json!("malformed_json")));
     assert!(problem["detail"].as_str().is_some_and(|detail| detail.contains("line 2")), "{problem}");
+    let twice = "{\"key\": \"x\", \"rules\": [{\"when\": {},\n\"when\": {}}]}";
+    let (status, problem) = house.refused("POST", "/api/v1/flags", twice).await?;
+    assert_eq!((status, &problem["code"]), (400, &json!("repeated_member")));
+    let expected = "\"when\" is given twice, again at line 2, column 6; keep one of them";
+    assert_eq!(problem["violations"], json!([{ "path": "rules[0].when", "message": expected }]));
     let (status, problem) = house.refused("POST", "/api/v1/flags", "").await?;
     assert_eq!((status, &problem["code"]), (400, &json!("missing_body")));
     let (status, problem) = house.refused("POST", "/api/v1/flags", vec![b' '; (1 << 20) + 1]).await?;
@@ -52,6 +57,43 @@ async fn malformed_and_oversized_bodies() -> Result<()> {
     let deep = "[".repeat(100_000);
     let (status, problem) = house.refused("POST", "/api/v1/flags", deep).await?;
     assert_eq!((status, &problem["code"]), (400, &json!("malformed_json")));
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_message_says_what_was_given_and_what_may_be() -> Result<()> {
+    let house = house().await?;
+    let variants: Vec<_> =
+        (1..=12).map(|number| json!({ "key": format!("v{number}"), "value": number })).collect();
+    let rules = json!([
+        { "priority": 2.5, "when": { "all": [] }, "serve": null },
+        { "priority": "7", "when": { "all": [] }, "serve": null },
+        { "priority": [1], "when": { "all": [] }, "serve": null },
+        { "when": { "all": [] }, "serve": { "variant": "purple" } },
+        { "when": { "all": [] }, "serve": { "variant": "V12" } },
+        { "when": { "all": [] }, "serve": { "split": [{ "variant": "v1", "weight": 0.5 }] } },
+    ]);
+    let flag = json!({ "key": "x", "kind": "number", "variants": variants, "default": { "variant": "v1" }, "rules": rules });
+    let (status, problem) =
+        house.burgee.ask("POST", "/api/v1/flags", Some(&house.developer), Some(&flag)).await?;
+    assert_eq!(status, 400);
+    let told: Vec<_> = problem["violations"].as_array().into_iter().flatten().collect();
+    let has = "which has v1, v2, v3, v4, v5, v6, v7, v8, v9, v10 and 2 more";
+    for (path, message) in [
+        ("rules[0].priority", "must be a whole number (-2147483648 to 2147483647), not 2.5".to_owned()),
+        ("rules[1].priority", "must be a whole number (-2147483648 to 2147483647), not \"7\"".to_owned()),
+        ("rules[2].priority", "must be a whole number (-2147483648 to 2147483647), not a list".to_owned()),
+        ("rules[3].serve.variant", format!("\"purple\" is not a variant of this flag, {has}")),
+        (
+            "rules[4].serve.variant",
+            format!("\"V12\" is not a variant of this flag, {has}; did you mean v12?"),
+        ),
+    ] {
+        assert!(told.contains(&&json!({ "path": path, "message": message })), "{path}: {message}: {problem}");
+    }
+    let weight =
+        told.iter().find(|one| one["path"] == "rules[5].serve.split[0].weight").context("no weight")?;
+    assert!(weight["message"].as_str().is_some_and(|why| why.ends_with("not 0.5")), "{weight}");
     Ok(())
 }
 

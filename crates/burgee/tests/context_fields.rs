@@ -169,6 +169,55 @@ async fn everything_wrong_is_told_at_once() -> Result<()> {
 }
 
 #[tokio::test]
+async fn values_are_what_the_type_says() -> Result<()> {
+    let house = house().await?;
+    let developer = house.developer.clone();
+    for (kind, right, wrong, why) in [
+        (
+            "semver",
+            json!(["1.2.3", "v2.1", "1.0.0-rc.1+b"]),
+            json!(["1.x", "01.2.3", 1]),
+            "must be a version, such as",
+        ),
+        (
+            "ip",
+            json!(["192.0.2.1", "2001:db8::1"]),
+            json!(["10.0.0.0/8", "fe80::1%eth0", 1]),
+            "must be an IP address,",
+        ),
+        (
+            "datetime",
+            json!(["2026-01-31T12:00:00Z", 1_767_225_600_123_i64]),
+            json!(["2026-01-31", "yesterday", true]),
+            "must be an instant: RFC 3339",
+        ),
+    ] {
+        let wrong = json!({ "key": kind, "type": kind, "values": wrong });
+        let (status, answer) = ask(&house, &developer, "POST", "", wrong).await?;
+        let told = violations(&answer);
+        assert_eq!((status, told.len()), (400, 3), "{answer}");
+        assert!(told[0].starts_with(&format!("values[0]: {why}")), "{told:?}");
+        assert!(told[1].starts_with(&format!("values[1]: {why}")), "{told:?}");
+        assert!(
+            told[2].starts_with(&format!("values[2]: must suit the type of the field, {kind}")),
+            "{told:?}"
+        );
+        let right = json!({ "key": kind, "type": kind, "values": right });
+        assert_eq!(ask(&house, &developer, "POST", "", right).await?.0, 201, "{kind}");
+        let added = json!({ "add": [format!("no {kind}")] });
+        assert_eq!(ask(&house, &developer, "POST", &format!("/{kind}/values"), added).await?.0, 400);
+    }
+    ask(&house, &developer, "POST", "", json!({ "key": "app", "values": ["1.2.3", "beta"] })).await?;
+    let (status, answer) = ask(&house, &developer, "PATCH", "/app", json!({ "type": "semver" })).await?;
+    assert_eq!(status, 400);
+    assert!(
+        violations(&answer)[0].starts_with("type: does not suit a value that it has, \\beta\\"),
+        "{answer}"
+    );
+    Ok(())
+}
+
+#[tokio::test]
 async fn a_list_is_edited_for_every_rule_that_names_it() -> Result<()> {
     let house = house().await?;
     let (developer, admin) = (house.developer.clone(), house.admin.clone());

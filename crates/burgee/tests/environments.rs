@@ -158,6 +158,73 @@ async fn environments_are_put_in_order() -> Result<()> {
     Ok(())
 }
 
+/// Environments with their positions, in order.
+async fn order(house: &House) -> Result<Vec<String>> {
+    let list = house.get(ENVIRONMENTS).await?;
+    let list = list.as_array().context("no list")?.iter();
+    Ok(list.map(|one| format!("{}{}", one["key"].as_str().unwrap_or_default(), one["position"])).collect())
+}
+
+#[tokio::test]
+async fn no_two_environments_have_one_position() -> Result<()> {
+    let house = House::open(PROGRAM).await?;
+    let put = async |key: &str, position: i64| {
+        as_admin(&house, "PATCH", &format!("/{key}"), Some(json!({ "position": position }))).await
+    };
+    assert_eq!(order(&house).await?, ["development0", "staging1", "production2"]);
+    assert_eq!(put("development", 1).await?.0, 200);
+    assert_eq!(order(&house).await?, ["staging0", "development1", "production2"], "it goes where it was put");
+    assert_eq!(put("production", 0).await?.0, 200);
+    assert_eq!(order(&house).await?, ["production0", "staging1", "development2"]);
+    assert_eq!(put("production", -7).await?.0, 200);
+    assert_eq!(order(&house).await?, ["production-7", "staging1", "development2"], "nobody is in the way");
+    let head = house.head().await?;
+    assert_eq!(put("production", -7).await?.0, 200);
+    assert_eq!(house.head().await?, head);
+
+    let preview = json!({ "key": "preview", "position": 1 });
+    assert_eq!(as_admin(&house, "POST", "", Some(preview)).await?.0, 201);
+    assert_eq!(order(&house).await?, ["production-7", "preview1", "staging2", "development3"]);
+    let log = house.get("/api/v1/audit?limit=1").await?;
+    assert_eq!(log[0]["before"]["environments"]["staging"]["position"], json!(1));
+    assert_eq!(log[0]["after"]["environments"]["staging"]["position"], json!(2));
+    assert_eq!(house.get("/api/v1/audit?environment=staging&limit=1").await?, log);
+    for position in [1_000_000_001_i64, -3_000_000_000] {
+        let (status, problem) = put("staging", position).await?;
+        let why = format!("must be a whole number (-1000000000 to 1000000000), not {position}");
+        assert_eq!((status, &problem["violations"][0]["message"]), (400, &json!(why)));
+    }
+    let verified = house.burgee.run(&["audit", "verify"])?;
+    assert!(verified.status.success());
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nor_when_they_are_put_there_at_once() -> Result<()> {
+    let house = std::sync::Arc::new(House::open(PROGRAM).await?);
+    for round in 0..10 {
+        let writers: Vec<_> = ["development", "staging", "production"]
+            .into_iter()
+            .map(|key| {
+                let house = house.clone();
+                let document = json!({ "position": 100 + round });
+                tokio::spawn(
+                    async move { as_admin(&house, "PATCH", &format!("/{key}"), Some(document)).await },
+                )
+            })
+            .collect();
+        for writer in writers {
+            assert_eq!(writer.await??.0, 200);
+        }
+        let list = house.get(ENVIRONMENTS).await?;
+        let mut positions: Vec<_> =
+            list.as_array().context("no list")?.iter().filter_map(|one| one["position"].as_i64()).collect();
+        positions.dedup();
+        assert_eq!(positions.len(), 3, "{list}");
+    }
+    Ok(())
+}
+
 #[tokio::test]
 async fn what_has_something_in_it_goes_by_force_only() -> Result<()> {
     let house = House::open(PROGRAM).await?;

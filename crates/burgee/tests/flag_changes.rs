@@ -1,4 +1,4 @@
-//! Variants one by one, archives, copies, many flags at once, and lists by what people note of flags.
+//! Archives, copies, many flags at once, and lists by what people note of flags.
 
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
@@ -29,81 +29,6 @@ fn requires(flag: &str) -> Value {
 }
 
 #[tokio::test]
-async fn variants_come_and_change_and_go() -> Result<()> {
-    let house = House::open(PROGRAM).await?;
-    let developer = house.developer.as_str();
-    house
-        .create(json!({ "key": "color", "kind": "string", "default_value": "red", "enabled": true }))
-        .await?;
-    let add = json!({ "key": "blue", "value": "#00f" });
-    let (status, flag) = ask(&house, developer, "POST", "color/variants", add.clone()).await?;
-    assert_eq!((status, &flag["variants"][1]), (201, &add));
-    let (status, problem) = ask(&house, developer, "POST", "color/variants", add).await?;
-    assert_eq!((status, &problem["code"]), (409, &json!("variant_taken")));
-    for (bad, path) in [
-        (json!({ "key": "green" }), "value"),
-        (json!({ "value": "#0f0" }), "key"),
-        (json!({ "key": "green", "value": 7 }), "value"),
-        (json!({ "key": "", "value": "#0f0" }), "key"),
-        (json!({ "key": "green", "value": "#0f0", "weight": 3 }), "weight"),
-    ] {
-        let (status, problem) = ask(&house, developer, "POST", "color/variants", bad.clone()).await?;
-        assert_eq!((status, paths(&problem)), (400, vec![path]), "{bad}: {problem}");
-    }
-    let (status, flag) =
-        ask(&house, developer, "PATCH", "color/variants/blue", json!({ "value": "#00e" })).await?;
-    assert_eq!((status, &flag["variants"][1]["value"]), (200, &json!("#00e")));
-    let (status, problem) =
-        ask(&house, developer, "PATCH", "color/variants/blue", json!({ "key": "navy", "value": 7 })).await?;
-    assert_eq!((status, paths(&problem)), (400, vec!["key", "value"]));
-    let (status, _) =
-        ask(&house, developer, "PATCH", "color/variants/green", json!({ "value": "#0f0" })).await?;
-    assert_eq!(status, 404);
-
-    let rule = json!({ "rules": [{ "id": "r", "serve": { "variant": "blue" } }] });
-    assert_eq!(house.patch(&house.admin, "color?environment=production", rule).await?.0, 200);
-    let (status, problem) = ask(&house, developer, "DELETE", "color/variants/blue", Value::Null).await?;
-    assert_eq!((status, &problem["code"]), (409, &json!("variant_in_use")));
-    assert!(detail(&problem).contains("flag color in production, rules[0].serve.variant"), "{problem}");
-    house.patch(&house.admin, "color?environment=production", json!({ "rules": null })).await?;
-    assert_eq!(ask(&house, developer, "DELETE", "color/variants/blue", Value::Null).await?.0, 204);
-    assert_eq!(ask(&house, developer, "DELETE", "color/variants/blue", Value::Null).await?.0, 404);
-    let (status, problem) = ask(&house, developer, "DELETE", "color/variants/default", Value::Null).await?;
-    assert_eq!((status, &problem["code"]), (409, &json!("variant_in_use")), "this one has its own places");
-    let log = house.get("/api/v1/audit?flag=color&limit=10").await?;
-    let actions: Vec<_> =
-        log.as_array().context("no list")?.iter().filter_map(|entry| entry["action"].as_str()).collect();
-    for action in ["create_variant", "update_variant", "delete_variant"] {
-        assert!(actions.contains(&action), "{action} is not in {actions:?}");
-    }
-    Ok(())
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_variant_that_is_named_just_before_it_goes_is_in_use() -> Result<()> {
-    let house = House::open(PROGRAM).await?;
-    let developer = house.developer.as_str();
-    house.create(json!({ "key": "color", "kind": "string", "default_value": "red" })).await?;
-    for round in 0..40 {
-        let variant = format!("v{round}");
-        let add = json!({ "key": variant, "value": "#00f" });
-        ask(&house, developer, "POST", "color/variants", add).await?;
-        let rule = json!({ "rules": [{ "id": "r", "serve": { "variant": variant } }] });
-        let path = format!("color/variants/{variant}");
-        let (named, gone) = tokio::try_join!(
-            house.patch(developer, "color", rule),
-            ask(&house, developer, "DELETE", &path, Value::Null),
-        )?;
-        match (named.0, gone.0) {
-            (200, 409) => assert_eq!(gone.1["code"], "variant_in_use"),
-            (400, 204) => {}
-            other => panic!("{other:?}: {named:?} {gone:?}"),
-        }
-    }
-    Ok(())
-}
-
-#[tokio::test]
 async fn an_archived_flag_gives_its_off_variant_and_comes_back_as_it_was() -> Result<()> {
     let house = House::open(PROGRAM).await?;
     let developer = house.developer.as_str();
@@ -124,6 +49,31 @@ async fn an_archived_flag_gives_its_off_variant_and_comes_back_as_it_was() -> Re
     assert_eq!(keys(&house.get("/api/v1/flags?archived=true").await?), ["old"]);
     let (status, problem) = house.patch(developer, "asks", requires("old")).await?;
     assert_eq!((status, paths(&problem)), (400, vec!["prerequisites[0].flag"]));
+
+    let (status, lowered) = ask(&house, developer, "POST", "old/toggle", Value::Null).await?;
+    assert_eq!((status, &lowered["enabled"]), (200, &json!(false)), "so it comes back lowered");
+    let head = house.head().await?;
+    for (path, body) in [
+        ("old/toggle", Value::Null),
+        ("old/toggle", json!({ "enabled": true })),
+        ("old/toggle?environment=staging", json!({ "enabled": true })),
+        ("bulk", json!({ "action": "enable", "keys": ["asks", "old"] })),
+        ("bulk?dry_run=true", json!({ "action": "enable", "keys": ["asks", "old"] })),
+    ] {
+        let (status, problem) = ask(&house, developer, "POST", path, body).await?;
+        assert_eq!((status, &problem["code"]), (409, &json!("flag_archived")), "{path}: {problem}");
+        assert!(
+            detail(&problem).contains("off variant") && detail(&problem).contains("restore"),
+            "{problem}"
+        );
+        assert!(!path.starts_with("bulk") || paths(&problem) == ["keys[1]"], "{problem}");
+    }
+    let (status, problem) = house.patch(developer, "old", json!({ "enabled": true })).await?;
+    assert_eq!((status, &problem["code"]), (409, &json!("flag_archived")));
+    assert_eq!(house.head().await?, head, "something was written");
+    let both = json!({ "enabled": true, "lifecycle": "deprecated" });
+    assert_eq!(house.patch(developer, "old", both).await?.0, 200, "at once with its restoring");
+    assert_eq!(ask(&house, developer, "POST", "old/archive", Value::Null).await?.0, 200);
 
     let (status, flag) = ask(&house, developer, "POST", "old/restore", Value::Null).await?;
     assert_eq!((status, &flag["lifecycle"]), (200, &json!("deprecated")));

@@ -64,7 +64,7 @@ fn sha256(text: &str) -> String {
 #[tokio::test]
 async fn few_keys_are_held_in_the_segment() -> Result<()> {
     let house = house().await?;
-    let (status, segment) = upload(&house, "included", "u2\r\n\nü 1\nu2\nu1").await?;
+    let (status, segment) = upload(&house, "included", "u2 \r\n\nü 1\n\tu2\nu1").await?;
     assert_eq!((status, &segment["included"]), (200, &json!(["u1", "u2", "ü 1"])), "{segment}");
     assert_eq!(keys(&house, "included").await?, "u1\nu2\nü 1\n");
     let (status, segment) = upload(&house, "included?mode=add", "u3\nu1\n").await?;
@@ -209,7 +209,7 @@ async fn faults_are_told_with_their_lines_and_change_nothing() -> Result<()> {
     );
     let (status, answer) = upload(&house, "included", vec![b'u', 0xff, b'\n']).await?;
     assert_eq!((status, &answer["violations"][0]["message"]), (400, &json!("must be UTF-8")));
-    let many = "\t\n".repeat(100_000);
+    let many = "\u{1}\n".repeat(100_000);
     let (status, answer) = upload(&house, "included", many).await?;
     assert_eq!((status, answer["violations"].as_array().map(Vec::len)), (400, Some(100)));
     let (status, answer) = upload(&house, "included?mode=merge", "u3").await?;

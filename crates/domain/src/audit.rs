@@ -50,16 +50,37 @@ pub struct Actor {
     pub name: Option<String>,
 }
 
+/// What people look for in the log, each by its key, living or deleted.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct About<'a> {
+    /// A flag.
+    pub flag: Option<&'a str>,
+    /// A segment.
+    pub segment: Option<&'a str>,
+    /// A context field.
+    pub context_field: Option<&'a str>,
+    /// An environment.
+    pub environment: Option<&'a str>,
+}
+
 impl Control {
-    /// Entries of the project's log, newest first; those about one flag, living or deleted, if one is named.
+    /// Entries of the project's log, newest first: those about all of what is named. Of two things that had a key
+    /// one after the other, those about the later one.
     pub async fn audit(
         &self,
         _reader: &Reader,
-        flag: Option<&str>,
+        about: About<'_>,
         mut filter: LogFilter,
     ) -> Result<Page<AuditEntry>> {
-        if let Some(key) = flag {
-            filter.entity = Some(self.flag_in_log(key).await?);
+        let About { flag, segment, context_field, environment } = about;
+        let named = [
+            ("flag", "flag", flag),
+            ("segment", "segment", segment),
+            ("context_field", "context field", context_field),
+            ("environment", "environment", environment),
+        ];
+        for (kind, what, key) in named.into_iter().filter_map(|(kind, what, key)| Some((kind, what, key?))) {
+            filter.entities.push(self.logged(kind, key).await?.ok_or(Error::NotFound { what })?);
         }
         let page = self.store.log(Chain::Project(self.project_id), &filter).await?;
         let mut actors: Vec<_> = page.items.iter().map(|entry| entry.actor).collect();
@@ -70,12 +91,10 @@ impl Control {
         Ok(Page { items, total: page.total, more: page.more })
     }
 
-    async fn flag_in_log(&self, key: &str) -> Result<Id> {
-        let key = Key::parse(key).ok_or(Error::NO_FLAG)?;
-        if let Some(found) = self.store.flag(self.project_id, &key).await? {
-            return Ok(found.flag.id);
-        }
-        self.store.logged_entity(self.project_id, "flag", key.as_str()).await?.ok_or(Error::NO_FLAG)
+    /// Whatever has a key was made, and that is in the log.
+    async fn logged(&self, kind: &str, key: &str) -> Result<Option<Id>> {
+        let Some(key) = Key::parse(key) else { return Ok(None) };
+        Ok(self.store.logged_entity(self.project_id, kind, key.as_str()).await?)
     }
 }
 

@@ -23,9 +23,13 @@ pub const DEFAULT_ENVIRONMENT: &str = "development";
 
 /// How often a change is decided anew because another one came first. Each round lets at least one writer
 /// through, so this many writers at once all succeed.
-pub(crate) const MOST_ATTEMPTS: u32 = 64;
+const MOST_ATTEMPTS: u32 = 64;
 /// The longest pause between two attempts grows by this much each time, in milliseconds.
 const PAUSE: u32 = 2;
+
+/// How often a change was decided and another one came first.
+#[derive(Debug, Default)]
+pub(crate) struct Attempts(u32);
 
 /// What an operator may choose.
 #[derive(Debug, Clone)]
@@ -99,11 +103,50 @@ impl Control {
         Ok(revision)
     }
 
-    /// Waits a little, so that writers who met do not meet again.
-    pub(crate) async fn pause(&self, attempt: &mut u32) {
-        *attempt += 1;
-        let millis = self.ids.below(*attempt * PAUSE);
-        tokio::time::sleep(Duration::from_millis(millis.into())).await;
+    /// Commits a change. `None` if another one came first: then it must be decided anew (and with `If-Match` is
+    /// refused). A conflict when that happens too often.
+    pub(crate) async fn try_commit(
+        &self,
+        change: Change,
+        attempts: &mut Attempts,
+    ) -> Result<Option<Revision>> {
+        let committed = self.commit(change).await;
+        self.settle(committed, attempts).await
+    }
+
+    /// The same for a change that makes something with a key of its own. `what` is a noun with its article.
+    pub(crate) async fn try_create(
+        &self,
+        change: Change,
+        attempts: &mut Attempts,
+        what: &str,
+        key: &Key,
+    ) -> Result<Option<Revision>> {
+        match self.commit(change).await {
+            Err(CommitError::Taken { .. }) => {
+                let message = format!("{what} with the key {key} already exists");
+                Err(Error::Conflict { code: "key_taken", message })
+            }
+            committed => self.settle(committed, attempts).await,
+        }
+    }
+
+    /// Waits a little before a further attempt, so that writers who met do not meet again.
+    async fn settle(
+        &self,
+        committed: Result<Revision, CommitError>,
+        Attempts(made): &mut Attempts,
+    ) -> Result<Option<Revision>> {
+        match committed {
+            Ok(revision) => Ok(Some(revision)),
+            Err(CommitError::Stale) if *made < MOST_ATTEMPTS => {
+                *made += 1;
+                let millis = self.ids.below(*made * PAUSE);
+                tokio::time::sleep(Duration::from_millis(millis.into())).await;
+                Ok(None)
+            }
+            Err(error) => Err(unexpected(error)),
+        }
     }
 
     /// The environments of the project, by position.

@@ -2,6 +2,8 @@
 
 use engine::json::Violation;
 
+use crate::in_use::Place;
+
 /// Why a use case did not do what it was asked.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -28,13 +30,18 @@ pub enum Error {
     /// Some of what was named is not there; nothing was written.
     #[error("{}", summary(.0))]
     NoneSuch(Vec<Violation>),
-    /// Some of what was named is in use; nothing was written.
-    #[error("{}", summary(.violations))]
-    InUse {
+    /// It cannot be, because of things that can be named: what uses that which should go, or which of many that were
+    /// named are not as they must be. Nothing was written.
+    #[error("{message}")]
+    Blocked {
         /// Stable word for programs, such as `flag_in_use`.
         code: &'static str,
-        /// Which, and what uses it.
+        /// What is in the way and what to do.
+        message: String,
+        /// Which of many that were named are concerned.
         violations: Vec<Violation>,
+        /// What uses it, for programs: not all of it if it is very much.
+        places: Vec<Place>,
     },
     /// The caller named a version (`If-Match`) that is no longer the current one.
     #[error("it was changed by someone else since you read it; read it again and repeat your change")]
@@ -104,7 +111,7 @@ impl Error {
 }
 
 /// The first fault, and how many more there are.
-fn summary(violations: &[Violation]) -> String {
+pub(crate) fn summary(violations: &[Violation]) -> String {
     match violations {
         [] => "the request is not valid".to_owned(),
         [one] => one.to_string(),

@@ -1,16 +1,42 @@
 //! What stands in the way of removing something: where it is named.
 
+use std::fmt;
 use std::fmt::Write as _;
 
+use engine::json::Violation;
 use engine::model::Snapshot;
 use engine::{Named, Use, User, uses};
 
 use crate::control::Control;
 use crate::environment::Environment;
 use crate::error::{Error, Result};
+use crate::key::Key;
 
-/// More places than this are counted, not named.
+/// More places than this are counted in a message, not named.
 const MOST_NAMED: usize = 20;
+/// More places than this are not told to programs either.
+const MOST_TOLD: usize = 1_000;
+
+/// Where something is named, or what is in something.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// What names it, as a noun: `flag`, `segment`.
+    pub kind: &'static str,
+    /// The key of what names it; of what has none, its id.
+    pub key: String,
+    /// In which environment.
+    pub environment: Key,
+    /// Where in it, such as `rules[0].when.all[1].segment`; empty for the whole of it.
+    pub path: String,
+    /// The key of what is named: of the flag, variant, segment, context list or environment.
+    pub names: String,
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {} in {}, {}", self.kind, self.key, self.environment, self.path)
+    }
+}
 
 impl Control {
     /// What readers of an environment see.
@@ -35,29 +61,44 @@ impl Control {
     }
 }
 
-/// The places of an environment in which something is named, for people.
-pub(crate) fn places_in(snapshot: &Snapshot, named: Named<'_>, environment: &Environment) -> Vec<String> {
-    uses(snapshot, named).iter().map(|one| describe(one, environment)).collect()
+/// The places of an environment in which something is named.
+pub(crate) fn places_in(snapshot: &Snapshot, named: Named<'_>, environment: &Environment) -> Vec<Place> {
+    let (Named::Flag(key) | Named::Variant { variant: key, .. } | Named::Segment(key) | Named::List(key)) =
+        named;
+    let place = |Use { user, key: by, path }| Place {
+        kind: match user {
+            User::Flag => "flag",
+            User::Segment => "segment",
+        },
+        key: by,
+        environment: environment.key.clone(),
+        path,
+        names: key.to_owned(),
+    };
+    uses(snapshot, named).into_iter().map(place).collect()
 }
 
 /// A conflict with this code if there are any places.
-pub(crate) fn refuse(mut places: Vec<String>, code: &'static str) -> Result<()> {
+pub(crate) fn refuse(places: Vec<Place>, code: &'static str) -> Result<()> {
     if places.is_empty() {
         return Ok(());
     }
-    let beyond = places.len().saturating_sub(MOST_NAMED);
-    places.truncate(MOST_NAMED);
-    let mut message = format!("it is in use: {}", places.join("; "));
+    let named: Vec<_> = places.iter().take(MOST_NAMED).map(Place::to_string).collect();
+    let mut message = format!("it is in use: {}", named.join("; "));
+    let beyond = places.len() - named.len();
     if beyond > 0 {
         let _ = write!(message, "; and in {beyond} more places");
     }
-    Err(Error::Conflict { code, message })
+    Err(in_use(code, message, Vec::new(), places))
 }
 
-fn describe(one: &Use, environment: &Environment) -> String {
-    let user = match one.user {
-        User::Flag => "flag",
-        User::Segment => "segment",
-    };
-    format!("{user} {} in {}, {}", one.key, environment.key, one.path)
+/// A conflict with this code, because of these places. `violations` say which of many that were named are in use.
+pub(crate) fn in_use(
+    code: &'static str,
+    message: String,
+    violations: Vec<Violation>,
+    mut places: Vec<Place>,
+) -> Error {
+    places.truncate(MOST_TOLD);
+    Error::Blocked { code, message, violations, places }
 }

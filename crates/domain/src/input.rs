@@ -1,8 +1,43 @@
 //! Reading what people write: what all their documents share.
 
-use engine::json::{At, Violation, Violations};
+use engine::json::{At, Object, Violation, Violations};
 
 use crate::condition::ShortForms;
+use crate::key::Key;
+
+/// No name is longer, in bytes.
+const MOST_NAME: usize = 256;
+/// No description is longer, in bytes.
+const MOST_DESCRIPTION: usize = 4_096;
+
+/// The key of something new; a fault if it is missing or none.
+pub(crate) fn read_key(object: &Object<'_>, violations: &mut Violations) -> Option<Key> {
+    let at = object.require(violations, "key")?;
+    let key = Key::parse(at.text(violations)?);
+    if key.is_none() {
+        at.fault(violations, Key::RULE);
+    }
+    key
+}
+
+/// A key that a document names about `what` (a noun with its article) that is there must be its own.
+pub(crate) fn check_key(own: &Key, what: &str, object: &Object<'_>, violations: &mut Violations) {
+    if let Some(at) = object.get("key").filter(|at| at.value().as_str() != Some(own.as_str())) {
+        let message =
+            format_args!("{what}'s key never changes, and this one's is {:?}; make another", own.as_str());
+        at.fault(violations, message);
+    }
+}
+
+/// What people call something.
+pub(crate) fn read_name(at: At<'_>, violations: &mut Violations) -> String {
+    bounded_text(at, MOST_NAME, violations)
+}
+
+/// What people should know of it.
+pub(crate) fn read_description(at: At<'_>, violations: &mut Violations) -> String {
+    bounded_text(at, MOST_DESCRIPTION, violations)
+}
 
 /// `null` empties a list.
 pub(crate) fn or_empty<T>(
@@ -14,7 +49,7 @@ pub(crate) fn or_empty<T>(
 }
 
 /// `null` empties a text.
-pub(crate) fn bounded_text(at: At<'_>, most: usize, violations: &mut Violations) -> String {
+fn bounded_text(at: At<'_>, most: usize, violations: &mut Violations) -> String {
     if at.is_null() {
         return String::new();
     }

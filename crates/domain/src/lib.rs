@@ -16,7 +16,7 @@ pub mod evaluation;
 pub mod flag;
 pub mod founding;
 pub mod id;
-mod in_use;
+pub mod in_use;
 mod input;
 pub mod key;
 pub mod log;

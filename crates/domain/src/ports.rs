@@ -108,8 +108,8 @@ pub struct KeyedFilter {
 /// Which entries of a chain to list, newest first.
 #[derive(Debug, Clone, Default)]
 pub struct LogFilter {
-    /// Only those about this entity.
-    pub entity: Option<Id>,
+    /// Only those about all of these entities.
+    pub entities: Vec<Id>,
     /// Only revisions below this one.
     pub before: Option<Revision>,
     /// How many at most.

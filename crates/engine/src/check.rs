@@ -10,9 +10,10 @@ use std::sync::Arc;
 use crate::compiled::Compiled;
 use crate::json::{Violation, Violations};
 use crate::link::{compile_flags, compile_segments};
-use crate::model::{Condition, Flag, MOST_NAME, Operands, Operator, Read, Snapshot, is_key};
+use crate::mention::Mention;
+use crate::model::{Condition, Flag, MOST_NAME, Operands, Operator, Read, Snapshot, is_key, no_variant};
 use crate::pattern::Pattern;
-use crate::surroundings::{Given, Mention, Paths, Segments, Surroundings};
+use crate::surroundings::{Given, Paths, Segments, Surroundings};
 
 /// No config and no segment tests more than this, segments gone into each time they are named; a pattern counts
 /// as its instructions, a text or range to look for as one. A question over the longest context then ends within
@@ -279,15 +280,8 @@ fn check_prerequisites(snapshot: &Snapshot, flag: &Flag, violations: &mut Violat
         }
         for (nth, variant) in required.variants.iter().enumerate() {
             if !other.variants.iter().any(|own| own.key == *variant) {
-                let has: Vec<_> = other.variants.iter().map(|own| own.key.as_str()).collect();
-                violations.add(
-                    format_args!("{path}.variants[{nth}]"),
-                    format_args!(
-                        "{variant:?} is not a variant of {:?}, which has {}",
-                        required.flag,
-                        has.join(", ")
-                    ),
-                );
+                let message = no_variant(variant, format_args!("{:?}", required.flag), &other.variants);
+                violations.add(format_args!("{path}.variants[{nth}]"), message);
             }
         }
     }

@@ -10,14 +10,17 @@ use std::sync::Arc;
 use foldhash::fast::FixedState;
 use serde_json::Value;
 
+use crate::answer::Place;
 use crate::compiled::{Body, Compiled, Fault, Required, Rule, Serve, Share, Split, Targets};
-use crate::evaluate::Place;
+use crate::evaluate::MOST_ASKED;
 use crate::graph::{Graph, spelled};
-use crate::json::{Violation, Violations, type_name};
-use crate::model::{self, Condition, Flag, Kind, Prerequisite, Read, Target, Variant, WHOLE};
-use crate::resolution::ErrorCode;
+use crate::json::{Violation, Violations};
+use crate::lookup::Lookup;
+use crate::mention::{Mention, named_in};
+use crate::model::{self, Condition, Flag, Prerequisite, Read, Target, Variant, WHOLE, no_variant};
+use crate::reason::ErrorCode;
 use crate::steps::{Steps, tests_of};
-use crate::surroundings::{MOST_SEGMENT_DEPTH, Mention, Surroundings, named_in};
+use crate::surroundings::{MOST_SEGMENT_DEPTH, Surroundings};
 use crate::test::Scope;
 use crate::trace::Divider;
 use crate::unit::Unit;
@@ -26,16 +29,10 @@ use crate::unit::Unit;
 const MOST_LEAVES: usize = 1_000;
 /// No config names more prerequisites than this.
 const MOST_PREREQUISITES: usize = 16;
-/// A question asks no more distinct prerequisites than this.
-pub(crate) const MOST_ASKED: usize = 64;
 /// No chain of prerequisites is longer than this, the flag itself not counted.
 const MOST_CHAIN: usize = 32;
 /// No more distinct segments than this are reached from a config.
 const MOST_SEGMENTS: usize = 64;
-/// No value nests deeper than this. JSON readers stop at 128 levels, and a value travels inside other documents.
-const MOST_VALUE_DEPTH: usize = 32;
-/// The whole numbers up to this, either way, are doubles of their own.
-const MOST_WHOLE: f64 = 9_007_199_254_740_991.0;
 
 /// What is wrong with a flag, by what it costs.
 #[derive(Debug, Default)]
@@ -164,6 +161,14 @@ impl<'a> Compiler<'a> {
         };
         let prerequisites = self.prerequisites(findings);
         self.check_segments(&mut findings.exceeded);
+        for (number, list) in [(flag.variants.len(), "variants"), (flag.rules.len(), "rules")] {
+            if number > Place::MOST {
+                let most = Place::MOST;
+                findings
+                    .exceeded
+                    .add(list, format_args!("{number} are too many; at most {most} are allowed"));
+            }
+        }
         let (steps, rules) = self.rules(findings);
         let default = default.unwrap_or(Serve::Nothing);
         Body {
@@ -262,14 +267,14 @@ impl<'a> Compiler<'a> {
                     format_args!("{key:?} is taken by another variant"),
                 );
             }
-            if let Err(message) = check_value(self.flag.kind, value) {
+            if let Err(message) = self.flag.kind.check(value) {
                 violations.add(format_args!("variants[{index}].value"), message);
             }
         }
     }
 
     fn targets(&self, violations: &mut Violations) -> Option<Box<Targets>> {
-        let mut places = HashMap::default();
+        let mut places = Lookup::default();
         let targets = self.flag.targets.as_result().unwrap_or_else(|why| {
             violations.add("targets", why);
             const { &Vec::new() }
@@ -280,7 +285,7 @@ impl<'a> Compiler<'a> {
                 continue;
             };
             for (nth, key) in keys.iter().enumerate() {
-                let earlier = *places.entry(key.as_str().into()).or_insert(place);
+                let earlier = *places.get_or_insert(key.as_str().into(), place);
                 if earlier != place {
                     let path = format_args!("targets[{index}].keys[{nth}]");
                     violations.add(path, format_args!("{key:?} stands under another variant already"));
@@ -367,45 +372,10 @@ impl<'a> Compiler<'a> {
     /// Where the variant of this name stands.
     fn place(&self, variant: &str, path: impl Display, violations: &mut Violations) -> Option<Place> {
         let place = self.places.get(variant).copied();
-        if place.is_none() {
-            violations.add(path, format_args!("{variant:?} is not a variant of this flag"));
+        // Beyond a bound it may be there and have no place: the bound is what is told.
+        if place.is_none() && self.flag.variants.len() <= Place::MOST {
+            violations.add(path, no_variant(variant, "this flag", &self.flag.variants));
         }
         place
-    }
-}
-
-/// Whether a value is of its flag's kind, and no deeper than every reader can read.
-fn check_value(kind: Kind, value: &Value) -> Result<(), String> {
-    let expected = match (kind, value) {
-        (Kind::Object, Value::Object(_) | Value::Array(_)) if is_deeper(value, MOST_VALUE_DEPTH) => {
-            return Err(format!("is nested deeper than {MOST_VALUE_DEPTH} levels"));
-        }
-        (Kind::Boolean, Value::Bool(_))
-        | (Kind::String, Value::String(_))
-        | (Kind::Object, Value::Object(_) | Value::Array(_)) => return Ok(()),
-        (Kind::Number, Value::Number(number)) => {
-            let number = number.as_f64().unwrap_or(f64::INFINITY);
-            if number.fract() == 0.0 && number.abs() > MOST_WHOLE || !number.is_finite() {
-                return Err(format!(
-                    "whole numbers go from -{MOST_WHOLE} to {MOST_WHOLE}; serve a text instead"
-                ));
-            }
-            return Ok(());
-        }
-        (Kind::Boolean, _) => "true or false",
-        (Kind::String, _) => "a text",
-        (Kind::Number, _) => "a number",
-        (Kind::Object, _) => "an object or a list",
-    };
-    Err(format!("must be {expected}, as all values of this flag are, not {}", type_name(value)))
-}
-
-/// Whether lists and objects stand in one another more than `most` times. Looks no further than that.
-fn is_deeper(value: &Value, most: usize) -> bool {
-    match value {
-        Value::Array(_) | Value::Object(_) if most == 0 => true,
-        Value::Array(list) => list.iter().any(|value| is_deeper(value, most - 1)),
-        Value::Object(members) => members.values().any(|value| is_deeper(value, most - 1)),
-        _ => false,
     }
 }

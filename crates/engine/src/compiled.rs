@@ -1,16 +1,14 @@
 //! A flag that can be asked. Names, values and texts stay in its document; variants and rules are places there.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
-use foldhash::fast::FixedState;
-
-use crate::evaluate::{Answer, Place};
+use crate::answer::{Answer, Outcome, Place};
 use crate::json::Violation;
+use crate::lookup::Lookup;
+use crate::mention::Mention;
 use crate::model::{Flag, Read, Revision};
-use crate::resolution::{ErrorCode, Reason};
+use crate::reason::ErrorCode;
 use crate::steps::Steps;
-use crate::surroundings::Mention;
 use crate::unit::Unit;
 
 /// A flag that can be asked.
@@ -60,7 +58,7 @@ pub(crate) struct Body {
 
 /// The variants of targeting keys that are given one by name.
 #[derive(Debug, PartialEq)]
-pub(crate) struct Targets(pub(crate) HashMap<Box<str>, Place, FixedState>);
+pub(crate) struct Targets(pub(crate) Lookup<Box<str>, Place>);
 
 /// Another flag that must have answered with one of some variants.
 #[derive(Debug)]
@@ -164,8 +162,8 @@ impl Body {
     /// The answer, if no context can change it.
     fn fixed(&self) -> Option<Answer> {
         match self.default {
-            _ if !self.on => Some(Answer::plain(self.off, Reason::Disabled)),
-            Serve::Variant(variant) if self.is_static => Some(Answer::plain(Some(variant), Reason::Static)),
+            _ if !self.on => Some(Answer::plain(self.off, Outcome::Disabled)),
+            Serve::Variant(variant) if self.is_static => Some(Answer::plain(Some(variant), Outcome::Static)),
             _ => None,
         }
     }

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use crate::explain::{cut, cut_value};
+use crate::lookup::{Name, hash};
 use crate::text::{NumberText, same, start};
 
 /// The name of the attribute that says who is asking.
@@ -19,7 +19,9 @@ const FEW: usize = 16;
 pub struct Context {
     /// Ascending by name, as the JSON object was.
     attributes: Vec<Named>,
-    targeting_key: Option<Box<str>>,
+    /// A text, or null.
+    targeting_key: Value,
+    targeting_hash: u64,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -34,16 +36,18 @@ impl Context {
     pub const MOST_BYTES: usize = 64 << 10;
 
     /// A context of these attributes. Those whose names begin with `$` are reserved and dropped.
-    pub fn new(attributes: Map<String, Value>) -> Self {
-        let kept = attributes.into_iter().filter(|(name, _)| !name.starts_with(RESERVED));
-        let mut attributes: Vec<_> =
-            kept.map(|(name, value)| Named { start: start(&name), name, value }).collect();
+    pub fn new(given: Map<String, Value>) -> Self {
+        let mut attributes = Vec::with_capacity(given.len());
+        let kept = given.into_iter().filter(|(name, _)| !name.starts_with(RESERVED));
+        attributes.extend(kept.map(|(name, value)| Named { start: start(&name), name, value }));
         // A map keeps this order already, unless whoever builds the program told the library otherwise.
         attributes.sort_unstable_by(|one, other| one.name.cmp(&other.name));
-        let mut context = Self { attributes, targeting_key: None };
-        context.targeting_key = context
-            .find(start(TARGETING_KEY), TARGETING_KEY)
-            .and_then(|value| Attribute::of(value).key(&mut NumberText::default()).map(Box::from));
+        let mut context = Self { attributes, ..Self::default() };
+        let value = context.find(start(TARGETING_KEY), TARGETING_KEY);
+        let key =
+            value.and_then(|value| Attribute::of(value).key(&mut NumberText::default()).map(String::from));
+        context.targeting_hash = key.as_deref().map_or(0, hash);
+        context.targeting_key = key.into();
         context
     }
 
@@ -61,20 +65,26 @@ impl Context {
     /// a list and an object name nobody.
     #[inline]
     pub fn targeting_key(&self) -> Option<&str> {
-        self.targeting_key.as_deref()
+        self.targeting_key.as_str()
     }
 
-    /// What stands at `path`.
+    /// The targeting key, to be looked up.
     #[inline]
-    pub(crate) fn attribute(&self, path: &Path) -> Attribute<'_> {
+    pub(crate) fn targeting_name(&self) -> Option<Name<'_>> {
+        self.targeting_key().map(|key| Name::hashed(key, self.targeting_hash))
+    }
+
+    /// What stands at `path`; null if nothing does.
+    #[inline]
+    pub(crate) fn value(&self, path: &Path) -> &Value {
+        self.find_at(path).unwrap_or(&Value::Null)
+    }
+
+    #[inline]
+    fn find_at(&self, path: &Path) -> Option<&Value> {
         if path.is_targeting_key {
-            return self.targeting_key().map_or(Attribute::Missing, Attribute::Text);
+            return Some(&self.targeting_key);
         }
-        self.value(path).map_or(Attribute::Missing, Attribute::of)
-    }
-
-    #[inline]
-    fn value(&self, path: &Path) -> Option<&Value> {
         // Present under its full name, `null` included, ends the search.
         match self.find(path.start, &path.name) {
             Some(value) => Some(value),
@@ -83,13 +93,11 @@ impl Context {
         }
     }
 
-    /// What stands at `path`, cut where it is long, for who wants to see it; none if nothing does. `null` is
-    /// shown, though it counts as missing.
-    pub(crate) fn seen(&self, path: &Path) -> Option<Value> {
-        if path.is_targeting_key {
-            return self.targeting_key().map(|key| cut(key).into());
-        }
-        self.value(path).map(cut_value)
+    /// What stands at `path`, for who wants to see it; none if nothing does. `null` is shown, though it counts as
+    /// missing.
+    pub(crate) fn seen(&self, path: &str) -> Option<&Value> {
+        let path = Path::new(path);
+        self.find_at(&path).filter(|value| !(path.is_targeting_key && value.is_null()))
     }
 
     /// The attribute of a name that begins with `start`.
@@ -158,14 +166,6 @@ impl<'a> Attribute<'a> {
         }
     }
 
-    /// Whether any of it satisfies `test`: each element of a list, or the attribute itself.
-    pub(crate) fn any(self, mut test: impl FnMut(Self) -> bool) -> bool {
-        match self {
-            Self::List(elements) => elements.iter().any(|element| test(Self::of(element))),
-            one => test(one),
-        }
-    }
-
     /// Whether it names a unit to be bucketed.
     pub(crate) fn is_key(self) -> bool {
         match self {
@@ -219,8 +219,7 @@ mod tests {
         ] {
             let context = context(json!({"targetingKey": value}));
             assert_eq!(context.targeting_key(), key, "{value}");
-            let seen = key.map_or(Attribute::Missing, Attribute::Text);
-            assert_eq!(context.attribute(&Path::new("targetingKey")), seen, "{value}");
+            assert_eq!(context.value(&Path::new("targetingKey")), &json!(key), "{value}");
         }
         assert_eq!(Context::for_key("user-1").targeting_key(), Some("user-1"));
         assert_eq!(Context::default().targeting_key(), None);
@@ -233,7 +232,7 @@ mod tests {
             context.attributes().map(|(name, value)| (name.to_owned(), value.clone())).collect::<Value>(),
             json!({"a$": 3, "o": {"$in": 4}, "targetingKey": 7})
         );
-        assert_eq!(context.attribute(&Path::new("$now")), Attribute::Missing);
+        assert_eq!(context.value(&Path::new("$now")), &Value::Null);
     }
 
     #[test]
@@ -243,7 +242,7 @@ mod tests {
             "p": {"q.r": 6}, "targetingKey": {"id": "u"},
             "1": {"2": {"3": {"4": {"5": {"6": {"7": {"8": "eight", "8.9": 0}}}}}}},
         }));
-        let at = |path: &str| context.attribute(&Path::new(path));
+        let at = |path: &str| Attribute::of(context.value(&Path::new(path)));
         assert_eq!(at("a.b"), Attribute::Number(1.0));
         assert_eq!(at("a.c.d"), Attribute::Number(3.0));
         assert_eq!(at("a..x"), Attribute::Number(9.0));

@@ -1,57 +1,13 @@
 //! The order in which a flag is asked: `docs/evaluation.md`, "Order".
 
-use std::num::NonZeroU32;
-
-use crate::compile::MOST_ASKED;
+use crate::answer::{Answer, Outcome, Place};
+use crate::asked::Asked;
 use crate::compiled::{Body, Compiled, Required, Serve, Split};
-use crate::context::Context;
-use crate::resolution::{Assignments, ErrorCode, Reason};
+use crate::reason::ErrorCode;
 use crate::trace::{Event, Listener};
 
-/// A question: who is asking, and what they were given before.
-#[derive(Clone, Copy)]
-pub(crate) struct Asked<'a> {
-    pub(crate) context: &'a Context,
-    /// None where nobody keeps them.
-    pub(crate) assignments: Option<&'a dyn Assignments>,
-}
-
-/// A place in a list of a document. Takes no room for its absence, so that an [`Answer`] fits in two registers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Place(NonZeroU32);
-
-impl Place {
-    /// The place of what stands at `index`; none beyond what a list can hold.
-    pub(crate) fn of(index: usize) -> Option<Self> {
-        u32::try_from(index).ok()?.checked_add(1).and_then(NonZeroU32::new).map(Self)
-    }
-
-    #[inline]
-    pub(crate) fn index(self) -> usize {
-        self.0.get() as usize - 1
-    }
-}
-
-/// What a flag has to say, by places in its document.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) struct Answer {
-    pub(crate) variant: Option<Place>,
-    pub(crate) rule: Option<Place>,
-    pub(crate) reason: Reason,
-    pub(crate) error: Option<ErrorCode>,
-    /// Of a sticky split: whether an earlier assignment could have been taken.
-    pub(crate) sticky: Option<bool>,
-}
-
-impl Answer {
-    pub(crate) fn plain(variant: Option<Place>, reason: Reason) -> Self {
-        Self { variant, rule: None, reason, error: None, sticky: None }
-    }
-
-    pub(crate) fn error(code: ErrorCode) -> Self {
-        Self { error: Some(code), ..Self::plain(None, Reason::Error) }
-    }
-}
+/// A question asks no more distinct prerequisites than this.
+pub(crate) const MOST_ASKED: usize = 64;
 
 /// Answers of prerequisites to one question: each is asked once, however many ways lead to it.
 struct Memo<'r> {
@@ -75,14 +31,20 @@ impl<'r> Memo<'r> {
 impl Compiled {
     #[inline]
     pub(crate) fn answer<'r>(&'r self, asked: Asked<'_>, listener: &mut impl Listener<'r>) -> Answer {
-        listener.hear(|| Event::Asked(self));
+        listener.hear(|| Event::Asked(&self.key));
         let answer = match &self.body {
             Ok(body) if body.prerequisites.is_empty() || !body.on => body.answer(asked, self, listener),
-            Ok(_) => self.answer_after_others(asked, &mut Memo { known: [None; MOST_ASKED] }, listener),
+            Ok(_) => self.answer_first_of_all(asked, listener),
             Err(fault) => Answer::error(fault.code),
         };
         listener.hear(|| Event::Answered(answer));
         answer
+    }
+
+    /// Apart, so that flags without prerequisites need no room for the answers of others.
+    #[inline(never)]
+    fn answer_first_of_all<'r>(&'r self, asked: Asked<'_>, listener: &mut impl Listener<'r>) -> Answer {
+        self.answer_after_others(asked, &mut Memo { known: [None; MOST_ASKED] }, listener)
     }
 
     /// Goes no deeper than a chain of prerequisites may be long.
@@ -100,7 +62,7 @@ impl Compiled {
                     let holds = answer.is_some_and(|answer| required.is_met_by(answer));
                     listener.hear(|| Event::Required { answer, holds });
                     if !holds {
-                        return Answer::plain(body.off, Reason::PrerequisiteFailed);
+                        return Answer::plain(body.off, Outcome::PrerequisiteFailed);
                     }
                 }
                 body.answer(asked, self, listener)
@@ -121,7 +83,7 @@ impl Required {
     ) -> Option<Answer> {
         let flag = self.flag.as_deref()?;
         Some(memo.get(flag).unwrap_or_else(|| {
-            listener.hear(|| Event::Asked(flag));
+            listener.hear(|| Event::Asked(&flag.key));
             let answer = flag.answer_after_others(asked, memo, listener);
             listener.hear(|| Event::Answered(answer));
             memo.keep(flag, answer);
@@ -130,9 +92,7 @@ impl Required {
     }
 
     fn is_met_by(&self, answer: Answer) -> bool {
-        let went_through =
-            !matches!(answer.reason, Reason::Disabled | Reason::PrerequisiteFailed | Reason::Error);
-        went_through && answer.variant.is_some_and(|variant| self.variants.contains(&variant))
+        answer.went_through() && answer.variant.is_some_and(|variant| self.variants.contains(&variant))
     }
 }
 
@@ -141,38 +101,38 @@ impl Body {
     #[inline]
     fn answer<'r>(&'r self, asked: Asked<'_>, flag: &Compiled, listener: &mut impl Listener<'r>) -> Answer {
         if !self.on {
-            return Answer::plain(self.off, Reason::Disabled);
+            return Answer::plain(self.off, Outcome::Disabled);
         }
         if let Some(targets) = &self.targets {
-            let target = asked.context.targeting_key().and_then(|key| targets.0.get(key));
+            let target = asked.context.targeting_name().and_then(|key| targets.0.get(key));
             listener.hear(|| Event::Targets { hit: target.is_some() });
             if let Some(variant) = target {
-                return Answer::plain(Some(*variant), Reason::TargetingMatch);
+                return Answer::plain(Some(*variant), Outcome::TargetingMatch);
             }
         }
         let held = self.steps.first_that_holds(asked, listener);
-        let (serve, reason, rule) = match held.and_then(|nth| self.rules.get(nth as usize)) {
-            Some(rule) => (&rule.serve, Reason::TargetingMatch, Some(rule.place)),
-            None if self.is_static => (&self.default, Reason::Static, None),
-            None => (&self.default, Reason::Default, None),
+        let (serve, outcome, rule) = match held.and_then(|nth| self.rules.get(nth as usize)) {
+            Some(rule) => (&rule.serve, Outcome::TargetingMatch, Some(rule.place)),
+            None if self.is_static => (&self.default, Outcome::Static, None),
+            None => (&self.default, Outcome::Default, None),
         };
-        Answer { rule, ..serve.answer(asked, flag, reason, listener) }
+        Answer { rule, ..serve.answer(asked, flag, outcome, listener) }
     }
 }
 
 impl Serve {
-    /// `reason` is the one of a variant, and of nothing in a variant's place.
+    /// `outcome` is the one of a variant, and of nothing in a variant's place.
     #[inline]
     fn answer<'r>(
         &'r self,
         asked: Asked<'_>,
         flag: &Compiled,
-        reason: Reason,
+        outcome: Outcome,
         listener: &mut impl Listener<'r>,
     ) -> Answer {
         match self {
-            Self::Nothing => Answer::plain(None, reason),
-            Self::Variant(variant) => Answer::plain(Some(*variant), reason),
+            Self::Nothing => Answer::plain(None, outcome),
+            Self::Variant(variant) => Answer::plain(Some(*variant), outcome),
             Self::Split(split) => split.answer(asked, flag, listener),
         }
     }
@@ -190,7 +150,7 @@ impl Split {
             }),
         };
         match variant {
-            Some(_) => Answer { sticky, ..Answer::plain(variant, Reason::Split) },
+            Some(_) => Answer::plain(variant, Outcome::Split { sticky }),
             None => Answer::error(ErrorCode::TargetingKeyMissing),
         }
     }

@@ -4,6 +4,8 @@
 //! `rules[2].when.any[0].values[1]`; so input is parsed into a [`Value`] first and taken apart with [`At`] and
 //! [`Object`], which remember the way they came.
 
+mod document;
+
 use std::cell::RefCell;
 use std::fmt;
 
@@ -11,6 +13,8 @@ use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
 use strsim::levenshtein;
+
+pub use document::{Malformed, read_document};
 
 /// One thing that is wrong with a document: where, and what would be right.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,7 +55,7 @@ impl fmt::Display for Path<'_> {
 }
 
 /// As much of a name as a message needs: whoever sends a megabyte is not sent it back.
-fn shortened(name: &str) -> &str {
+pub(crate) fn shortened(name: &str) -> &str {
     const MOST: usize = 100;
     name.char_indices().nth(MOST).map_or(name, |(end, _)| name.get(..end).unwrap_or(name))
 }
@@ -141,7 +145,13 @@ impl<'a> At<'a> {
     /// A whole number of a given type, within its range. `10.0` is one: not every reader can tell it from `10`.
     pub fn whole<T: TryFrom<i64>>(&self, violations: &mut Violations, range: &str) -> Option<T> {
         let number = whole(self.value).and_then(|number| T::try_from(number).ok());
-        number.or_else(|| self.expected(violations, &format!("a whole number ({range})")))
+        if number.is_none() {
+            self.fault(
+                violations,
+                format_args!("must be a whole number ({range}), not {}", shown(self.value)),
+            );
+        }
+        number
     }
 
     /// The elements of a list, at most `most`.
@@ -308,9 +318,19 @@ pub(crate) fn deserialize<'de, D: Deserializer<'de>, T>(
 }
 
 /// The known name that differs from `name` least, if it is close enough to be a slip of the hand.
-fn nearest<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {
+pub fn nearest<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {
     let close = |candidate: &&&str| levenshtein(name, candidate) <= 2.min(name.len() / 2);
     known.iter().filter(close).min_by_key(|candidate| levenshtein(name, candidate)).copied()
+}
+
+/// A number or a short text as it is; of anything else what it is.
+fn shown(value: &Value) -> String {
+    const MOST: usize = 40;
+    match value {
+        Value::Number(number) => number.to_string(),
+        Value::String(text) if text.chars().nth(MOST).is_none() => format!("{text:?}"),
+        _ => type_name(value).to_owned(),
+    }
 }
 
 /// What a JSON value is, in the words of a message.

@@ -9,11 +9,14 @@
 //! immutable data. Nothing compiled is ever sent or stored. [`check_flag`] says before a flag is written whether
 //! all of it will compile.
 
+mod answer;
+mod asked;
 pub mod bucket;
 mod check;
 mod compile;
 mod compiled;
 mod context;
+mod cut;
 mod evaluate;
 pub mod explain;
 mod fold;
@@ -22,9 +25,12 @@ mod instant;
 pub mod json;
 mod key_list;
 mod link;
+mod lookup;
+mod mention;
 pub mod model;
 mod network;
 mod pattern;
+mod reason;
 mod resolution;
 mod ruleset;
 mod segment;
@@ -39,9 +45,26 @@ mod uses;
 mod values;
 mod version;
 
+pub use asked::Assignments;
 pub use check::{check_flag, check_list, check_segment, weighs_on_others};
 pub use context::Context;
 pub use key_list::{KeyList, KeyListReader, KeyLists};
-pub use resolution::{Assignments, Error, ErrorCode, Reason, Resolution};
+pub use reason::{ErrorCode, Reason};
+pub use resolution::{Error, Resolution};
 pub use ruleset::{Entry, Ruleset};
 pub use uses::{Named, Use, User, uses};
+
+/// Whether a text is a version, as `semver` reads those of contexts.
+pub fn is_version(text: &str) -> bool {
+    version::Version::parse(text).is_some()
+}
+
+/// Whether a text is an address, as `cidr` reads those of contexts.
+pub fn is_address(text: &str) -> bool {
+    network::Address::parse(text).is_some()
+}
+
+/// Whether a text is an instant, as `before` and `after` read those of contexts.
+pub fn is_instant(text: &str) -> bool {
+    instant::parse(text).is_some()
+}

@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use crate::compiled::Compiled;
 use crate::graph::{Graph, spelled};
+use crate::mention::Mention;
 use crate::model::{Flag, Read, Segment};
-use crate::surroundings::{Given, KnownSegment, Mention, Segments, Surroundings};
+use crate::surroundings::{Given, KnownSegment, Segments, Surroundings};
 
 /// Compiles the segments of these keys, each after those that it names, and adds them to `segments`, which has
 /// all others that they may name.

@@ -1,14 +1,13 @@
 //! What a question is answered with.
 
-use std::collections::{BTreeMap, HashMap};
 use std::fmt;
-use std::hash::BuildHasher;
 
 use serde_json::Value;
 
+use crate::answer::{Answer, Outcome};
 use crate::compiled::Compiled;
-use crate::evaluate::Answer;
 use crate::model::Revision;
+use crate::reason::{ErrorCode, Reason};
 
 /// The answer for one flag and one context. Borrows from the ruleset that gave it.
 #[derive(Clone, Copy)]
@@ -29,27 +28,30 @@ impl<'r> Resolution<'r> {
     }
 
     /// The value; none where nothing is served or there is an error: the caller's own default holds.
+    #[inline]
     pub fn value(&self) -> Option<&'r Value> {
         Some(&self.served()?.value)
     }
 
     /// The variant that the value belongs to; there exactly when the value is.
+    #[inline]
     pub fn variant(&self) -> Option<&'r str> {
         Some(&self.served()?.key)
     }
 
+    #[inline]
     fn served(&self) -> Option<&'r crate::model::Variant> {
         self.flag?.document.known()?.variants.get(self.answer.variant?.index())
     }
 
     /// Why it came out.
     pub fn reason(&self) -> Reason {
-        self.answer.reason
+        self.answer.reason()
     }
 
     /// What went wrong; there exactly when the reason is [`Reason::Error`].
     pub fn error(&self) -> Option<Error<'r>> {
-        let code = self.answer.error?;
+        let Outcome::Error(code) = self.answer.outcome else { return None };
         let fault = self.flag.and_then(|flag| flag.body.as_ref().err());
         let details = match code {
             ErrorCode::FlagNotFound => {
@@ -71,7 +73,10 @@ impl<'r> Resolution<'r> {
 
     /// Of a sticky split, whether earlier assignments were given to it; none of anything else.
     pub fn sticky(&self) -> Option<bool> {
-        self.answer.sticky
+        match self.answer.outcome {
+            Outcome::Split { sticky } => sticky,
+            _ => None,
+        }
     }
 
     /// Revision of the last change to the flag or its config; 0 for a flag that is not known.
@@ -112,58 +117,6 @@ impl PartialEq for Resolution<'_> {
     }
 }
 
-/// What a caller was given before, for sticky splits.
-pub trait Assignments {
-    /// The variant that the caller was given of this flag.
-    fn variant(&self, flag: &str) -> Option<&str>;
-}
-
-impl<S: BuildHasher> Assignments for HashMap<String, String, S> {
-    fn variant(&self, flag: &str) -> Option<&str> {
-        self.get(flag).map(String::as_str)
-    }
-}
-
-impl Assignments for BTreeMap<String, String> {
-    fn variant(&self, flag: &str) -> Option<&str> {
-        self.get(flag).map(String::as_str)
-    }
-}
-
-/// Why a value came out: `OpenFeature`'s words, and one of ours.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Reason {
-    /// The default, of a flag that can answer nothing else.
-    Static,
-    /// The default, after no target or rule had answered.
-    Default,
-    /// A target or a rule.
-    TargetingMatch,
-    /// A split: of a rule or of the default.
-    Split,
-    /// The flag is archived, or not enabled in this environment.
-    Disabled,
-    /// Another flag did not answer what this one requires.
-    PrerequisiteFailed,
-    /// There is an error instead of a value.
-    Error,
-}
-
-impl Reason {
-    /// Its name in answers.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Static => "STATIC",
-            Self::Default => "DEFAULT",
-            Self::TargetingMatch => "TARGETING_MATCH",
-            Self::Split => "SPLIT",
-            Self::Disabled => "DISABLED",
-            Self::PrerequisiteFailed => "PREREQUISITE_FAILED",
-            Self::Error => "ERROR",
-        }
-    }
-}
-
 /// What went wrong with a question.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Error<'r> {
@@ -171,29 +124,4 @@ pub struct Error<'r> {
     pub code: ErrorCode,
     /// The same for people: what is wrong and what to do.
     pub details: &'r str,
-}
-
-/// What can go wrong with a question: `OpenFeature`'s words.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum ErrorCode {
-    /// There is no such flag in this environment.
-    FlagNotFound,
-    /// This version cannot read the flag.
-    ParseError,
-    /// A split has no key to find a bucket with.
-    TargetingKeyMissing,
-    /// The flag exceeds a bound.
-    General,
-}
-
-impl ErrorCode {
-    /// Its name in answers.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::FlagNotFound => "FLAG_NOT_FOUND",
-            Self::ParseError => "PARSE_ERROR",
-            Self::TargetingKeyMissing => "TARGETING_KEY_MISSING",
-            Self::General => "GENERAL",
-        }
-    }
 }

@@ -1,13 +1,11 @@
 //! A segment that can be asked.
 
-use std::collections::HashSet;
 use std::sync::Arc;
 
-use foldhash::fast::FixedState;
-
-use crate::evaluate::Asked;
+use crate::asked::Asked;
 use crate::json::Violations;
 use crate::key_list::KeyList;
+use crate::lookup::{Lookup, Name};
 use crate::model::{self, Read};
 use crate::steps::{Steps, tests_of};
 use crate::surroundings::Surroundings;
@@ -28,7 +26,7 @@ pub(crate) struct Segment {
 
 #[derive(Debug, PartialEq)]
 enum Keys {
-    Few(HashSet<Box<str>, FixedState>),
+    Few(Lookup<Box<str>, ()>),
     Many(Arc<KeyList>),
 }
 
@@ -40,22 +38,24 @@ impl Keys {
         violations: &mut Violations,
     ) -> Self {
         match keys {
-            model::Keys::Inline(keys) => Self::Few(keys.iter().map(|key| key.as_str().into()).collect()),
+            model::Keys::Inline(keys) => {
+                Self::Few(keys.iter().map(|key| (key.as_str().into(), ())).collect())
+            }
             model::Keys::Blob { sha256, count } => match surroundings.key_list(sha256, *count) {
                 Ok(list) => Self::Many(list),
                 Err(why) => {
                     violations.add(path, why);
-                    Self::Few(HashSet::default())
+                    Self::Few(Lookup::default())
                 }
             },
         }
     }
 
     #[inline]
-    fn hold(&self, key: &str) -> bool {
+    fn hold(&self, key: Name<'_>) -> bool {
         match self {
-            Self::Few(keys) => keys.contains(key),
-            Self::Many(keys) => keys.holds(key),
+            Self::Few(keys) => keys.get(key).is_some(),
+            Self::Many(keys) => keys.holds(key.text()),
         }
     }
 }
@@ -102,7 +102,7 @@ impl Segment {
     }
 
     fn membership<'r>(&'r self, asked: Asked<'_>, listener: &mut impl Listener<'r>) -> Membership {
-        if let Some(key) = asked.context.targeting_key() {
+        if let Some(key) = asked.context.targeting_name() {
             if self.included.hold(key) {
                 return Membership::Included;
             }

@@ -7,7 +7,7 @@
 
 use std::fmt::Display;
 
-use crate::evaluate::Asked;
+use crate::asked::Asked;
 use crate::json::Violations;
 use crate::model::{Condition, MOST_DEPTH};
 use crate::test::{Scope, Test};
@@ -109,7 +109,6 @@ impl Steps {
             let holds = step.test.holds(asked, listener);
             listener.hear(|| Event::Tested {
                 part: self.steps.len() - 1 - next.0 as usize,
-                seen: step.test.seen(asked),
                 readable: step.test.reads(asked),
                 holds,
             });

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
+use crate::asked::Asked;
 use crate::context::{Attribute, Path};
-use crate::evaluate::Asked;
 use crate::fold::Folded;
 use crate::instant;
 use crate::model::{Condition, Gate, Leaf, Operands, Operator};
@@ -106,7 +106,7 @@ impl Test {
     #[inline]
     pub(crate) fn holds<'r>(&'r self, asked: Asked<'_>, listener: &mut impl Listener<'r>) -> bool {
         match self {
-            Self::Compare(path, comparison) => comparison.holds(asked.context.attribute(path)),
+            Self::Compare(path, comparison) => comparison.holds(asked.context.value(path)),
             Self::Segment(segment) => segment.holds(asked, listener),
             Self::Gate(gate) => {
                 gate.unit.place(asked, listener).is_some_and(|place| (gate.from..gate.to).contains(&place))
@@ -114,20 +114,14 @@ impl Test {
         }
     }
 
-    /// What stands where a comparison looks, for who wants to know why; segments and gates tell for themselves.
-    pub(crate) fn seen(&self, asked: Asked<'_>) -> Option<Value> {
-        match self {
-            Self::Compare(path, _) => asked.context.seen(path),
-            Self::Segment(_) | Self::Gate(_) => None,
-        }
-    }
-
-    /// Whether a comparison can read anything of what stands there, for who wants to know why.
+    /// Whether a comparison can read anything of what stands where it looks, for who wants to know why; segments
+    /// and gates tell for themselves.
     pub(crate) fn reads(&self, asked: Asked<'_>) -> bool {
         match self {
-            Self::Compare(path, comparison) => {
-                asked.context.attribute(path).any(|element| comparison.reads(element))
-            }
+            Self::Compare(path, comparison) => match asked.context.value(path) {
+                Value::Array(elements) => elements.iter().any(|element| comparison.reads(element)),
+                one => comparison.reads(one),
+            },
             Self::Segment(_) | Self::Gate(_) => false,
         }
     }
@@ -207,50 +201,57 @@ impl Comparison {
         Ok(Self::Text { place, parts, ignore_case: leaf.ignore_case })
     }
 
+    /// Of what stands where it looks.
     #[inline]
-    fn holds(&self, attribute: Attribute<'_>) -> bool {
+    fn holds(&self, value: &Value) -> bool {
+        match value {
+            Value::Array(elements) => self.holds_for_any(elements),
+            one => self.holds_for(one),
+        }
+    }
+
+    #[cold]
+    fn holds_for_any(&self, elements: &[Value]) -> bool {
         match self {
-            Self::SameText(texts) => attribute.any(|element| match element {
-                Attribute::Text(text) => {
-                    let start = start(text);
-                    texts.iter().any(|one| one.is(text, start))
-                }
-                _ => false,
-            }),
-            Self::Same(values) => attribute.any(|element| values.have(element) == Some(true)),
+            Self::Exists => true,
             Self::Different(values) => {
-                let mut readable = false;
-                let same = attribute.any(|element| {
-                    let have = values.have(element);
-                    readable |= have.is_some();
-                    have == Some(true)
-                });
-                readable && !same
+                let mut have = elements.iter().filter_map(|element| values.have(element)).peekable();
+                have.peek().is_some() && have.all(|have| !have)
             }
-            Self::Exists => attribute != Attribute::Missing,
-            _ => attribute.any(|element| self.holds_for(element)),
+            _ => elements.iter().any(|element| self.holds_for(element)),
         }
     }
 
     /// Whether it can read an element of a list, or what is no list.
-    fn reads(&self, element: Attribute<'_>) -> bool {
+    fn reads(&self, element: &Value) -> bool {
         match self {
             Self::SameText(_) => {
-                matches!(element, Attribute::Text(_) | Attribute::Number(_) | Attribute::Boolean(_))
+                matches!(
+                    Attribute::of(element),
+                    Attribute::Text(_) | Attribute::Number(_) | Attribute::Boolean(_)
+                )
             }
             Self::Same(values) | Self::Different(values) => values.have(element).is_some(),
             Self::Text { .. } | Self::Matches(_) => with_text(element, |_| true),
             Self::Number(..) => number_in(element).is_some(),
             Self::Instant(..) => instant_in(element).is_some(),
-            Self::Version(_) => text_in(element).is_some_and(|text| Version::parse(text).is_some()),
-            Self::Network(_) => text_in(element).is_some_and(|text| Address::parse(text).is_some()),
-            Self::Exists => element != Attribute::Missing,
+            Self::Version(_) => element.as_str().is_some_and(|text| Version::parse(text).is_some()),
+            Self::Network(_) => element.as_str().is_some_and(|text| Address::parse(text).is_some()),
+            Self::Exists => Attribute::of(element) != Attribute::Missing,
         }
     }
 
     /// Of one element of a list, or of what is no list.
-    fn holds_for(&self, element: Attribute<'_>) -> bool {
+    #[inline]
+    fn holds_for(&self, element: &Value) -> bool {
         match self {
+            Self::SameText(texts) => element.as_str().is_some_and(|text| {
+                let start = start(text);
+                texts.iter().any(|one| one.is(text, start))
+            }),
+            Self::Same(values) => values.have(element) == Some(true),
+            Self::Different(values) => values.have(element) == Some(false),
+            Self::Exists => Attribute::of(element) != Attribute::Missing,
             Self::Text { place, parts, ignore_case } => with_text(element, |text| match place {
                 Place::Front => starts_with_any(text, parts, *ignore_case),
                 Place::Inside => contains_any(text, parts, *ignore_case),
@@ -265,13 +266,14 @@ impl Comparison {
             Self::Instant(order, bound) => {
                 instant_in(element).is_some_and(|instant| order.allows(instant.cmp(bound)))
             }
-            Self::Version(ranges) => text_in(element)
+            Self::Version(ranges) => element
+                .as_str()
                 .and_then(Version::parse)
                 .is_some_and(|version| ranges.iter().any(|range| range.holds(&version))),
-            Self::Network(networks) => text_in(element)
+            Self::Network(networks) => element
+                .as_str()
                 .and_then(Address::parse)
                 .is_some_and(|address| networks.iter().any(|network| network.holds(address))),
-            Self::Same(_) | Self::SameText(_) | Self::Different(_) | Self::Exists => false,
         }
     }
 }
@@ -288,8 +290,8 @@ impl Order {
 }
 
 /// Texts as they are, numbers as their text; nothing else is a text.
-fn with_text(element: Attribute<'_>, test: impl FnOnce(&str) -> bool) -> bool {
-    match element {
+fn with_text(element: &Value, test: impl FnOnce(&str) -> bool) -> bool {
+    match Attribute::of(element) {
         Attribute::Text(text) => test(text),
         Attribute::Number(number) => test(NumberText::default().of(number)),
         Attribute::Missing | Attribute::Boolean(_) | Attribute::List(_) | Attribute::Object => false,
@@ -297,16 +299,8 @@ fn with_text(element: Attribute<'_>, test: impl FnOnce(&str) -> bool) -> bool {
 }
 
 #[inline]
-fn text_in(element: Attribute<'_>) -> Option<&str> {
-    match element {
-        Attribute::Text(text) => Some(text),
-        _ => None,
-    }
-}
-
-#[inline]
-fn number_in(element: Attribute<'_>) -> Option<f64> {
-    match element {
+fn number_in(element: &Value) -> Option<f64> {
+    match Attribute::of(element) {
         Attribute::Number(number) => Some(number),
         Attribute::Text(text) => text::number(text).filter(|number| number.is_finite()),
         _ => None,
@@ -314,8 +308,8 @@ fn number_in(element: Attribute<'_>) -> Option<f64> {
 }
 
 #[inline]
-fn instant_in(element: Attribute<'_>) -> Option<i64> {
-    match element {
+fn instant_in(element: &Value) -> Option<i64> {
+    match Attribute::of(element) {
         Attribute::Number(number) => instant::of_number(number),
         Attribute::Text(text) => instant::parse(text),
         _ => None,

@@ -3,10 +3,7 @@
 //! The evaluation is written once and tells a [`Listener`] each thing that it tries. The one that everybody
 //! uses hears nothing and is compiled away; `explain` listens. So what is explained is what happened.
 
-use serde_json::Value;
-
-use crate::compiled::Compiled;
-use crate::evaluate::Answer;
+use crate::answer::Answer;
 use crate::model::{self, Read};
 
 /// Hears what is tried.
@@ -26,8 +23,8 @@ impl<'r> Listener<'r> for Nobody {
 /// Something that was tried, in the order in which it happened.
 #[derive(Debug)]
 pub(crate) enum Event<'r> {
-    /// A flag is asked: the one in question, or a prerequisite.
-    Asked(&'r Compiled),
+    /// A flag is asked, by its key: the one in question, or a prerequisite.
+    Asked(&'r str),
     /// It has answered.
     Answered(Answer),
     /// A prerequisite is asked, by its place in the list; the flag's own events follow unless they were heard.
@@ -40,9 +37,7 @@ pub(crate) enum Event<'r> {
     /// that are tried, in the order in which they are; see `Condition::parts`.
     Tested {
         part: usize,
-        /// What stands in the context where a comparison looks; none if nothing does.
-        seen: Option<Value>,
-        /// Whether the comparison can read any of that.
+        /// Whether a comparison can read any of what stands where it looks.
         readable: bool,
         holds: bool,
     },

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
+use crate::asked::Asked;
 use crate::bucket::Salted;
-use crate::context::Path;
-use crate::evaluate::Asked;
-use crate::explain::cut;
+use crate::context::{Attribute, Path};
+use crate::cut::cut;
 use crate::model::Spread;
 use crate::surroundings::Surroundings;
 use crate::text::NumberText;
@@ -39,7 +39,7 @@ impl Unit {
             return Some(self.place_of(key, listener));
         }
         let mut number = NumberText::default();
-        let mut attributes = self.by.iter().map(|path| asked.context.attribute(path));
+        let mut attributes = self.by.iter().map(|path| Attribute::of(asked.context.value(path)));
         let key = attributes.find(|attribute| attribute.is_key())?.key(&mut number)?;
         Some(self.place_of(key, listener))
     }

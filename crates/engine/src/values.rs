@@ -71,8 +71,8 @@ impl Values {
 
     /// Whether one of them is the same as `element`; `None` if equality cannot read that.
     #[inline]
-    pub(crate) fn have(&self, element: Attribute<'_>) -> Option<bool> {
-        match element {
+    pub(crate) fn have(&self, element: &Value) -> Option<bool> {
+        match Attribute::of(element) {
             Attribute::Text(text) => self.have_text(text),
             Attribute::Number(number) => Some(self.spelled_numbers.have(number)),
             Attribute::Boolean(boolean) => Some(self.spelled_booleans.have(boolean)),
@@ -193,7 +193,7 @@ mod tests {
 
     fn have(values: &Value, element: &Value, ignore_case: bool) -> Option<bool> {
         let values = values.as_array().map_or_else(|| vec![values.clone()], Clone::clone);
-        Values::new(&values, ignore_case).have(Attribute::of(element))
+        Values::new(&values, ignore_case).have(element)
     }
 
     #[test]

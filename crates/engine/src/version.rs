@@ -14,21 +14,25 @@ pub(crate) struct Version<'a> {
 
 impl<'a> Version<'a> {
     /// Reads a version: a leading `v` or `V` and missing parts are taken.
+    #[inline]
     pub(crate) fn parse(text: &'a str) -> Option<Self> {
-        let text = text.strip_prefix(['v', 'V']).unwrap_or(text);
+        let mut rest = match text.as_bytes() {
+            [b'v' | b'V', rest @ ..] | rest => rest,
+        };
         let mut parts = [0; 3];
-        let mut written = 0;
-        let mut rest = text;
-        loop {
-            let (number, after) = number_in_front(rest)?;
-            *parts.get_mut(written)? = number;
-            written += 1;
-            match after.strip_prefix('.') {
-                Some(after) => rest = after,
-                None if after.is_empty() => return Some(Self { parts, written, before: "" }),
-                None => return Some(Self { parts, written, before: before(after)? }),
+        for (written, part) in (1..).zip(&mut parts) {
+            let after;
+            (*part, after) = number_in_front(rest)?;
+            match after {
+                [] => return Some(Self { parts, written, before: "" }),
+                [b'.', after @ ..] => rest = after,
+                after => {
+                    let before = before(text.get(text.len() - after.len()..)?)?;
+                    return Some(Self { parts, written, before });
+                }
             }
         }
+        None
     }
 }
 
@@ -61,18 +65,19 @@ impl Version<'_> {
 
 /// The number in front, without leading zeros and within 64 bits, and what follows it.
 #[inline]
-fn number_in_front(text: &str) -> Option<(u64, &str)> {
+fn number_in_front(text: &[u8]) -> Option<(u64, &[u8])> {
     let mut number = 0_u64;
-    let mut length = 0;
-    for byte in text.bytes().take_while(u8::is_ascii_digit) {
-        // A zero is the whole number.
-        if length > 0 && number == 0 {
-            return None;
-        }
-        number = number.checked_mul(10)?.checked_add(u64::from(byte - b'0'))?;
-        length += 1;
+    let mut rest = text;
+    while let [digit @ b'0'..=b'9', after @ ..] = rest {
+        number = number.wrapping_mul(10).wrapping_add(u64::from(digit - b'0'));
+        rest = after;
     }
-    if length == 0 { None } else { Some((number, text.get(length..)?)) }
+    match (text.len() - rest.len(), text) {
+        (0, _) | (2.., [b'0', ..]) => None,
+        // So many digits fit for sure.
+        (..=19, _) => Some((number, rest)),
+        (length, _) => Some((std::str::from_utf8(text.get(..length)?).ok()?.parse().ok()?, rest)),
+    }
 }
 
 fn is_identifier(text: &str) -> bool {

@@ -155,6 +155,32 @@ fn a_thousand_leaves_and_no_more() {
 }
 
 #[test]
+fn as_many_rules_and_variants_as_an_answer_can_name_and_no_more() {
+    let of_rules = |number: usize| {
+        let rule = |id: &str| json!({"id": id, "when": {id: []}, "serve": {"variant": "high"}});
+        with("/rules", std::iter::repeat_n(rule("any"), number - 1).chain([rule("all")]).collect())
+    };
+    let of_variants = |number: usize| {
+        let mut flag =
+            with("/variants", (0..number).map(|n| json!({"key": format!("v{n}"), "value": n})).collect());
+        let last = Serve::Variant(format!("v{}", number - 1));
+        (flag.default, flag.off_variant) = (last.into(), None);
+        (flag.rules, flag.targets) = (Vec::new(), Vec::new().into());
+        flag
+    };
+    let (rules, variants) = (ruleset(of_rules(65_535)), ruleset(of_variants(65_535)));
+    assert_eq!(rules.evaluate("f", &Context::default()).rule(), Some("all"));
+    assert_eq!(variants.evaluate("f", &Context::default()).variant(), Some("v65534"));
+    for (flag, list) in [(of_rules(65_536), "rules"), (of_variants(65_536), "variants")] {
+        assert!(paths(&flag).contains(&list.to_owned()), "{list}");
+        let ruleset = ruleset(flag);
+        let error = ruleset.evaluate("f", &Context::default()).error().unwrap();
+        let details = format!("{list}: 65536 are too many; at most 65535 are allowed");
+        assert_eq!((error.code, error.details), (ErrorCode::General, &*details));
+    }
+}
+
+#[test]
 fn what_is_milder_where_it_arrives_answers() {
     let answers = ruleset(with("/rules/1/id", json!("r1")));
     assert_eq!(answers.evaluate("f", &Context::for_key("u1")).value(), Some(&json!(2.5)));
@@ -165,14 +191,17 @@ fn what_is_milder_where_it_arrives_answers() {
 fn problems_say_which_flag_and_why() {
     let lost = ruleset(with("/rules/0/serve/variant", json!("purple")));
     let problems: Vec<_> = lost.problems().map(|(about, problem)| format!("{about}: {problem}")).collect();
-    assert_eq!(problems, ["flag f: rules[0].serve.variant: \"purple\" is not a variant of this flag"]);
+    assert_eq!(
+        problems,
+        ["flag f: rules[0].serve.variant: \"purple\" is not a variant of this flag, which has low, high"]
+    );
     assert_eq!(lost.evaluate("f", &Context::for_key("u1")).reason(), Reason::TargetingMatch);
 
     let unreadable = ruleset(with("/off_variant", json!("purple")));
     let answer = unreadable.evaluate("f", &Context::for_key("u1"));
     let error = answer.error().unwrap();
     assert_eq!(error.code, ErrorCode::ParseError);
-    assert_eq!(error.details, "off_variant: \"purple\" is not a variant of this flag");
+    assert_eq!(error.details, "off_variant: \"purple\" is not a variant of this flag, which has low, high");
 }
 
 /// Three flags that require each other in a row, and segments and a list that rules name.

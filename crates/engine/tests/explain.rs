@@ -208,6 +208,36 @@ fn of_what_does_not_count() -> Vec<Puzzle> {
             json!({"targetingKey": "ann", "plan": "gold", "company": {"id": {"number": 7}}}),
             "The company has an id. Why is there no value?",
         ),
+        puzzle(
+            "misspelt-key-to-split-by",
+            "new-invoice",
+            json!({"targetingKey": "ann", "plan": "gold", "Company": {"id": 7}}),
+            "The company has an id. Why is there no value?",
+        ),
+        puzzle(
+            "misspelt-targeting-key",
+            "beta-menu",
+            json!({"targeting_key": "bob", "plan": "silver"}),
+            "Bob is in the beta by name. Why is it off?",
+        ),
+        puzzle(
+            "long-list",
+            "night-mode",
+            json!({"targetingKey": "cem", "tags": (0..25).collect::<Vec<_>>()}),
+            "One of the tags must be night. Why is it off?",
+        ),
+        puzzle(
+            "two-ways-to-a-key",
+            "team-colours",
+            json!({"targetingKey": "ann", "company": {"id": null}, "User": {"id": 7}}),
+            "There is a company and a user. Why is there no colour?",
+        ),
+        puzzle(
+            "into-the-targeting-key",
+            "staff-page",
+            json!({"targetingKey": {"id": "ann", "staff": true}}),
+            "Ann is on the staff. Why is it off?",
+        ),
     ]
 }
 

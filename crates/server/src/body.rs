@@ -7,6 +7,7 @@ use axum::extract::{FromRequest, FromRequestParts, Path, Query, RawPathParams, R
 use axum::http::request::Parts;
 use domain::control::Request as Asked;
 use domain::error::Error;
+use engine::json::{Malformed, read_document};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use percent_encoding::percent_decode_str;
 use serde::de::DeserializeOwned;
@@ -46,11 +47,13 @@ impl<S: Send + Sync> FromRequest<S> for JsonWithContexts {
 
     async fn from_request(request: Request, _state: &S) -> Result<Self, Problem> {
         let bytes = arrived(request).await?.ok_or_else(missing_body)?;
-        let read = serde_json::from_slice(&bytes).or_else(|error| {
+        let read = match read_document(&bytes) {
             // Looked for only where reading failed: nearly nobody sends any.
-            without_lone_surrogates(&bytes).map_or(Err(error), |bytes| serde_json::from_slice(&bytes))
-        });
-        read.map(Self).map_err(|error| malformed(&error))
+            Err(Malformed::Syntax(error)) => without_lone_surrogates(&bytes)
+                .map_or(Err(Malformed::Syntax(error)), |bytes| read_document(&bytes)),
+            read => read,
+        };
+        read.map(Self).map_err(malformed)
     }
 }
 
@@ -59,7 +62,7 @@ impl<S: Send + Sync> FromRequest<S> for OptionalJson {
 
     async fn from_request(request: Request, _state: &S) -> Result<Self, Problem> {
         let Some(bytes) = arrived(request).await? else { return Ok(Self(None)) };
-        serde_json::from_slice(&bytes).map(|value| Self(Some(value))).map_err(|error| malformed(&error))
+        read_document(&bytes).map(|value| Self(Some(value))).map_err(malformed)
     }
 }
 
@@ -83,11 +86,19 @@ fn missing_body() -> Problem {
     Problem::new(StatusCode::BAD_REQUEST, "missing_body", "a JSON body is required")
 }
 
-fn malformed(error: &serde_json::Error) -> Problem {
-    Problem::new(StatusCode::BAD_REQUEST, "malformed_json", format!("the body is not JSON: {error}"))
+fn malformed(why: Malformed) -> Problem {
+    match why {
+        Malformed::Syntax(error) => {
+            Problem::new(StatusCode::BAD_REQUEST, "malformed_json", format!("the body is not JSON: {error}"))
+        }
+        Malformed::Repeated(violation) => {
+            Problem::new(StatusCode::BAD_REQUEST, "repeated_member", violation.to_string())
+                .with_violations(vec![violation])
+        }
+    }
 }
 
-/// The query's parameters. Those that a handler does not know are ignored. No database searches for U+0000.
+/// Some of the query's parameters: one that no handler of the route knows was refused before. No database searches for U+0000.
 pub struct Params<T>(pub T);
 
 impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Params<T> {

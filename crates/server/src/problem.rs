@@ -2,21 +2,27 @@
 
 use std::borrow::Cow;
 
+use axum::body::Bytes;
 use axum::response::{IntoResponse, Response};
 use domain::error::Error;
+use engine::json::Violation;
 use http::{HeaderName, HeaderValue, StatusCode, header};
+use wire::problem::Place;
 
 /// Seconds after which it is worth asking a store again that did not answer.
 const RETRY_AFTER: u32 = 1;
 
 /// An error on its way out. The same document as `delivery`'s, which knows none of the errors.
 #[derive(Debug)]
-pub struct Problem(delivery::Problem);
+pub struct Problem {
+    refusal: delivery::Problem,
+    in_use_by: Vec<Place>,
+}
 
 impl Problem {
     /// A problem that only this door knows.
     pub fn new(status: StatusCode, code: &'static str, message: impl Into<Cow<'static, str>>) -> Self {
-        Self(delivery::Problem::new(status, code, message))
+        delivery::Problem::new(status, code, message).into()
     }
 
     /// There is nothing under this path.
@@ -47,12 +53,29 @@ impl Problem {
 
     /// The document, where it is not the whole of an answer.
     pub fn document(&self) -> wire::problem::Problem {
-        self.0.document()
+        wire::problem::Problem { in_use_by: self.in_use_by.clone(), ..self.refusal.document() }
+    }
+
+    /// With everything that is wrong.
+    #[must_use]
+    pub fn with_violations(self, violations: Vec<Violation>) -> Self {
+        Self { refusal: self.refusal.with_violations(violations), ..self }
     }
 
     fn with(self, name: HeaderName, value: impl TryInto<HeaderValue>) -> Self {
-        Self(self.0.with(name, value))
+        Self { refusal: self.refusal.with(name, value), ..self }
     }
+}
+
+impl From<delivery::Problem> for Problem {
+    fn from(refusal: delivery::Problem) -> Self {
+        Self { refusal, in_use_by: Vec::new() }
+    }
+}
+
+fn place(place: domain::in_use::Place) -> Place {
+    let domain::in_use::Place { kind, key, environment, path, names } = place;
+    Place { kind, key, environment: environment.to_string(), path, names }
 }
 
 impl From<Error> for Problem {
@@ -70,16 +93,15 @@ impl From<Error> for Problem {
                 );
                 problem.with(header::ETAG, current)
             }
-            Error::Invalid(violations) => Self(
-                delivery::Problem::new(StatusCode::BAD_REQUEST, "invalid", message)
-                    .with_violations(violations),
-            ),
-            Error::NoneSuch(violations) => Self(
-                delivery::Problem::new(StatusCode::NOT_FOUND, "not_found", message)
-                    .with_violations(violations),
-            ),
-            Error::InUse { code, violations } => {
-                Self(delivery::Problem::new(StatusCode::CONFLICT, code, message).with_violations(violations))
+            Error::Invalid(violations) => {
+                Self::new(StatusCode::BAD_REQUEST, "invalid", message).with_violations(violations)
+            }
+            Error::NoneSuch(violations) => {
+                Self::new(StatusCode::NOT_FOUND, "not_found", message).with_violations(violations)
+            }
+            Error::Blocked { code, violations, places, .. } => {
+                let problem = Self::new(StatusCode::CONFLICT, code, message).with_violations(violations);
+                Self { in_use_by: places.into_iter().map(place).collect(), ..problem }
             }
             Error::TooLarge { code, .. } => Self::new(StatusCode::PAYLOAD_TOO_LARGE, code, message),
             Error::Forbidden { code, .. } => Self::new(StatusCode::FORBIDDEN, code, message),
@@ -103,6 +125,13 @@ impl From<Error> for Problem {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        self.0.into_response()
+        let more = (!self.in_use_by.is_empty()).then(|| Bytes::from(self.document().to_json()));
+        let mut response = self.refusal.into_response();
+        if let Some(document) = more {
+            // The head says what it said, but for how long the body is.
+            response.headers_mut().remove(header::CONTENT_LENGTH);
+            *response.body_mut() = document.into();
+        }
+        response
     }
 }

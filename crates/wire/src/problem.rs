@@ -10,7 +10,7 @@ pub const CONTENT_TYPE: &str = "application/problem+json";
 /// What is wrong with a request, for people and for programs.
 ///
 /// As JSON: `type` (`urn:burgee:problem:<code>`), `title`, `status`, `detail`, `code`, `error` (the same plain
-/// message as `detail`, where older clients look for it) and, where there are some, `violations`.
+/// message as `detail`, where older clients look for it) and, where there are some, `violations` and `in_use_by`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
     /// The HTTP status, 400..=599.
@@ -23,6 +23,23 @@ pub struct Problem {
     pub message: String,
     /// Everything that is wrong with a document that was sent.
     pub violations: Vec<Violation>,
+    /// What uses that which should go.
+    pub in_use_by: Vec<Place>,
+}
+
+/// A place where something is used.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Place {
+    /// What uses it, as a noun: `flag`, `segment`.
+    pub kind: &'static str,
+    /// The key of what uses it; of what has none, its id.
+    pub key: String,
+    /// The key of the environment in which it does.
+    pub environment: String,
+    /// JSON path in it, such as `rules[0].when.all[1].segment`; empty for the whole of it.
+    pub path: String,
+    /// The key of what is used.
+    pub names: String,
 }
 
 /// One thing that is wrong with a document.
@@ -35,9 +52,9 @@ pub struct Violation {
 }
 
 impl Problem {
-    /// A problem without violations.
+    /// A problem of which no more is to be said.
     pub fn new(status: u16, title: &'static str, code: &'static str, message: String) -> Self {
-        Self { status, title, code, message, violations: Vec::new() }
+        Self { status, title, code, message, violations: Vec::new(), in_use_by: Vec::new() }
     }
 
     /// The document.
@@ -63,6 +80,9 @@ impl Serialize for Problem {
         map.serialize_entry("error", &self.message)?;
         if !self.violations.is_empty() {
             map.serialize_entry("violations", &self.violations)?;
+        }
+        if !self.in_use_by.is_empty() {
+            map.serialize_entry("in_use_by", &self.in_use_by)?;
         }
         map.end()
     }

@@ -12,7 +12,7 @@ use std::process::{Command, ExitCode};
 
 use anyhow::{Context as _, Result, bail};
 use bench_engine::{Caller, Sort, flags};
-use engine::{KeyLists, Ruleset};
+use engine::{Context, KeyList, KeyLists, Ruleset};
 
 /// How far a count may be from what is expected, in percent.
 const TOLERANCE: f64 = 3.0;
@@ -32,6 +32,11 @@ const QUESTIONS: [(&str, Sort); 6] = [
 ];
 const ALL_OF_100: &str = "all_of_100";
 const COMPILE_ONE: &str = "compile_one_flag";
+const LARGE_LIST: &str = "lookup_in_a_large_list";
+const LARGE_LIST_MISS: &str = "miss_in_a_large_list";
+const MAKE_CONTEXT: &str = "make_context";
+/// How many keys the large list has.
+const LISTED: usize = 100_000;
 
 fn main() -> Result<ExitCode> {
     let arguments: Vec<_> = std::env::args().skip(1).collect();
@@ -65,6 +70,23 @@ fn walk(path: &str) -> Result<()> {
         snapshot.flags.retain(|other, _| *other == key);
         snapshot.segments.clear();
         counted(rounds, &mut || drop(black_box(Ruleset::compile(black_box(&snapshot), &lists))));
+        return Ok(());
+    }
+    if path == MAKE_CONTEXT {
+        let mut callers = vec![Caller::usual().attributes(); rounds as usize];
+        counted(rounds, &mut || drop(black_box(callers.pop().map(Context::new))));
+        return Ok(());
+    }
+    if path == LARGE_LIST || path == LARGE_LIST_MISS {
+        let keys: Vec<_> = (0..LISTED).map(|key| format!("user-{key:016}")).collect();
+        let blob = keys.join("\n") + "\n";
+        let list = KeyList::read(blob.as_bytes(), [7; 16]).map_err(anyhow::Error::msg)?;
+        let other = if path == LARGE_LIST { "" } else { "-" };
+        let asked: Vec<_> = keys.iter().step_by(97).map(|key| format!("{other}{key}")).collect();
+        let mut asked = asked.iter().cycle();
+        counted(rounds, &mut || {
+            black_box(asked.next().is_some_and(|key| list.holds(black_box(key))));
+        });
         return Ok(());
     }
     let ruleset = Ruleset::compile(&flags::snapshot(FLAGS)?, &lists);
@@ -136,7 +158,13 @@ fn count_all() -> Result<Vec<(&'static str, Count)>> {
     }
     let folder = std::env::temp_dir().join(format!("burgee-instructions-{}", std::process::id()));
     std::fs::create_dir_all(&folder)?;
-    let paths = QUESTIONS.iter().map(|(name, _)| *name).chain([ALL_OF_100, COMPILE_ONE]);
+    let paths = QUESTIONS.iter().map(|(name, _)| *name).chain([
+        ALL_OF_100,
+        LARGE_LIST,
+        LARGE_LIST_MISS,
+        MAKE_CONTEXT,
+        COMPILE_ONE,
+    ]);
     let counts = paths.map(|path| count(path, &folder).map(|count| (path, count))).collect();
     std::fs::remove_dir_all(&folder)?;
     counts
@@ -163,7 +191,7 @@ fn compare() -> Result<ExitCode> {
         let before = expected.get(path).copied().with_context(|| format!("expected.json lacks {path}"))?;
         let percent = (instructions / before - 1.0) * 100.0;
         let verdict = match percent {
-            _ if allocates && path != COMPILE_ONE => "allocates",
+            _ if allocates && ![MAKE_CONTEXT, COMPILE_ONE].contains(&path) => "allocates",
             percent if percent > TOLERANCE => "dearer",
             percent if percent < -TOLERANCE => "cheaper",
             _ => "as expected",

@@ -7,14 +7,15 @@ use engine::model::{List, Revision, Snapshot};
 use engine::{Named, User, uses};
 use serde_json::{Value, json};
 
-use super::input::{apply, apply_values, check_key, read_key};
+use super::input::{apply, apply_values};
 use super::{ContextField, FieldKind};
 use crate::access::{Admin, Caller, Editor, Reader};
-use crate::control::{Control, MOST_ATTEMPTS, Request, unexpected};
+use crate::control::{Attempts, Control, Request};
 use crate::error::{Error, Result};
+use crate::input::{check_key, read_key};
 use crate::key::Key;
 use crate::log::{Chain, Change, Entity, ReadVersion, Write};
-use crate::ports::{CommitError, KeyedFilter, Page};
+use crate::ports::{KeyedFilter, Page};
 use crate::time::Timestamp;
 
 /// No project has more fields: all of them travel to every reader of rules.
@@ -38,7 +39,7 @@ impl Control {
         document: &Value,
         request: &Request,
     ) -> Result<ContextField> {
-        let mut attempt = 0;
+        let mut attempts = Attempts::default();
         loop {
             let dependencies = self.store.dependencies_version(self.project_id).await?;
             let now = self.clock.now();
@@ -55,16 +56,10 @@ impl Control {
                 writes: vec![Write::CreateContextField(field.clone()), Write::TouchDependencies],
                 ..about(&field, "create_context_field", editor.caller(), request, now)
             };
-            match self.commit(change).await {
-                Ok(version) => return Ok(ContextField { version, ..field }),
-                Err(CommitError::Taken { .. }) => {
-                    return Err(Error::Conflict {
-                        code: "key_taken",
-                        message: format!("a context field with the key {} already exists", field.key),
-                    });
-                }
-                Err(CommitError::Stale) if attempt < MOST_ATTEMPTS => self.pause(&mut attempt).await,
-                Err(error) => return Err(unexpected(error)),
+            if let Some(version) =
+                self.try_create(change, &mut attempts, "a context field", &field.key).await?
+            {
+                return Ok(ContextField { version, ..field });
             }
         }
     }
@@ -79,7 +74,7 @@ impl Control {
         request: &Request,
     ) -> Result<ContextField> {
         let edit = |field: &mut ContextField, object: &Object<'_>, violations: &mut Violations| {
-            check_key(field, object, violations);
+            check_key(&field.key, "a context field", object, violations);
             apply(field, object, violations);
         };
         self.change_context_field(editor, key, "update_context_field", document, request, edit).await
@@ -105,7 +100,7 @@ impl Control {
         key: &str,
         request: &Request,
     ) -> Result<Revision> {
-        let mut attempt = 0;
+        let mut attempts = Attempts::default();
         loop {
             let dependencies = self.store.dependencies_version(self.project_id).await?;
             let field = self.load_context_field(key).await?;
@@ -121,10 +116,8 @@ impl Control {
                 ],
                 ..about(&field, "delete_context_field", admin.caller(), request, self.clock.now())
             };
-            match self.commit(change).await {
-                Ok(revision) => return Ok(revision),
-                Err(CommitError::Stale) if attempt < MOST_ATTEMPTS => self.pause(&mut attempt).await,
-                Err(error) => return Err(unexpected(error)),
+            if let Some(revision) = self.try_commit(change, &mut attempts).await? {
+                return Ok(revision);
             }
         }
     }
@@ -138,7 +131,7 @@ impl Control {
         request: &Request,
         edit: impl Fn(&mut ContextField, &Object<'_>, &mut Violations),
     ) -> Result<ContextField> {
-        let mut attempt = 0;
+        let mut attempts = Attempts::default();
         loop {
             let dependencies = self.store.dependencies_version(self.project_id).await?;
             let before = self.load_context_field(key).await?;
@@ -165,11 +158,8 @@ impl Control {
                 // Nothing more may have come to name the list meanwhile.
                 change.reads.push(ReadVersion::Dependencies { version: dependencies });
             }
-            match self.commit(change).await {
-                Ok(version) => return Ok(ContextField { version, ..after }),
-                // With `If-Match` the next round answers 412.
-                Err(CommitError::Stale) if attempt < MOST_ATTEMPTS => self.pause(&mut attempt).await,
-                Err(error) => return Err(unexpected(error)),
+            if let Some(version) = self.try_commit(change, &mut attempts).await? {
+                return Ok(ContextField { version, ..after });
             }
         }
     }

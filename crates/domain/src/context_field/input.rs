@@ -2,17 +2,14 @@
 
 use std::collections::HashSet;
 
-use engine::json::{At, Object, Violations, type_name};
+use engine::json::{At, Object, Violations};
 use engine::model::List;
 use serde_json::Value;
 
 use super::{ContextField, FieldKind};
 use crate::condition::check_numbers;
-use crate::input::bounded_text;
-use crate::key::Key;
+use crate::input::{read_description, read_name};
 
-const MOST_NAME: usize = 256;
-const MOST_DESCRIPTION: usize = 4_096;
 /// No field has more values.
 const MOST_VALUES: usize = 10_000;
 /// All values of a field fit into one request, in bytes of JSON: what GET answers can be sent back.
@@ -27,7 +24,7 @@ pub(super) fn apply(field: &mut ContextField, object: &Object<'_>, violations: &
     object.ignore(&READ_ONLY);
     object.ignore(&["key"]);
     if let Some(name) = object.get("name") {
-        field.name = bounded_text(name, MOST_NAME, violations);
+        field.name = read_name(name, violations);
     }
     if field.name.is_empty() {
         field.name = field.key.to_string();
@@ -36,7 +33,7 @@ pub(super) fn apply(field: &mut ContextField, object: &Object<'_>, violations: &
         field.kind = read_kind(kind, violations).unwrap_or(field.kind);
     }
     if let Some(description) = object.get("description") {
-        field.description = bounded_text(description, MOST_DESCRIPTION, violations);
+        field.description = read_description(description, violations);
     }
     if let Some(values) = object.get("values") {
         if let Some(read) = read_values(values, violations) {
@@ -69,25 +66,6 @@ pub(super) fn apply_values(field: &mut ContextField, object: &Object<'_>, violat
         object.fault(violations, "must name values to add or to remove");
     }
     object.deny_unknown(violations);
-}
-
-/// The key of a new field; a fault if it is missing or none.
-pub(super) fn read_key(object: &Object<'_>, violations: &mut Violations) -> Option<Key> {
-    let at = object.require(violations, "key")?;
-    let key = Key::parse(at.text(violations)?);
-    if key.is_none() {
-        at.fault(violations, Key::RULE);
-    }
-    key
-}
-
-/// A key that a document about an existing field names must be its own.
-pub(super) fn check_key(field: &ContextField, object: &Object<'_>, violations: &mut Violations) {
-    if let Some(at) = object.get("key")
-        && at.value().as_str() != Some(field.key.as_str())
-    {
-        at.fault(violations, "a context field's key never changes; make another field");
-    }
 }
 
 fn read_kind(at: At<'_>, violations: &mut Violations) -> Option<FieldKind> {
@@ -123,12 +101,8 @@ fn check_values(field: &ContextField, at: At<'_>, violations: &mut Violations) {
     let kind = field.kind;
     at.each(violations, usize::MAX, |at, violations| {
         check_numbers(at.value(), &at.path(), violations);
-        if !kind.admits(at.value()) {
-            let given = type_name(at.value());
-            at.fault(
-                violations,
-                format_args!("must suit the type of the field, {}, not {given}", kind.name()),
-            );
+        if let Err(why) = kind.check(at.value()) {
+            at.fault(violations, why);
         }
         Some(())
     });
@@ -154,7 +128,7 @@ fn check_bounds(field: &ContextField, at: At<'_>, violations: &mut Violations) {
 
 /// Values that were there before must suit a new type as well.
 fn check_held_values(field: &ContextField, kind: At<'_>, violations: &mut Violations) {
-    if let Some(value) = field.values.iter().find(|value| !field.kind.admits(value)) {
+    if let Some(value) = field.values.iter().find(|value| field.kind.check(value).is_err()) {
         kind.fault(
             violations,
             format_args!("does not suit a value that it has, {value}; replace values with it"),

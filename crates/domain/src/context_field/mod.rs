@@ -4,6 +4,7 @@
 mod change;
 mod input;
 
+use engine::json::type_name;
 use engine::model::Revision;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -11,6 +12,9 @@ use serde_json::Value;
 use crate::id::Id;
 use crate::key::Key;
 use crate::time::Timestamp;
+
+/// As much of a value as a message needs, in characters.
+const MOST_SHOWN: usize = 40;
 
 /// A context field of a project.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -81,15 +85,31 @@ impl FieldKind {
         Self::ALL.into_iter().find(|kind| kind.name() == name)
     }
 
-    /// Whether an attribute of this kind may have the value, or for a list an element of it.
-    fn admits(self, value: &Value) -> bool {
-        match self {
+    /// Whether an attribute of this kind may have the value, or for a list an element of it; else what is wrong.
+    fn check(self, value: &Value) -> Result<(), String> {
+        let is_of_type = match self {
             Self::String | Self::Semver | Self::Ip => value.is_string(),
             Self::Number => value.is_number(),
             Self::Boolean => value.is_boolean(),
             Self::Datetime => value.is_string() || value.is_number(),
             Self::List => true,
+        };
+        if !is_of_type {
+            let (name, given) = (self.name(), type_name(value));
+            return Err(format!("must suit the type of the field, {name}, not {given}"));
         }
+        let Some(text) = value.as_str() else { return Ok(()) };
+        let (reads, right) = match self {
+            Self::Semver => (engine::is_version(text), "a version, such as \"1.2.3\""),
+            Self::Ip => (engine::is_address(text), "an IP address, such as \"192.0.2.1\" or \"2001:db8::1\""),
+            Self::Datetime => (
+                engine::is_instant(text),
+                "an instant: RFC 3339 with an offset, such as \"2026-01-31T12:00:00Z\", or epoch milliseconds",
+            ),
+            _ => return Ok(()),
+        };
+        let given: String = text.chars().take(MOST_SHOWN).collect();
+        if reads { Ok(()) } else { Err(format!("must be {right}, not {given:?}")) }
     }
 }
 

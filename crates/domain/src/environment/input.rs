@@ -3,11 +3,10 @@
 use engine::json::{At, Object, Violations};
 
 use super::{Color, Environment};
-use crate::input::bounded_text;
-use crate::key::Key;
+use crate::input::{read_description, read_name};
 
-const MOST_NAME: usize = 256;
-const MOST_DESCRIPTION: usize = 4_096;
+/// Positions go this far either way: those that make way for others stay numbers that every reader has.
+const MOST_POSITION: i32 = 1_000_000_000;
 
 /// Members that answers carry and requests may send back; they mean nothing there.
 const READ_ONLY: [&str; 4] = ["id", "version", "created_at", "updated_at"];
@@ -17,13 +16,13 @@ pub(super) fn apply(environment: &mut Environment, object: &Object<'_>, violatio
     object.ignore(&READ_ONLY);
     object.ignore(&["key"]);
     if let Some(name) = object.get("name") {
-        environment.name = bounded_text(name, MOST_NAME, violations);
+        environment.name = read_name(name, violations);
     }
     if environment.name.is_empty() {
         environment.name = environment.key.to_string();
     }
     if let Some(description) = object.get("description") {
-        environment.description = bounded_text(description, MOST_DESCRIPTION, violations);
+        environment.description = read_description(description, violations);
     }
     if let Some(color) = object.get("color") {
         environment.color = read_color(color, violations).unwrap_or(environment.color);
@@ -32,9 +31,19 @@ pub(super) fn apply(environment: &mut Environment, object: &Object<'_>, violatio
         environment.protected = protected.boolean(violations).unwrap_or_default();
     }
     if let Some(position) = object.get("position") {
-        environment.position = position.whole(violations, "-2147483648 to 2147483647").unwrap_or_default();
+        environment.position = read_position(position, violations).unwrap_or(environment.position);
     }
     object.deny_unknown(violations);
+}
+
+fn read_position(at: At<'_>, violations: &mut Violations) -> Option<i32> {
+    let range = format!("{} to {MOST_POSITION}", -MOST_POSITION);
+    let position = at.whole::<i32>(violations, &range)?;
+    let fits = (-MOST_POSITION..=MOST_POSITION).contains(&position);
+    if !fits {
+        at.fault(violations, format_args!("must be a whole number ({range}), not {position}"));
+    }
+    fits.then_some(position)
 }
 
 /// `null` is the colour of an environment of which nobody said.
@@ -49,23 +58,19 @@ fn read_color(at: At<'_>, violations: &mut Violations) -> Option<Color> {
     color
 }
 
-/// The key of a new environment; a fault if it is missing or none.
-pub(super) fn read_key(object: &Object<'_>, violations: &mut Violations) -> Option<Key> {
-    let at = object.require(violations, "key")?;
-    let key = Key::parse(at.text(violations)?);
-    if key.is_none() {
-        at.fault(violations, Key::RULE);
+/// The two environments of a copy, `from` and `to`.
+pub(crate) fn read_places(
+    object: &Object<'_>,
+    environments: &[Environment],
+    violations: &mut Violations,
+) -> Option<(Environment, Environment)> {
+    let mut place = |member| read_place(object.require(violations, member)?, environments, violations);
+    let (from, to) = (place("from"), place("to"));
+    let (from, to) = (from?, to?);
+    if from == to {
+        object.fault(violations, "from and to are the same environment");
     }
-    key
-}
-
-/// A key that a document about an existing environment names must be its own.
-pub(super) fn check_key(environment: &Environment, object: &Object<'_>, violations: &mut Violations) {
-    if let Some(at) = object.get("key")
-        && at.value().as_str() != Some(environment.key.as_str())
-    {
-        at.fault(violations, "an environment's key never changes; make another environment");
-    }
+    Some((from, to))
 }
 
 /// The environment that a member names by its key.

@@ -3,15 +3,16 @@
 use engine::json::{At, Violations};
 use serde_json::{Value, json};
 
-use super::input::{apply, check_key, read_key, read_place};
+use super::input::{apply, read_place};
+use super::position::{Way, make_way};
 use super::{Color, Environment};
 use crate::access::{Admin, Reader};
-use crate::control::{Control, DEFAULT_ENVIRONMENT, MOST_ATTEMPTS, Request, unexpected};
+use crate::control::{Attempts, Control, DEFAULT_ENVIRONMENT, Request};
 use crate::error::{Error, Result};
 use crate::id::Id;
+use crate::input::{check_key, read_key};
 use crate::key::Key;
 use crate::log::{Chain, Change, Entity, ReadVersion, Write};
-use crate::ports::CommitError;
 use crate::time::Timestamp;
 
 /// No project has more environments: each is a snapshot on every node.
@@ -38,7 +39,7 @@ impl Control {
         document: &Value,
         request: &Request,
     ) -> Result<Environment> {
-        let mut attempt = 0;
+        let mut attempts = Attempts::default();
         loop {
             // A flag that is made meanwhile would be without a config in it.
             let version = self.store.dependencies_version(self.project_id).await?;
@@ -46,21 +47,16 @@ impl Control {
             let now = self.clock.now();
             let new = self.read_new_environment(document, &environments, now)?;
             let mut environment = new.environment.clone();
-            let mut change = creation(new, &environments, admin, request, now);
+            let moved = make_way(&environment, Way::Up, &environments, now);
+            let mut change = creation(new, &environments, &moved, admin, request, now);
             change.reads.push(ReadVersion::Dependencies { version });
-            match self.commit(change).await {
-                Ok(revision) => {
-                    environment.version = revision;
-                    return Ok(environment);
-                }
-                Err(CommitError::Taken { .. }) => {
-                    return Err(Error::Conflict {
-                        code: "key_taken",
-                        message: format!("an environment with the key {} already exists", environment.key),
-                    });
-                }
-                Err(CommitError::Stale) if attempt < MOST_ATTEMPTS => self.pause(&mut attempt).await,
-                Err(error) => return Err(unexpected(error)),
+            // Nobody may have moved to its position meanwhile.
+            change.reads.extend(environments.iter().map(version_of));
+            if let Some(revision) =
+                self.try_create(change, &mut attempts, "an environment", &environment.key).await?
+            {
+                environment.version = revision;
+                return Ok(environment);
             }
         }
     }
@@ -104,7 +100,8 @@ impl Control {
     }
 
     /// Takes over the members that the document names, and keeps the others. A document that changes nothing makes
-    /// no change.
+    /// no change. No two environments have one position: those that are in the way of another one move to where it came
+    /// from.
     pub async fn update_environment(
         &self,
         admin: &Admin,
@@ -112,14 +109,14 @@ impl Control {
         document: &Value,
         request: &Request,
     ) -> Result<Environment> {
-        let mut attempt = 0;
+        let mut attempts = Attempts::default();
         loop {
             let before = self.environment(Some(key)).await?;
             request.check(&before.etag())?;
             let mut after = before.clone();
             let mut violations = Violations::default();
             let read = At::root(document).object(&mut violations).map(|object| {
-                check_key(&before, &object, &mut violations);
+                check_key(&before.key, "an environment", &object, &mut violations);
                 apply(&mut after, &object, &mut violations);
             });
             violations.into_result(read).map_err(Error::Invalid)?;
@@ -128,16 +125,19 @@ impl Control {
             }
             let now = self.clock.now();
             after.updated_at = now;
-            let pairs = [(before, after.clone())];
-            let change = changed("update_environment", &pairs, admin, request, (self.project_id, now));
-            match self.commit(change).await {
-                Ok(revision) => {
-                    after.version = revision;
-                    return Ok(after);
-                }
-                // With `If-Match` the next round answers 412.
-                Err(CommitError::Stale) if attempt < MOST_ATTEMPTS => self.pause(&mut attempt).await,
-                Err(error) => return Err(unexpected(error)),
+            let mut pairs = vec![(before.clone(), after.clone())];
+            let mut all = Vec::new();
+            if before.position != after.position {
+                all = self.all_environments().await?;
+                let way = if before.position < after.position { Way::Down } else { Way::Up };
+                pairs.extend(make_way(&after, way, &all, now));
+            }
+            let mut change = changed("update_environment", &pairs, admin, request, (self.project_id, now));
+            // Nobody else may have taken the position meanwhile.
+            change.reads.extend(all.iter().filter(|one| one.id != before.id).map(version_of));
+            if let Some(revision) = self.try_commit(change, &mut attempts).await? {
+                after.version = revision;
+                return Ok(after);
             }
         }
     }
@@ -149,7 +149,7 @@ impl Control {
         document: &Value,
         request: &Request,
     ) -> Result<Vec<Environment>> {
-        let mut attempt = 0;
+        let mut attempts = Attempts::default();
         loop {
             let version = self.store.dependencies_version(self.project_id).await?;
             let environments = self.all_environments().await?;
@@ -168,13 +168,15 @@ impl Control {
             }
             let mut change = changed("reorder_environments", &moved, admin, request, (self.project_id, now));
             change.reads.push(ReadVersion::Dependencies { version });
-            match self.commit(change).await {
-                Ok(_) => return self.all_environments().await,
-                Err(CommitError::Stale) if attempt < MOST_ATTEMPTS => self.pause(&mut attempt).await,
-                Err(error) => return Err(unexpected(error)),
+            if self.try_commit(change, &mut attempts).await?.is_some() {
+                return self.all_environments().await;
             }
         }
     }
+}
+
+fn version_of(environment: &Environment) -> ReadVersion {
+    ReadVersion::Environment { id: environment.id, version: environment.version }
 }
 
 /// All environments in the order of a document.
@@ -206,12 +208,18 @@ fn read_order(document: &Value, environments: &[Environment]) -> Result<Vec<Envi
 fn creation(
     new: NewEnvironment,
     environments: &[Environment],
+    moved: &[(Environment, Environment)],
     admin: &Admin,
     request: &Request,
     now: Timestamp,
 ) -> Change {
     let NewEnvironment { environment, copy_from } = new;
     let mut after = json!({ "environment": environment.for_log() });
+    let mut before = None;
+    if !moved.is_empty() {
+        before = Some(json!({ "environments": for_log(moved.iter().map(|(before, _)| before)) }).to_string());
+        after["environments"] = for_log(moved.iter().map(|(_, after)| after));
+    }
     if let Some(source) = &copy_from {
         after["copy_from"] = json!(source.key);
     }
@@ -226,19 +234,29 @@ fn creation(
         writes.push(Write::FillSegments { environment_id, from, at: now });
     }
     writes.push(Write::TouchDependencies);
+    let mut entities = vec![Entity::environment(&environment)];
+    for (_, moved) in moved {
+        writes.push(Write::UpdateEnvironment(moved.clone()));
+        entities.push(Entity::environment(moved));
+    }
     Change {
         chain: Chain::Project(environment.project_id),
         at: now,
         actor: admin.caller().account_id(),
         source: request.source.clone(),
         action: "create_environment",
-        entities: vec![Entity::environment(&environment)],
-        before: None,
+        entities,
+        before,
         after: Some(after.to_string()),
         comment: request.comment.clone(),
         reads: Vec::new(),
         writes,
     }
+}
+
+/// Environments as the log keeps them, by key.
+fn for_log<'a>(environments: impl Iterator<Item = &'a Environment>) -> Value {
+    Value::Object(environments.map(|one| (one.key.to_string(), one.for_log())).collect())
 }
 
 /// The change that makes the second of each pair out of the first.
@@ -249,15 +267,6 @@ fn changed(
     request: &Request,
     (project_id, now): (Id, Timestamp),
 ) -> Change {
-    let texts = |one: fn(&(Environment, Environment)) -> &Environment| {
-        let texts: serde_json::Map<_, _> =
-            pairs.iter().map(one).map(|one| (one.key.to_string(), one.for_log())).collect();
-        json!({ "environments": texts }).to_string()
-    };
-    let read = |(before, _): &(Environment, Environment)| ReadVersion::Environment {
-        id: before.id,
-        version: before.version,
-    };
     Change {
         chain: Chain::Project(project_id),
         at: now,
@@ -265,10 +274,10 @@ fn changed(
         source: request.source.clone(),
         action,
         entities: pairs.iter().map(|(_, after)| Entity::environment(after)).collect(),
-        before: Some(texts(|(before, _)| before)),
-        after: Some(texts(|(_, after)| after)),
+        before: Some(json!({ "environments": for_log(pairs.iter().map(|(before, _)| before)) }).to_string()),
+        after: Some(json!({ "environments": for_log(pairs.iter().map(|(_, after)| after)) }).to_string()),
         comment: request.comment.clone(),
-        reads: pairs.iter().map(read).collect(),
+        reads: pairs.iter().map(|(before, _)| version_of(before)).collect(),
         writes: pairs.iter().map(|(_, after)| Write::UpdateEnvironment(after.clone())).collect(),
     }
 }

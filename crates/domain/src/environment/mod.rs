@@ -3,6 +3,7 @@
 mod color;
 mod input;
 mod manage;
+mod position;
 mod remove;
 
 use engine::model::Revision;
@@ -14,7 +15,7 @@ use crate::key::Key;
 use crate::time::Timestamp;
 
 pub use color::Color;
-pub(crate) use input::read_place;
+pub(crate) use input::read_places;
 
 /// An environment of a project.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -34,7 +35,7 @@ pub struct Environment {
     pub color: Color,
     /// Only admins may change it.
     pub protected: bool,
-    /// Where it stands in lists: lower is first, then by key.
+    /// Where it stands in lists: lower is first. No other one stands there.
     pub position: i32,
     /// Revision of the last change to it, its flags' configs left aside.
     pub version: Revision,

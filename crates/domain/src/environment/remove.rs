@@ -2,15 +2,17 @@
 
 use std::collections::BTreeMap;
 
+use engine::model;
 use serde_json::{Map, Value, json};
 
 use super::Environment;
 use crate::access::Admin;
-use crate::control::{Control, DEFAULT_ENVIRONMENT, MOST_ATTEMPTS, Request, unexpected};
+use crate::control::{Attempts, Control, DEFAULT_ENVIRONMENT, Request};
 use crate::error::{Error, Result};
 use crate::flag::{self, differs_from_new};
+use crate::in_use::{Place, in_use};
 use crate::log::{Chain, Change, Entity, ReadVersion, Write};
-use crate::ports::{CommitError, FlagFilter};
+use crate::ports::FlagFilter;
 use crate::sdk_key::SdkKey;
 use crate::segment::document_for_log;
 use crate::time::Timestamp;
@@ -21,9 +23,12 @@ const MOST_LOGGED: usize = 1 << 20;
 const BATCH: u32 = 1_000;
 
 /// What somebody put into an environment.
+#[derive(Default)]
 struct Contents {
     enabled: u64,
     changed: u64,
+    /// Keys of flags and segments that differ from new ones, by kind.
+    keys: Vec<(&'static str, String)>,
     segments: u64,
     /// In force.
     sdk_keys: Vec<SdkKey>,
@@ -60,7 +65,7 @@ impl Control {
         force: bool,
         request: &Request,
     ) -> Result<Environment> {
-        let mut attempt = 0;
+        let mut attempts = Attempts::default();
         loop {
             // What is made meanwhile would name what is gone.
             let version = self.store.dependencies_version(self.project_id).await?;
@@ -75,21 +80,19 @@ impl Control {
             let contents = self.contents(&environment).await?;
             if !force && !contents.is_empty() {
                 let message = format!("it has {}; ask again with ?force=true", contents.listed());
-                return Err(Error::Conflict { code: "environment_in_use", message });
+                let places = contents.places(&environment);
+                return Err(in_use("environment_in_use", message, Vec::new(), places));
             }
             let mut change = deletion(&environment, &contents, admin, request, self.clock.now());
             change.reads.push(ReadVersion::Dependencies { version });
-            match self.commit(change).await {
-                Ok(_) => return Ok(environment),
-                Err(CommitError::Stale) if attempt < MOST_ATTEMPTS => self.pause(&mut attempt).await,
-                Err(error) => return Err(unexpected(error)),
+            if self.try_commit(change, &mut attempts).await?.is_some() {
+                return Ok(environment);
             }
         }
     }
 
     async fn contents(&self, environment: &Environment) -> Result<Contents> {
-        let mut contents =
-            Contents { enabled: 0, changed: 0, segments: 0, sdk_keys: Vec::new(), logged: Logged::default() };
+        let mut contents = Contents::default();
         let mut filter = FlagFilter { limit: BATCH, ..FlagFilter::default() };
         loop {
             let page = self.store.flags(environment, &filter).await?;
@@ -97,6 +100,7 @@ impl Control {
                 contents.enabled += u64::from(here.config.enabled);
                 if differs_from_new(here) {
                     contents.changed += 1;
+                    contents.keys.push(("flag", here.flag.key.to_string()));
                     contents.logged.add("flags", here.flag.key.as_str(), flag::config_for_log(&here.config));
                 }
             }
@@ -107,9 +111,10 @@ impl Control {
         }
         let snapshot = self.load_snapshot(environment).await?;
         for (key, segment) in &snapshot.segments {
-            let Some(segment) = segment.known() else { continue };
-            if segment.when.is_some() || !segment.included.is_empty() || !segment.excluded.is_empty() {
+            let is_new = segment.known().is_some_and(|segment| *segment == model::Segment::default());
+            if !is_new {
                 contents.segments += 1;
+                contents.keys.push(("segment", key.clone()));
                 contents.logged.add("segments", key, document_for_log(segment));
             }
         }
@@ -132,6 +137,18 @@ impl Contents {
 
     fn is_empty(&self) -> bool {
         self.counted().iter().all(|(count, _)| *count == 0)
+    }
+
+    fn places(&self, environment: &Environment) -> Vec<Place> {
+        let sdk_keys = self.sdk_keys.iter().map(|key| ("sdk_key", key.id.to_string()));
+        let place = |(kind, key)| Place {
+            kind,
+            key,
+            environment: environment.key.clone(),
+            path: String::new(),
+            names: environment.key.to_string(),
+        };
+        self.keys.iter().cloned().chain(sdk_keys).map(place).collect()
     }
 
     fn listed(&self) -> String {

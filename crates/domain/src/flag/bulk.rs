@@ -7,15 +7,15 @@ use engine::model::{Revision, Snapshot};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use super::change::{reads_of, require_right, touch};
+use super::change::{FLAG_ARCHIVED, reads_of, require_right, touch};
 use super::{Config, Flag, FlagEverywhere, Lifecycle};
 use crate::access::Writer;
-use crate::control::{Control, MOST_ATTEMPTS, Request, unexpected};
+use crate::control::{Attempts, Control, Request};
 use crate::environment::Environment;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, summary};
+use crate::in_use::{Place, in_use};
 use crate::key::Key;
 use crate::log::{Chain, Change, Entity, ReadVersion, Write};
-use crate::ports::CommitError;
 use crate::time::Timestamp;
 
 /// No request names more flags.
@@ -62,7 +62,7 @@ impl Control {
         request: &Request,
     ) -> Result<BulkDone> {
         let bulk = Bulk::read(document)?;
-        let mut attempt = 0;
+        let mut attempts = Attempts::default();
         loop {
             // Before everything that it is the version of.
             let version = self.store.dependencies_version(self.project_id).await?;
@@ -73,6 +73,9 @@ impl Control {
                 found.iter().partition(|flag| bulk.action.changes(flag, environment));
             if bulk.action == Action::Archive {
                 self.guard_archiving(writer, &bulk, &changed).await?;
+            }
+            if bulk.action == Action::Enable {
+                bulk.refuse_archived(&changed)?;
             }
             let keys = |flags: &[&FlagEverywhere]| flags.iter().map(|one| one.flag.key.to_string()).collect();
             let mut done =
@@ -85,13 +88,9 @@ impl Control {
                 change.reads.push(ReadVersion::Dependencies { version });
                 touch(&mut change);
             }
-            match self.commit(change).await {
-                Ok(revision) => {
-                    done.revision = Some(revision);
-                    return Ok(done);
-                }
-                Err(CommitError::Stale) if attempt < MOST_ATTEMPTS => self.pause(&mut attempt).await,
-                Err(error) => return Err(unexpected(error)),
+            if let Some(revision) = self.try_commit(change, &mut attempts).await? {
+                done.revision = Some(revision);
+                return Ok(done);
             }
         }
     }
@@ -103,36 +102,49 @@ impl Control {
             require_right(everywhere, &environments, |environment| writer.may_write(environment))?;
         }
         let archived: BTreeSet<_> = flags.iter().map(|everywhere| everywhere.flag.key.as_str()).collect();
-        let mut places: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        let mut places = Vec::new();
         for environment in &environments {
             let snapshot = self.load_snapshot(environment).await?;
-            for (required, by) in required_by(&snapshot) {
-                if archived.contains(required) {
-                    let place = format!("flag {by} in {}", environment.key);
-                    places.entry(required.to_owned()).or_default().push(place);
-                }
-            }
+            places.extend(requiring(&snapshot, &archived, environment));
         }
         if places.is_empty() {
             return Ok(());
         }
-        let blocked = places.iter().map(|(key, places)| {
-            let named: Vec<_> = places.iter().take(MOST_PLACES).map(String::as_str).collect();
+        let mut of_flags: BTreeMap<&str, Vec<&Place>> = BTreeMap::new();
+        for place in &places {
+            of_flags.entry(&place.names).or_default().push(place);
+        }
+        let blocked = of_flags.iter().map(|(key, places)| {
+            let named: Vec<_> = places.iter().take(MOST_PLACES).map(|place| requirer(place)).collect();
             let beyond = places.len() - named.len();
             let more = if beyond > 0 { format!(" and {beyond} more") } else { String::new() };
             bulk.violation(key, format!("{key:?} is required by {}{more}", named.join(", ")))
         });
-        Err(Error::InUse { code: "flag_in_use", violations: blocked.collect() })
+        let blocked: Vec<_> = blocked.collect();
+        Err(in_use("flag_in_use", summary(&blocked), blocked, places))
     }
 }
 
-/// Flags that are required, each with one that requires it.
-fn required_by(snapshot: &Snapshot) -> impl Iterator<Item = (&str, &str)> {
+/// The places of an environment that require one of these flags, in one go: each flag alone would take as long.
+fn requiring(snapshot: &Snapshot, flags: &BTreeSet<&str>, environment: &Environment) -> Vec<Place> {
     let known = snapshot.flags.iter().filter_map(|(by, flag)| Some((by, flag.known()?)));
-    known.flat_map(|(by, flag)| {
+    let required = known.flat_map(|(by, flag)| {
         let required = flag.prerequisites.known().map(Vec::as_slice).unwrap_or_default();
-        required.iter().map(|required| (required.flag.as_str(), by.as_str()))
-    })
+        required.iter().enumerate().map(move |(index, required)| (by, index, &required.flag))
+    });
+    let wanted = required.filter(|(_, _, required)| flags.contains(required.as_str()));
+    let place = |(by, index, required): (&String, usize, &String)| Place {
+        kind: "flag",
+        key: by.clone(),
+        environment: environment.key.clone(),
+        path: format!("prerequisites[{index}].flag"),
+        names: required.clone(),
+    };
+    wanted.map(place).collect()
+}
+
+fn requirer(place: &Place) -> String {
+    format!("flag {} in {}", place.key, place.environment)
 }
 
 impl Bulk {
@@ -182,6 +194,25 @@ impl Bulk {
         let missing: Vec<_> =
             missing.map(|key| self.violation(key.as_str(), format!("there is no flag \"{key}\""))).collect();
         if missing.is_empty() { Ok(()) } else { Err(Error::NoneSuch(missing)) }
+    }
+
+    /// Those that would be enabled and give their off variant all the same.
+    fn refuse_archived(&self, flags: &[&FlagEverywhere]) -> Result<()> {
+        let archived = flags.iter().filter(|everywhere| everywhere.flag.archived);
+        let violations: Vec<_> = archived
+            .map(|everywhere| {
+                let key = everywhere.flag.key.as_str();
+                self.violation(
+                    key,
+                    format!("{key:?} is archived and gives its off variant; restore it first"),
+                )
+            })
+            .collect();
+        if violations.is_empty() {
+            return Ok(());
+        }
+        let message = summary(&violations);
+        Err(Error::Blocked { code: FLAG_ARCHIVED, message, violations, places: Vec::new() })
     }
 
     fn violation(&self, key: &str, message: String) -> Violation {

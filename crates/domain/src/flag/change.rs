@@ -12,14 +12,16 @@ use super::input::Draft;
 use super::references::references;
 use super::{Config, FlagEverywhere, FlagHere, config_for_log, definition_for_log};
 use crate::access::{Admin, Writer};
-use crate::control::{Control, MOST_ATTEMPTS, Request, unexpected};
+use crate::control::{Attempts, Control, Request};
 use crate::environment::Environment;
 use crate::error::{Error, Result};
 use crate::in_use::{places_in, refuse};
 use crate::key::Key;
 use crate::log::{Chain, Change, Entity, ReadVersion, Write};
-use crate::ports::CommitError;
 use crate::time::Timestamp;
+
+/// The word for programs why a flag cannot be enabled.
+pub(super) const FLAG_ARCHIVED: &str = "flag_archived";
 
 impl Control {
     /// Takes over the members that the document names, in the writer's environment, and keeps the others.
@@ -59,7 +61,7 @@ impl Control {
         key: &str,
         request: &Request,
     ) -> Result<Revision> {
-        let mut attempt = 0;
+        let mut attempts = Attempts::default();
         loop {
             let dependencies = self.store.dependencies_version(self.project_id).await?;
             let everywhere = self.load_flag(key).await?;
@@ -69,10 +71,8 @@ impl Control {
             self.refuse_if_used(Named::Flag(key), "flag_in_use", &environments).await?;
             let mut change = deletion(&everywhere, admin, &environments, request, self.clock.now());
             change.reads.push(ReadVersion::Dependencies { version: dependencies });
-            match self.commit(change).await {
-                Ok(revision) => return Ok(revision),
-                Err(CommitError::Stale) if attempt < MOST_ATTEMPTS => self.pause(&mut attempt).await,
-                Err(error) => return Err(unexpected(error)),
+            if let Some(revision) = self.try_commit(change, &mut attempts).await? {
+                return Ok(revision);
             }
         }
     }
@@ -86,7 +86,7 @@ impl Control {
         request: &Request,
         apply: impl Fn(&mut Draft<'_>, &mut Violations) -> Result<()> + Sync,
     ) -> Result<FlagHere> {
-        let mut attempt = 0;
+        let mut attempts = Attempts::default();
         loop {
             let everywhere = self.load_flag(key).await?;
             let before = everywhere.clone().here(writer.environment().id).ok_or(Error::NO_FLAG)?;
@@ -102,11 +102,8 @@ impl Control {
             if before.flag != after.flag {
                 self.guard_definition(writer, &everywhere, &before, &after, &mut change).await?;
             }
-            match self.commit(change).await {
-                Ok(revision) => return Ok(after.stamped(&before, revision, now)),
-                // With `If-Match` the next round answers 412.
-                Err(CommitError::Stale) if attempt < MOST_ATTEMPTS => self.pause(&mut attempt).await,
-                Err(error) => return Err(unexpected(error)),
+            if let Some(revision) = self.try_commit(change, &mut attempts).await? {
+                return Ok(after.stamped(&before, revision, now));
             }
         }
     }
@@ -126,6 +123,7 @@ impl Control {
         let mut violations = Violations::default();
         apply(&mut draft, &mut violations)?;
         let after = draft.here();
+        refuse_raising_archived(before, &after)?;
         if violations.is_empty() && means_the_same(before, &after) {
             return Ok(Checked { here: after, reads: draft.reads });
         }
@@ -194,6 +192,19 @@ impl Control {
         let key = Key::parse(key).ok_or(Error::NO_FLAG)?;
         self.store.flag(self.project_id, &key).await?.ok_or(Error::NO_FLAG)
     }
+}
+
+/// Whoever raises a flag expects that something happens.
+fn refuse_raising_archived(before: &FlagHere, after: &FlagHere) -> Result<()> {
+    if after.flag.archived && after.config.enabled && !before.config.enabled {
+        let message = format!(
+            "the flag is archived and gives its off variant everywhere, enabled or not; restore it first: POST \
+             /api/v1/flags/{}/restore",
+            after.flag.key
+        );
+        return Err(Error::Conflict { code: FLAG_ARCHIVED, message });
+    }
+    Ok(())
 }
 
 /// Takes over the members that a document names.

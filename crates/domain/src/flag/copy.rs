@@ -11,7 +11,7 @@ use super::{Config, FlagHere, config_for_log};
 use crate::access::Caller;
 use crate::control::{Control, Request};
 use crate::difference::{MemberChange, differences};
-use crate::environment::{Environment, read_place};
+use crate::environment::{Environment, read_places};
 use crate::error::{Error, Result};
 use crate::log::ReadVersion;
 
@@ -74,18 +74,11 @@ impl Copy {
     fn read(document: &Value, environments: &[Environment]) -> Result<Self> {
         let mut violations = Violations::default();
         let copy = At::root(document).object(&mut violations).and_then(|object| {
-            let mut place = |member: &'static str| {
-                let at = object.require(&mut violations, member)?;
-                read_place(at, environments, &mut violations)
-            };
-            let (from, to) = (place("from"), place("to"));
+            let places = read_places(&object, environments, &mut violations);
             let include_enabled =
                 object.optional(&mut violations, "include_enabled", |at, violations| at.boolean(violations));
             object.deny_unknown(&mut violations);
-            let (from, to) = (from?, to?);
-            if from == to {
-                object.fault(&mut violations, "from and to are the same environment");
-            }
+            let (from, to) = places?;
             Some(Self { from, to, include_enabled: include_enabled?.unwrap_or_default() })
         });
         violations.into_result(copy).map_err(Error::Invalid)

@@ -1,20 +1,20 @@
 //! Making a flag: one definition, and a config in every environment.
 
 use engine::json::{At, Object, Violations};
-use engine::model::{Kind, Serve, Variant};
+use engine::model::{Kind, Read, Serve, Variant};
 use serde_json::{Value, json};
 
-use super::input::{Draft, kind_name, read_key, read_new_kind};
+use super::input::{Draft, kind_name, read_new_kind};
 use super::references::references;
 use super::{Config, Flag, FlagHere, Lifecycle, Lifetime, configs_for_log, definition_for_log, resting};
 use crate::access::Writer;
-use crate::control::{Control, MOST_ATTEMPTS, Request, unexpected};
+use crate::control::{Attempts, Control, Request};
 use crate::environment::Environment;
 use crate::error::{Error, Result};
 use crate::id::Id;
+use crate::input::read_key;
 use crate::key::Key;
 use crate::log::{Chain, Change, Entity, ReadVersion, Write};
-use crate::ports::CommitError;
 use crate::time::Timestamp;
 
 impl Control {
@@ -26,7 +26,7 @@ impl Control {
         document: &Value,
         request: &Request,
     ) -> Result<FlagHere> {
-        let mut attempt = 0;
+        let mut attempts = Attempts::default();
         loop {
             // An environment that is made meanwhile would be without a config of this flag.
             let version = self.store.dependencies_version(self.project_id).await?;
@@ -39,16 +39,8 @@ impl Control {
             }
             let mut change = creation(&here, writer, &environments, request, now);
             change.reads.push(ReadVersion::Dependencies { version });
-            match self.commit(change).await {
-                Ok(revision) => return Ok(here.at_revision(revision)),
-                Err(CommitError::Taken { .. }) => {
-                    return Err(Error::Conflict {
-                        code: "key_taken",
-                        message: format!("a flag with the key {} already exists", here.flag.key),
-                    });
-                }
-                Err(CommitError::Stale) if attempt < MOST_ATTEMPTS => self.pause(&mut attempt).await,
-                Err(error) => return Err(unexpected(error)),
+            if let Some(revision) = self.try_create(change, &mut attempts, "a flag", &here.flag.key).await? {
+                return Ok(here.at_revision(revision));
             }
         }
     }
@@ -112,10 +104,10 @@ impl Seed<'_> {
             environment_id: environment.id,
             enabled: false,
             off_variant: None,
-            prerequisites: Vec::new(),
-            targets: Vec::new(),
+            prerequisites: Read::default(),
+            targets: Read::default(),
             rules: Vec::new(),
-            default: Serve::Nothing,
+            default: Serve::Nothing.into(),
             version: 0,
             updated_at: self.now,
         };
@@ -144,7 +136,7 @@ fn complete(draft: &mut Draft<'_>, object: &Object<'_>, violations: &mut Violati
     let said = ["default", "default_value", "rollout_percentage"].iter().any(|form| object.has(form));
     if !said {
         match draft.variant_with(&Value::Bool(true)) {
-            Some(on) => draft.config.default = Serve::Variant(on),
+            Some(on) => draft.config.default = Serve::Variant(on).into(),
             None => object
                 .fault(violations, "default is required: which variant does everyone get? null serves none"),
         }

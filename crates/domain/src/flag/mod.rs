@@ -69,7 +69,8 @@ pub struct Flag {
     pub updated_at: Timestamp,
 }
 
-/// What a flag does in one environment.
+/// What a flag does in one environment. What this version does not understand of it is kept word for word, as it
+/// travels.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Config {
     /// The flag.
@@ -81,13 +82,13 @@ pub struct Config {
     /// Served when it is not; `None` serves nothing.
     pub off_variant: Option<String>,
     /// Flags that must have given certain variants first.
-    pub prerequisites: Vec<Prerequisite>,
+    pub prerequisites: Read<Vec<Prerequisite>>,
     /// Targeting keys that are given a variant by name.
-    pub targets: Vec<Target>,
+    pub targets: Read<Vec<Target>>,
     /// In the order in which they were written.
-    pub rules: Vec<Rule>,
+    pub rules: Vec<Read<Rule>>,
     /// Served when no target or rule says otherwise.
-    pub default: Serve,
+    pub default: Read<Serve>,
     /// Revision of the last change to this half.
     pub version: Revision,
     /// When this half was last changed.
@@ -167,10 +168,10 @@ pub fn document(flag: &Flag, config: &Config) -> model::Flag {
         client_visible: flag.client_visible,
         variants: flag.variants.clone(),
         off_variant: config.off_variant.clone(),
-        prerequisites: Read::Known(config.prerequisites.clone()),
-        targets: Read::Known(config.targets.clone()),
-        rules: config.rules.iter().cloned().map(Read::Known).collect(),
-        default: Read::Known(config.default.clone()),
+        prerequisites: config.prerequisites.clone(),
+        targets: config.targets.clone(),
+        rules: config.rules.clone(),
+        default: config.default.clone(),
         needs: Vec::new(),
     }
 }
@@ -255,10 +256,10 @@ struct FlagView<'a> {
     client_visible: bool,
     enabled: bool,
     off_variant: Option<&'a str>,
-    prerequisites: &'a [Prerequisite],
-    targets: &'a [Target],
-    rules: &'a [Rule],
-    default: &'a Serve,
+    prerequisites: &'a Read<Vec<Prerequisite>>,
+    targets: &'a Read<Vec<Target>>,
+    rules: &'a [Read<Rule>],
+    default: &'a Read<Serve>,
     version: Revision,
     flag_version: Revision,
     created_at: Timestamp,

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use engine::model::{Condition, Operands};
+use engine::model::{Condition, Operands, Read};
 
 use super::Config;
 
@@ -17,14 +17,14 @@ pub(super) enum Reference<'a> {
     List(&'a str),
 }
 
-/// All that a config names.
+/// All that a config names, as far as it is understood.
 pub(super) fn references(config: &Config) -> BTreeSet<Reference<'_>> {
     let mut named = BTreeSet::new();
-    for required in &config.prerequisites {
+    for required in config.prerequisites.known().into_iter().flatten() {
         named.insert(Reference::Flag(&required.flag, None));
         named.extend(required.variants.iter().map(|variant| Reference::Flag(&required.flag, Some(variant))));
     }
-    for rule in &config.rules {
+    for rule in config.rules.iter().filter_map(Read::known) {
         collect(&rule.when, &mut named);
     }
     named

@@ -1,6 +1,6 @@
 //! The config with which a flag starts where nobody wrote one.
 
-use engine::model::{Kind, Serve};
+use engine::model::{Kind, Read, Serve};
 use serde_json::Value;
 
 use super::{Config, Flag, FlagHere};
@@ -12,17 +12,17 @@ use crate::id::Id;
 pub fn resting(flag: &Flag, config: &Config, environment_id: Id) -> Config {
     let on = flag.variants.iter().find(|variant| variant.value == Value::Bool(true));
     let default = match (&config.default, on) {
-        (_, Some(on)) if flag.kind == Kind::Boolean => Serve::variant(&on.key),
-        (Serve::Split(_), _) => {
-            flag.variants.first().map_or(Serve::Nothing, |first| Serve::variant(&first.key))
+        (_, Some(on)) if flag.kind == Kind::Boolean => Serve::variant(&on.key).into(),
+        (Read::Known(Serve::Split(_)), _) => {
+            flag.variants.first().map_or(Serve::Nothing, |first| Serve::variant(&first.key)).into()
         }
         (plain, _) => plain.clone(),
     };
     Config {
         environment_id,
         enabled: false,
-        prerequisites: Vec::new(),
-        targets: Vec::new(),
+        prerequisites: Read::default(),
+        targets: Read::default(),
         rules: Vec::new(),
         default,
         ..config.clone()

@@ -7,15 +7,22 @@ use engine::json::{At, Violations};
 use engine::model::{Read, Snapshot, Variant};
 use serde_json::Value;
 
-use super::input::{Draft, MOST_VARIANTS, read_variant};
+use super::input::{Draft, MOST_VARIANTS, read_value, read_variant};
 use super::{FlagHere, document};
 use crate::access::Writer;
 use crate::control::{Control, Request};
 use crate::environment::Environment;
 use crate::error::{Error, Result};
-use crate::in_use::{places_in, refuse};
+use crate::in_use::{Place, places_in, refuse};
 
 const NO_VARIANT: Error = Error::NotFound { what: "variant" };
+
+impl FlagHere {
+    /// One of its variants.
+    pub fn variant(&self, key: &str) -> Result<&Variant> {
+        self.flag.variants.iter().find(|own| own.key == key).ok_or(NO_VARIANT)
+    }
+}
 
 impl Control {
     /// Adds a variant, `{"key", "value"}`, behind the others.
@@ -46,7 +53,7 @@ impl Control {
         self.change_flag(writer, key, "create_variant", request, add).await
     }
 
-    /// Gives a variant another value, `{"value"}`.
+    /// Gives a variant another value, `{"value"}`; a document that does not name it keeps it.
     pub async fn update_variant(
         &self,
         writer: &Writer,
@@ -57,17 +64,16 @@ impl Control {
     ) -> Result<FlagHere> {
         let change = |draft: &mut Draft<'_>, violations: &mut Violations| {
             let place = draft.flag.variants.iter().position(|own| own.key == variant).ok_or(NO_VARIANT)?;
-            let mut named = document.clone();
-            // A document need not repeat the key, and may not change it.
-            if let Value::Object(members) = &mut named {
-                members.entry("key").or_insert_with(|| Value::String(variant.to_owned()));
-            }
-            let (key, value) = read_variant(At::root(&named), violations);
-            if key.is_some_and(|key| key != variant) {
-                violations.add("key", "a variant's key never changes; add another variant");
-            }
-            if let (Some(value), Some(own)) = (value, draft.flag.variants.get_mut(place)) {
-                own.value = value;
+            if let Some(object) = At::root(document).object(violations) {
+                // A document need not repeat the key, and may not change it.
+                if let Some(at) = object.get("key").filter(|at| at.value().as_str() != Some(variant)) {
+                    at.fault(violations, "a variant's key never changes; add another variant");
+                }
+                let value = object.get("value").map(|at| read_value(at, violations));
+                if let (Some(value), Some(own)) = (value, draft.flag.variants.get_mut(place)) {
+                    own.value = value;
+                }
+                object.deny_unknown(violations);
             }
             draft.prefix = Some(format!("variants[{place}]"));
             Ok(())
@@ -103,7 +109,7 @@ impl Control {
 }
 
 /// Where the flag's own config in an environment names a variant.
-fn places_here(draft: &Draft<'_>, variant: &str, environment: &Environment) -> Vec<String> {
+fn places_here(draft: &Draft<'_>, variant: &str, environment: &Environment) -> Vec<Place> {
     let key = draft.flag.key.as_str();
     let mut snapshot = Snapshot::empty("", 0, "", environment.key.as_str());
     let flag = Read::Known(document(&draft.flag, &draft.config));

@@ -7,15 +7,15 @@ use engine::model::{Keys, Revision, Snapshot};
 use serde_json::{Map, Value, json};
 
 use super::history::{config_for_log, definition_for_log, off_reactor};
-use super::input::{Reading, apply, check_key};
+use super::input::{Reading, apply};
 use super::{KeyList, KeySet, KeysChange, References, SegmentConfig, SegmentEverywhere, SegmentHere};
 use crate::access::{Admin, Writer};
-use crate::control::{Control, MOST_ATTEMPTS, Request, unexpected};
+use crate::control::{Attempts, Control, Request};
 use crate::environment::Environment;
 use crate::error::{Error, Result};
+use crate::input::check_key;
 use crate::key::Key;
 use crate::log::{Chain, Change, Entity, ReadVersion, Write};
-use crate::ports::CommitError;
 use crate::time::Timestamp;
 
 /// How long a key list stays that no segment names any more, in milliseconds: readers of the snapshot before may
@@ -75,7 +75,7 @@ impl Control {
         key: &str,
         request: &Request,
     ) -> Result<Revision> {
-        let mut attempt = 0;
+        let mut attempts = Attempts::default();
         loop {
             let dependencies = self.store.dependencies_version(self.project_id).await?;
             let everywhere = self.load_segment(key).await?;
@@ -86,15 +86,11 @@ impl Control {
             let now = self.clock.now();
             let mut change = deletion(&everywhere, admin, &environments, request, now);
             change.reads.push(ReadVersion::Dependencies { version: dependencies });
-            match self.commit(change).await {
-                Ok(revision) => {
-                    if everywhere.configs.iter().any(names_lists) {
-                        self.sweep_key_lists(now).await;
-                    }
-                    return Ok(revision);
+            if let Some(revision) = self.try_commit(change, &mut attempts).await? {
+                if everywhere.configs.iter().any(names_lists) {
+                    self.sweep_key_lists(now).await;
                 }
-                Err(CommitError::Stale) if attempt < MOST_ATTEMPTS => self.pause(&mut attempt).await,
-                Err(error) => return Err(unexpected(error)),
+                return Ok(revision);
             }
         }
     }
@@ -108,7 +104,7 @@ impl Control {
         edit: Edit<'_>,
     ) -> Result<Edited> {
         let environment = writer.environment();
-        let mut attempt = 0;
+        let mut attempts = Attempts::default();
         loop {
             // Before everything that it is the version of.
             let dependencies = self.store.dependencies_version(self.project_id).await?;
@@ -130,17 +126,12 @@ impl Control {
             if reconditioned {
                 change.reads.push(ReadVersion::Dependencies { version: dependencies });
             }
-            match self.commit(change).await {
-                Ok(revision) => {
-                    if names_lists(&before.config) {
-                        self.sweep_key_lists(now).await;
-                    }
-                    let after = after.stamped(&before, revision, now);
-                    return Ok(Edited { before, after });
+            if let Some(revision) = self.try_commit(change, &mut attempts).await? {
+                if names_lists(&before.config) {
+                    self.sweep_key_lists(now).await;
                 }
-                // With `If-Match` the next round answers 412.
-                Err(CommitError::Stale) if attempt < MOST_ATTEMPTS => self.pause(&mut attempt).await,
-                Err(error) => return Err(unexpected(error)),
+                let after = after.stamped(&before, revision, now);
+                return Ok(Edited { before, after });
             }
         }
     }
@@ -157,7 +148,7 @@ impl Control {
         match edit {
             Edit::Document(document) => {
                 if let Some(object) = At::root(document).object(&mut reading.violations) {
-                    check_key(before, &object, &mut reading.violations);
+                    check_key(&before.segment.key, "a segment", &object, &mut reading.violations);
                     apply(&mut after, &object, &mut reading);
                 }
             }
@@ -265,7 +256,7 @@ impl Control {
 /// What is wrong with the segment in a snapshot that has all that it names and is named by.
 pub(super) async fn faults_within(mut snapshot: Snapshot, here: &SegmentHere) -> Result<Vec<Violation>> {
     let key = here.segment.key.to_string();
-    snapshot.segments.insert(key.clone(), Arc::new(here.config.document().into()));
+    snapshot.segments.insert(key.clone(), Arc::new(here.config.document()));
     off_reactor(move || engine::check_segment(&snapshot, &key).err().unwrap_or_default()).await
 }
 

@@ -10,7 +10,7 @@ use super::history::Differences;
 use crate::access::Caller;
 use crate::control::{Control, Request};
 use crate::difference::MemberChange;
-use crate::environment::{Environment, read_place};
+use crate::environment::{Environment, read_places};
 use crate::error::{Error, Result};
 
 /// What a copy did, or would do.
@@ -35,7 +35,7 @@ impl Control {
         dry_run: bool,
         request: &Request,
     ) -> Result<CopiedSegment> {
-        let (from, to) = read_places(document, &self.all_environments().await?)?;
+        let (from, to) = read(document, &self.all_environments().await?)?;
         let writer = caller.writer(to.clone())?;
         let edit = Edit::CopyFrom(&from);
         let Edited { before, after } = if dry_run {
@@ -64,20 +64,13 @@ impl Control {
     }
 }
 
-fn read_places(document: &Value, environments: &[Environment]) -> Result<(Environment, Environment)> {
+/// The two environments that a document names.
+fn read(document: &Value, environments: &[Environment]) -> Result<(Environment, Environment)> {
     let mut violations = Violations::default();
     let places = At::root(document).object(&mut violations).and_then(|object| {
-        let mut place = |member: &'static str| {
-            let at = object.require(&mut violations, member)?;
-            read_place(at, environments, &mut violations)
-        };
-        let (from, to) = (place("from"), place("to"));
+        let places = read_places(&object, environments, &mut violations);
         object.deny_unknown(&mut violations);
-        let (from, to) = (from?, to?);
-        if from == to {
-            object.fault(&mut violations, "from and to are the same environment");
-        }
-        Some((from, to))
+        places
     });
     violations.into_result(places).map_err(Error::Invalid)
 }

@@ -6,15 +6,15 @@ use serde_json::{Map, Value, json};
 
 use super::change::faults_within;
 use super::history::{config_for_log, definition_for_log};
-use super::input::{Reading, apply, read_key};
+use super::input::{Reading, apply};
 use super::{References, Segment, SegmentConfig, SegmentHere};
 use crate::access::Writer;
-use crate::control::{Control, MOST_ATTEMPTS, Request, unexpected};
+use crate::control::{Attempts, Control, Request};
 use crate::environment::Environment;
-use crate::error::{Error, Result};
+use crate::error::Result;
+use crate::input::read_key;
 use crate::key::Key;
 use crate::log::{Chain, Change, Entity, ReadVersion, Write};
-use crate::ports::CommitError;
 use crate::time::Timestamp;
 
 impl Control {
@@ -26,7 +26,7 @@ impl Control {
         document: &Value,
         request: &Request,
     ) -> Result<SegmentHere> {
-        let mut attempt = 0;
+        let mut attempts = Attempts::default();
         loop {
             let dependencies = self.store.dependencies_version(self.project_id).await?;
             let now = self.clock.now();
@@ -38,16 +38,10 @@ impl Control {
             reading.finish(meaning)?;
             let mut change = creation(&here, writer, &environments, request, now);
             change.reads = vec![ReadVersion::Dependencies { version: dependencies }];
-            match self.commit(change).await {
-                Ok(revision) => return Ok(here.at_revision(revision)),
-                Err(CommitError::Taken { .. }) => {
-                    return Err(Error::Conflict {
-                        code: "key_taken",
-                        message: format!("a segment with the key {} already exists", here.segment.key),
-                    });
-                }
-                Err(CommitError::Stale) if attempt < MOST_ATTEMPTS => self.pause(&mut attempt).await,
-                Err(error) => return Err(unexpected(error)),
+            if let Some(revision) =
+                self.try_create(change, &mut attempts, "a segment", &here.segment.key).await?
+            {
+                return Ok(here.at_revision(revision));
             }
         }
     }

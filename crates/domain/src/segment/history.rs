@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use engine::model::{self, Keys};
+use engine::model::{self, Keys, Read};
 use serde_json::{Map, Value, json};
 
 use super::{KeyList, KeySet, Segment, SegmentConfig, SegmentHere};
@@ -20,19 +20,24 @@ pub(super) fn definition_for_log(segment: &Segment) -> Value {
 
 /// A config as a whole, as it begins or ends.
 pub(super) fn config_for_log(config: &SegmentConfig) -> Value {
-    document_for_log(&config.document())
+    whole_for_log(&json!(config.when), &config.included, &config.excluded)
 }
 
-/// The same of what readers see of it.
-pub(crate) fn document_for_log(config: &model::Segment) -> Value {
+/// The same of what readers see of it; of what is not understood, all of it.
+pub(crate) fn document_for_log(config: &Read<model::Segment>) -> Value {
+    match config {
+        Read::Known(config) => whole_for_log(&json!(config.when), &config.included, &config.excluded),
+        Read::Unknown { raw, .. } => raw.clone(),
+    }
+}
+
+fn whole_for_log(when: &Value, included: &Keys, excluded: &Keys) -> Value {
     let keys = |keys: &Keys| match keys {
         Keys::Inline(keys) if keys.len() as u64 <= MOST_NAMED => json!({ "count": keys.len(), "keys": keys }),
         Keys::Inline(keys) => named(&keys.iter().collect()),
         Keys::Blob { sha256, count } => json!({ "count": count, "sha256": sha256 }),
     };
-    json!({
-        "when": config.when, "included": keys(&config.included), "excluded": keys(&config.excluded),
-    })
+    json!({ "when": when, "included": keys(included), "excluded": keys(excluded) })
 }
 
 fn named(keys: &KeySet) -> Value {

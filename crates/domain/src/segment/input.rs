@@ -1,20 +1,24 @@
 //! Reading what people write about a segment.
 
 use engine::json::{At, Object, Violation, Violations};
-use engine::model::{Keys, MOST_INLINE_KEYS};
+use engine::model::{Keys, MOST_INLINE_KEYS, Read};
 
 use super::{KeyList, KeySet, SegmentHere};
 use crate::condition::{ShortForms, read_condition};
 use crate::error::{Error, Result};
-use crate::input::{all_faults, bounded_text};
-use crate::key::Key;
-
-const MOST_NAME: usize = 256;
-const MOST_DESCRIPTION: usize = 4_096;
+use crate::input::{all_faults, read_description, read_name};
 
 /// Members that answers carry and requests may send back; they mean nothing there.
-const READ_ONLY: [&str; 7] =
-    ["id", "version", "segment_version", "included_count", "excluded_count", "created_at", "updated_at"];
+const READ_ONLY: [&str; 8] = [
+    "id",
+    "version",
+    "segment_version",
+    "included_count",
+    "excluded_count",
+    "created_at",
+    "updated_at",
+    "problems",
+];
 
 /// What reading a document found besides its content.
 #[derive(Default)]
@@ -46,14 +50,14 @@ pub(super) fn apply(here: &mut SegmentHere, object: &Object<'_>, reading: &mut R
     object.ignore(&READ_ONLY);
     object.ignore(&["key"]);
     if let Some(name) = object.get("name") {
-        here.segment.name = bounded_text(name, MOST_NAME, violations);
+        here.segment.name = read_name(name, violations);
     }
     if let Some(description) = object.get("description") {
-        here.segment.description = bounded_text(description, MOST_DESCRIPTION, violations);
+        here.segment.description = read_description(description, violations);
     }
     if let Some(when) = object.get("when") {
         let read = |when| read_condition(when, short_forms, violations);
-        here.config.when = (!when.is_null()).then_some(when).map(read);
+        here.config.when = (!when.is_null()).then_some(when).map(read).map(Read::Known);
     }
     for list in KeyList::BOTH {
         if let Some(keys) = object.get(list.name()) {
@@ -62,25 +66,6 @@ pub(super) fn apply(here: &mut SegmentHere, object: &Object<'_>, reading: &mut R
         }
     }
     object.deny_unknown(violations);
-}
-
-/// The key of a new segment; a fault if it is missing or none.
-pub(super) fn read_key(object: &Object<'_>, violations: &mut Violations) -> Option<Key> {
-    let at = object.require(violations, "key")?;
-    let key = Key::parse(at.text(violations)?);
-    if key.is_none() {
-        at.fault(violations, Key::RULE);
-    }
-    key
-}
-
-/// A key that a document about an existing segment names must be its own.
-pub(super) fn check_key(here: &SegmentHere, object: &Object<'_>, violations: &mut Violations) {
-    if let Some(at) = object.get("key")
-        && at.value().as_str() != Some(here.segment.key.as_str())
-    {
-        at.fault(violations, "a segment's key never changes; make another segment");
-    }
 }
 
 /// Keys themselves, or the name of the list that is held already: a large list is uploaded, and what GET answers

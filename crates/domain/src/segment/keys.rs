@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use engine::json::Violation;
 use engine::model::{Keys, MOST_KEYS};
 
 use super::change::{Edit, Edited};
@@ -73,8 +74,43 @@ impl Control {
         change: &KeysChange,
         request: &Request,
     ) -> Result<SegmentHere> {
+        self.restore_list(writer, key, change).await?;
         let edit = Edit::Keys(change);
         self.change_segment(writer, key, "upload_segment_keys", request, edit).await.map(Edited::after)
+    }
+
+    /// A list that was lost is kept anew when the same keys are uploaded.
+    async fn restore_list(&self, writer: &Writer, key: &str, change: &KeysChange) -> Result<()> {
+        let here = self.load_segment(key).await?.here(writer.environment().id).ok_or(Error::NO_SEGMENT)?;
+        let named = here.config.keys(change.list).blob();
+        if named == Some(change.keys.sha256()) && self.is_lost(change.keys.sha256()).await? {
+            self.store.put_key_list(self.project_id, &change.keys, self.clock.now()).await?;
+        }
+        Ok(())
+    }
+
+    /// What is wrong with the lists that a segment names: they are not in the store, as no change leaves it, but a
+    /// copy of the database that was cut short may.
+    pub async fn lost_lists(&self, _reader: &Reader, here: &SegmentHere) -> Result<Vec<Violation>> {
+        let mut lost = Vec::new();
+        for list in KeyList::BOTH {
+            if let Some(sha256) = here.config.keys(list).blob()
+                && self.is_lost(sha256).await?
+            {
+                let (path, key) = (list.name(), &here.segment.key);
+                let message = format!(
+                    "the list {sha256} is not in the store, and until it is no node takes up what is new in this \
+                     environment; upload the same keys again by PUT /api/v1/segments/{key}/{path}"
+                );
+                lost.push(Violation { path: path.to_owned(), message });
+            }
+        }
+        Ok(lost)
+    }
+
+    /// Even the shortest large list has a first piece.
+    async fn is_lost(&self, sha256: &str) -> Result<bool> {
+        Ok(self.store.key_list_chunk(self.project_id, sha256, 0).await?.is_none())
     }
 
     /// One of a segment's lists as an environment sees it.

@@ -13,8 +13,9 @@ mod upload;
 
 use std::collections::BTreeSet;
 
-use engine::model::{self, Condition, Keys, Operands, Revision};
+use engine::model::{self, Condition, Keys, Operands, Read, Revision};
 use serde::Serialize;
+use serde_json::json;
 
 use crate::id::Id;
 use crate::key::Key;
@@ -54,8 +55,9 @@ pub struct SegmentConfig {
     pub segment_id: Id,
     /// The environment.
     pub environment_id: Id,
-    /// Whom it holds besides the included keys; nobody without one.
-    pub when: Option<Condition>,
+    /// Whom it holds besides the included keys; nobody without one. One that this version does not understand is kept
+    /// word for word, as it travels.
+    pub when: Option<Read<Condition>>,
     /// Targeting keys that it holds.
     pub included: Keys,
     /// Targeting keys that it does not hold, unless they are included.
@@ -90,7 +92,7 @@ pub struct SegmentSummary {
     /// The definition.
     pub segment: Segment,
     /// See [`SegmentConfig::when`].
-    pub when: Option<Condition>,
+    pub when: Option<Read<Condition>>,
     /// How many keys are included.
     pub included_count: u64,
     /// How many keys are excluded.
@@ -139,14 +141,22 @@ impl SegmentConfig {
     }
 
     /// The document that travels to readers of the environment.
-    pub fn document(&self) -> model::Segment {
-        model::Segment {
-            included: self.included.clone(),
-            excluded: self.excluded.clone(),
-            when: self.when.clone(),
-            needs: Vec::new(),
-        }
+    pub fn document(&self) -> Read<model::Segment> {
+        document(self.when.clone(), self.included.clone(), self.excluded.clone())
     }
+}
+
+/// The document that travels to readers: not understood, if its condition is not.
+pub fn document(when: Option<Read<Condition>>, included: Keys, excluded: Keys) -> Read<model::Segment> {
+    let when = match when {
+        None => None,
+        Some(Read::Known(when)) => Some(when),
+        Some(Read::Unknown { raw, why }) => {
+            let raw = json!({ "included": included, "excluded": excluded, "when": raw });
+            return Read::Unknown { raw, why: format!("when: {why}") };
+        }
+    };
+    Read::Known(model::Segment { included, excluded, when, needs: Vec::new() })
 }
 
 impl SegmentEverywhere {
@@ -190,9 +200,10 @@ struct References {
 }
 
 impl References {
-    fn of(condition: Option<&Condition>) -> Self {
+    /// As far as it is understood.
+    fn of(condition: Option<&Read<Condition>>) -> Self {
         let mut references = Self::default();
-        for (_, part) in condition.map(Condition::parts).unwrap_or_default() {
+        for (_, part) in condition.and_then(Read::known).map(Condition::parts).unwrap_or_default() {
             match part {
                 Condition::Segment(key) => references.segments.insert(key.clone()),
                 Condition::Leaf(leaf) => match &leaf.operands {
@@ -217,7 +228,7 @@ struct SegmentView<'a> {
     key: &'a Key,
     name: &'a str,
     description: &'a str,
-    when: Option<&'a Condition>,
+    when: Option<&'a Read<Condition>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     included: Option<&'a Keys>,
     #[serde(skip_serializing_if = "Option::is_none")]

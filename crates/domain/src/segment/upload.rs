@@ -17,13 +17,14 @@ const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
 /// How keys are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum UploadFormat {
-    /// One key a line, as it is.
+    /// One key a line, without the spaces and tabs around it: spreadsheets and editors leave them there, and nobody
+    /// means them.
     Text,
-    /// One JSON text a line.
+    /// One JSON text a line, whose every character counts.
     Ndjson,
 }
 
-/// An upload while it comes in. Empty lines mean nothing, and neither does a carriage return before a line feed.
+/// An upload while it comes in. Empty lines mean nothing, and neither do carriage returns before a line feed.
 #[derive(Debug)]
 pub struct Upload {
     format: UploadFormat,
@@ -99,12 +100,14 @@ impl Upload {
             return;
         }
         let line = if self.line == 1 { line.strip_prefix(BYTE_ORDER_MARK).unwrap_or(line) } else { line };
-        let line = line.strip_suffix(b"\r").unwrap_or(line);
-        if line.is_empty() {
-            return;
-        }
+        // Before anything is left out of it: of a long line there may be no more than its beginning.
         if line.len() > MOST_LINE {
             return self.fault(format_args!("has more than {MOST_LINE} bytes"));
+        }
+        // Around a JSON text they mean nothing either.
+        let line = line.trim_ascii();
+        if line.is_empty() {
+            return;
         }
         let Some(key) = self.key_of(line) else { return };
         if !is_key(&key) {
@@ -168,7 +171,7 @@ mod tests {
 
     #[test]
     fn lines_are_keys_wherever_the_pieces_end() {
-        let body = "\u{feff}u2\r\n\nü 1\nu2\nlast".as_bytes();
+        let body = "\u{feff}u2\r\n\n \t\r\nü 1\n  u2\t \r\r\nlast\r".as_bytes();
         let expected: KeySet = ["last", "u2", "ü 1"].into_iter().collect();
         for size in 1..=body.len() {
             let mut upload = Upload::new(UploadFormat::Text);
@@ -178,9 +181,22 @@ mod tests {
     }
 
     #[test]
+    fn a_long_line_is_not_taken_for_its_beginning() {
+        let body = format!("u1{}u2\n", " ".repeat(5_000));
+        for size in [1, 4_000, body.len()] {
+            let mut upload = Upload::new(UploadFormat::Text);
+            body.as_bytes().chunks(size).for_each(|piece| upload.push(piece));
+            let Err(Error::Invalid(violations)) = upload.finish() else { panic!("it was taken") };
+            assert_eq!(violations[0].to_string(), "line 1: has more than 4096 bytes", "in pieces of {size}");
+        }
+    }
+
+    #[test]
     fn ndjson_is_one_text_a_line() {
         let keys = read(UploadFormat::Ndjson, b"\"a\"\n \"\\u00fc\" \n").unwrap();
         assert_eq!(keys, ["a", "ü"].into_iter().collect());
+        let keys = read(UploadFormat::Ndjson, b"\" a \"\r\n\" a\"\n \n").unwrap();
+        assert_eq!(keys, [" a ", " a"].into_iter().collect(), "what is written as JSON is meant");
         let expected = "must be one JSON text, such as \"user-1\"";
         assert_eq!(
             faults(UploadFormat::Ndjson, b"\"a\"\nplain\n1\n[\"b\"]\n\"c\" \"d\"\n\"\\ud800\"\n\"e\""),
@@ -205,7 +221,7 @@ mod tests {
     #[test]
     fn faults_are_bounded_and_end_the_reading() {
         let mut upload = Upload::new(UploadFormat::Text);
-        upload.push("\t\n".repeat(1_000).as_bytes());
+        upload.push("\u{1}\n".repeat(1_000).as_bytes());
         assert!(upload.is_hopeless());
         assert!(matches!(upload.finish(), Err(Error::Invalid(violations)) if violations.len() == 100));
     }

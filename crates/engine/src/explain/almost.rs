@@ -2,9 +2,9 @@
 
 use serde_json::Value;
 
-use super::bounds::{cut, cut_value};
 use super::{NoKey, Note};
-use crate::context::{Context, Path};
+use crate::context::Context;
+use crate::cut::{cut, cut_value};
 use crate::fold::fold;
 use crate::model::Operator;
 
@@ -13,37 +13,45 @@ const TARGETING_KEY: &str = "targetingKey";
 
 /// What there is where the attribute at `path` is missing.
 pub(super) fn instead(context: &Context, path: &str) -> Option<Note> {
-    if path == TARGETING_KEY
-        && let Some(NoKey { actual, .. }) = no_keys(context, &[]).pop()
+    if path.split('.').next() == Some(TARGETING_KEY)
+        && let Some(actual) = no_key(context, path).filter(|actual| !actual.is_null())
     {
         return Some(Note::NoKey(actual));
+    }
+    if path.starts_with('$') {
+        return Some(Note::Reserved);
     }
     no_object(context, path).map(Note::NoObject).or_else(|| almost(context, path).map(Note::Named))
 }
 
-/// What stands where keys are looked for, the targeting key if `by` is empty. It is for who knows that none of
-/// these is a key.
+/// Why there is no key where keys are looked for, the targeting key if `by` is empty: of each path of which there
+/// is something to say. It is for who knows that none of these is a key.
 pub(super) fn no_keys(context: &Context, by: &[String]) -> Vec<NoKey> {
     let paths = by.iter().map(String::as_str).chain(by.is_empty().then_some(TARGETING_KEY));
     let no_key = |path: &str| {
-        let actual = match (path, context.targeting_key()) {
-            (TARGETING_KEY, Some(_)) => None,
-            (TARGETING_KEY, None) => {
-                context.attributes().find(|(name, _)| *name == path).map(|(_, value)| cut_value(value))
-            }
-            _ => context.seen(&Path::new(path)),
-        };
-        let actual = actual.filter(|actual| !actual.is_null())?;
-        Some(NoKey { attribute: path.to_owned(), actual })
+        let actual = no_key(context, path);
+        let note = if actual.is_none() { instead(context, path) } else { None };
+        let found = NoKey { attribute: path.to_owned(), actual, note };
+        (found.actual.is_some() || found.note.is_some()).then_some(found)
     };
     paths.filter_map(no_key).collect()
+}
+
+/// What stands at a path and is no key.
+fn no_key(context: &Context, path: &str) -> Option<Value> {
+    if path.split('.').next() != Some(TARGETING_KEY) {
+        return context.seen(path).map(cut_value);
+    }
+    // Nothing is looked for inside of it either.
+    let actual = || context.attributes().find(|(name, _)| *name == TARGETING_KEY);
+    if context.targeting_key().is_some() { None } else { actual().map(|(_, value)| cut_value(value)) }
 }
 
 /// The part of a path at which it goes no further, because what stands there is no object.
 fn no_object(context: &Context, path: &str) -> Option<String> {
     let ends = path.match_indices('.').map(|(end, _)| end);
     let parts: Vec<_> = ends.filter_map(|end| path.get(..end)).collect();
-    let at = |part: &str| context.seen(&Path::new(part));
+    let at = |part: &str| context.seen(part);
     // A shorter part that is no object is where the longer ones are not found.
     let stop = parts.into_iter().find(|part| at(part).is_some_and(|value| !value.is_object()))?;
     at(path).is_none().then(|| cut(stop))

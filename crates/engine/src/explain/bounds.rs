@@ -1,19 +1,10 @@
-//! How much is told. A flag may compare a thousand attributes with ten thousand values each, through 64
-//! prerequisites, and a context may be 64 KiB of one list: an explanation has room for what a person would read.
-
-use serde_json::{Map, Value};
+//! How many tests are told. A flag may compare a thousand attributes, and so may each of 64 prerequisites: an
+//! explanation has room for what a person would read.
 
 use crate::trace::{Divider, Event, Listener};
 
 /// Once so many tests are told, the rest are only counted, but for the segments that they stand in.
 const MOST_TESTS: usize = 1_000;
-/// No more values of a comparison and elements of an attribute are told.
-pub(super) const MOST_VALUES: usize = 20;
-/// No text that is told is longer, in characters.
-const MOST_CHARACTERS: usize = 200;
-
-/// Stands for what is inside of something.
-const LEFT_OUT: &str = "…";
 
 /// Keeps what an evaluation tells, within bounds.
 #[derive(Default)]
@@ -63,33 +54,5 @@ impl<'r> Listener<'r> for Recorder<'r> {
             _ => {}
         }
         self.events.push(event);
-    }
-}
-
-/// A text, cut where it is long.
-pub(crate) fn cut(text: &str) -> String {
-    match text.char_indices().nth(MOST_CHARACTERS) {
-        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
-        None => text.to_owned(),
-    }
-}
-
-/// A value, cut where it is long. What an object or a list inside of a list has is not told, only that it has
-/// something: no operator looks there.
-pub(crate) fn cut_value(value: &Value) -> Value {
-    match value {
-        Value::Array(list) => list.iter().take(MOST_VALUES).map(cut_scalar).collect(),
-        value => cut_scalar(value),
-    }
-}
-
-fn cut_scalar(value: &Value) -> Value {
-    match value {
-        Value::String(text) => cut(text).into(),
-        Value::Array(list) if !list.is_empty() => Value::Array(vec![LEFT_OUT.into()]),
-        Value::Object(members) if !members.is_empty() => {
-            Value::Object(Map::from_iter([(LEFT_OUT.to_owned(), LEFT_OUT.into())]))
-        }
-        value => value.clone(),
     }
 }

@@ -1,7 +1,7 @@
 //! Why a flag answers what it answers: each thing that was tried, for machines and for people.
 //!
 //! The evaluation itself tells what it tries (`trace.rs`); here the events are put together with the documents
-//! that they are about. What is told is bounded, however large the flag and the context are: see `bounds.rs`.
+//! that they are about. What is told is bounded, however large the flag (`bounds.rs`) and its values and the context (`cut.rs`) are.
 
 mod almost;
 mod bounds;
@@ -13,12 +13,10 @@ mod words;
 use serde::Serialize;
 use serde_json::Value;
 
-pub(crate) use bounds::{cut, cut_value};
 pub use steps::{Bucketed, Chosen, NoKey, Note, Share, Step, Tested, Untried, What};
 
+use crate::asked::{Asked, Assignments};
 use crate::context::Context;
-use crate::evaluate::Asked;
-use crate::resolution::Assignments;
 use crate::ruleset::Ruleset;
 
 /// Why a flag answers what it answers. Its `Display` is for people.
@@ -60,6 +58,6 @@ impl Ruleset {
         let mut recorder = bounds::Recorder::default();
         let asked = Asked { context, assignments };
         flag.answer(asked, &mut recorder);
-        teller::tell(asked, self.lists(), recorder.into_events())
+        teller::tell(asked, self, recorder.into_events())
     }
 }

@@ -39,7 +39,7 @@ pub enum Step {
         /// Who is asking.
         #[serde(skip_serializing_if = "Option::is_none")]
         targeting_key: Option<String>,
-        /// What stands in place of a targeting key.
+        /// If there is none, why not, where there is something to say.
         #[serde(skip_serializing_if = "Vec::is_empty")]
         no_keys: Vec<NoKey>,
         /// Whether they are listed.
@@ -131,6 +131,9 @@ pub enum What {
         /// What the context has there, cut likewise, with `…` for all that is in an object or in a list inside
         /// of a list; none if it is missing.
         actual: Option<Value>,
+        /// If that is a list, how many elements more it has.
+        #[serde(skip_serializing_if = "is_zero")]
+        actual_left_out: usize,
         /// What is easily overlooked about it.
         #[serde(skip_serializing_if = "Option::is_none")]
         note: Option<Note>,
@@ -141,6 +144,11 @@ pub enum What {
         segment: String,
         /// By what it holds or does not: `included`, `excluded`, `condition` or `no_condition`.
         by: &'static str,
+        /// Whether the context has no targeting key, so that only the condition counts.
+        keyless: bool,
+        /// Why not, where there is something to say.
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        no_keys: Vec<NoKey>,
         /// What was tested of its condition.
         tests: Vec<Tested>,
     },
@@ -159,7 +167,7 @@ pub enum What {
         /// Who is in the bucket, and which it is; none if there is no key.
         #[serde(flatten)]
         bucket: Option<Bucketed>,
-        /// If there is no key, what stands in its place.
+        /// If there is no key, why not, where there is something to say.
         #[serde(skip_serializing_if = "Vec::is_empty")]
         no_keys: Vec<NoKey>,
     },
@@ -179,16 +187,22 @@ pub enum Note {
     NoObject(String),
     /// It is the targeting key, which is missing, because what stands there is none.
     NoKey(Value),
+    /// The attribute is missing, because its name begins with `$`: what a caller sends under such is dropped.
+    Reserved,
 }
 
-/// Something that stands where a key is looked for, and is none: an empty text, a list or an object, or a number
-/// beyond a double's range.
+/// Why there is no key where one is looked for.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct NoKey {
     /// Path of the attribute.
     pub attribute: String,
-    /// What the context has there, cut as in a comparison.
-    pub actual: Value,
+    /// What the context has there, cut as in a comparison: null, an empty text, a list or an object, or a number
+    /// beyond a double's range.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub actual: Option<Value>,
+    /// What is easily overlooked, if there is nothing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub note: Option<Note>,
 }
 
 /// A key and its bucket.
@@ -212,7 +226,7 @@ pub struct Chosen {
     /// Who is in the bucket, and which it is; none if there is no key, or none was needed.
     #[serde(flatten)]
     pub bucket: Option<Bucketed>,
-    /// If there is no key, what stands in its place.
+    /// If there is no key, why not, where there is something to say.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub no_keys: Vec<NoKey>,
     /// Whether it keeps to earlier assignments.

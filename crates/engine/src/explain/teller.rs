@@ -6,34 +6,36 @@ use std::vec::IntoIter;
 use serde_json::Value;
 
 use super::almost::{differs_in_case, instead, no_keys};
-use super::bounds::{MOST_VALUES, cut, cut_value};
-use super::{Bucketed, Chosen, Explanation, Note, Share, Step, Tested, Untried, What};
+use super::{Bucketed, Chosen, Explanation, NoKey, Note, Share, Step, Tested, Untried, What};
+use crate::answer::{Answer, Outcome};
+use crate::asked::Asked;
 use crate::compiled::Compiled;
-use crate::evaluate::{Answer, Asked};
+use crate::cut::{MOST_VALUES, cut, cut_value};
 use crate::json::Violation;
 use crate::model::{Condition, Gate, Leaf, Operands, Read, Rule, Segment, Serve, Split};
-use crate::resolution::{Reason, Resolution};
-use crate::surroundings::Lists;
+use crate::resolution::Resolution;
+use crate::ruleset::Ruleset;
 use crate::trace::{Divider, Event, Membership};
 
 /// Of a longer list of values nobody is told that the case of one differs.
 const MOST_COMPARED: usize = 100;
 
 /// The explanation that the events of one question make; none if there are none.
-pub(super) fn tell(asked: Asked<'_>, lists: &Lists, events: Vec<Event<'_>>) -> Option<Explanation> {
-    Teller { asked, lists, events: events.into_iter().peekable() }.flag()
+pub(super) fn tell(asked: Asked<'_>, ruleset: &Ruleset, events: Vec<Event<'_>>) -> Option<Explanation> {
+    Teller { asked, ruleset, events: events.into_iter().peekable() }.flag()
 }
 
 struct Teller<'r, 'a> {
     asked: Asked<'a>,
-    lists: &'a Lists,
+    ruleset: &'a Ruleset,
     events: Peekable<IntoIter<Event<'r>>>,
 }
 
 impl Teller<'_, '_> {
     /// A flag's own events, from its being asked to its answer.
     fn flag(&mut self) -> Option<Explanation> {
-        let Some(Event::Asked(flag)) = self.events.next() else { return None };
+        let Some(Event::Asked(key)) = self.events.next() else { return None };
+        let flag: &Compiled = self.ruleset.compiled(key)?;
         let mut steps = Vec::new();
         let document = flag.document.known().filter(|_| flag.body.is_ok());
         if let Some(document) = document {
@@ -50,7 +52,7 @@ impl Teller<'_, '_> {
                 Event::Prerequisite(place) => steps.extend(self.prerequisite(flag, place)),
                 Event::Targets { hit } => {
                     let targeting_key = self.asked.context.targeting_key().map(cut);
-                    let no_keys = no_keys(self.asked.context, &[]);
+                    let no_keys = self.no_targeting_key().unwrap_or_default();
                     steps.push(Step::Targets { targeting_key, no_keys, holds: hit });
                 }
                 Event::LeftOut(number) => left_out = Some(Step::LeftOut { tests: number }),
@@ -83,7 +85,7 @@ impl Teller<'_, '_> {
             flag: required.flag.clone(),
             variants: required.variants.clone(),
             variant: variant.map(|variant| variant.key.clone()),
-            reason: answer.map(|answer| answer.reason.as_str()),
+            reason: answer.map(|answer| answer.reason().as_str()),
             holds,
             why,
         })
@@ -97,10 +99,10 @@ impl Teller<'_, '_> {
             match event {
                 Event::Segment { key, document } => segment = self.segment(key, document),
                 Event::Bucketed { key, place, .. } => bucket = Some(Bucketed { key, bucket: place }),
-                Event::Tested { part, seen, readable, holds } => {
+                Event::Tested { part, readable, holds } => {
                     let Some(Part { path, condition }) = parts.get(part) else { continue };
                     let what = match condition {
-                        Condition::Leaf(leaf) => Some(self.comparison(leaf, seen, readable)),
+                        Condition::Leaf(leaf) => Some(self.comparison(leaf, readable)),
                         Condition::Bucket(gate) => Some(self.gated(gate, gate_salt, bucket.take())),
                         _ => segment.take(),
                     };
@@ -124,20 +126,36 @@ impl Teller<'_, '_> {
             Membership::Condition(_) => "condition",
             Membership::NoCondition => "no_condition",
         };
-        Some(What::Segment { segment: key.to_owned(), by, tests })
+        let no_keys = self.no_targeting_key();
+        Some(What::Segment {
+            segment: key.to_owned(),
+            by,
+            keyless: no_keys.is_some(),
+            no_keys: no_keys.unwrap_or_default(),
+            tests,
+        })
     }
 
-    fn comparison(&self, leaf: &Leaf, seen: Option<Value>, readable: bool) -> What {
+    /// Why the context has no targeting key; none if it has one.
+    fn no_targeting_key(&self) -> Option<Vec<NoKey>> {
+        let context = self.asked.context;
+        context.targeting_key().is_none().then(|| no_keys(context, &[]))
+    }
+
+    fn comparison(&self, leaf: &Leaf, readable: bool) -> What {
         let (values, list) = match &leaf.operands {
             Operands::Values(values) => (values.as_slice(), None),
             Operands::List(key) => {
-                let values = self.lists.get(key).and_then(|list| list.known());
+                let values = self.ruleset.lists().get(key).and_then(|list| list.known());
                 (values.map_or(&[][..], |list| &list.0), Some(key.clone()))
             }
         };
         let told = values.get(..MOST_VALUES).unwrap_or(values);
         let compared = values.get(..MOST_COMPARED).unwrap_or(values);
-        let note = match &seen {
+        let seen = self.asked.context.seen(&leaf.attribute);
+        let elements = seen.and_then(Value::as_array).map_or(0, Vec::len);
+        let actual = seen.map(cut_value);
+        let note = match &actual {
             None | Some(Value::Null) => instead(self.asked.context, &leaf.attribute),
             Some(_) if !readable => Some(Note::Unreadable),
             Some(seen) if !leaf.ignore_case && differs_in_case(leaf.operator, seen, compared) => {
@@ -152,7 +170,8 @@ impl Teller<'_, '_> {
             left_out: values.len() - told.len(),
             list,
             ignore_case: leaf.ignore_case,
-            actual: seen,
+            actual,
+            actual_left_out: elements.saturating_sub(MOST_VALUES),
             note,
         }
     }
@@ -174,8 +193,8 @@ impl Teller<'_, '_> {
     fn served(&self, flag: &Compiled, answer: Answer, choice: Choice) -> Option<Step> {
         let document = flag.document.known().filter(|_| flag.body.is_ok())?;
         let rule = answer.rule.and_then(|place| document.rules.get(place.index())?.known());
-        let by_target = answer.reason == Reason::TargetingMatch && rule.is_none();
-        if by_target || matches!(answer.reason, Reason::Disabled | Reason::PrerequisiteFailed) {
+        let by_target = answer.outcome == Outcome::TargetingMatch && rule.is_none();
+        if by_target || matches!(answer.outcome, Outcome::Disabled | Outcome::PrerequisiteFailed) {
             return None;
         }
         // A rule that ends in an error is known by the step that it was.
@@ -256,8 +275,8 @@ fn tried(flag: &Compiled) -> impl Iterator<Item = (usize, &Rule)> {
 
 /// The rules that were tried, each with its tests, before them those that never hold.
 fn rules(flag: &Compiled, answer: Answer, tests: Vec<Tested>) -> Vec<Step> {
-    let by_target = answer.reason == Reason::TargetingMatch && answer.rule.is_none();
-    if by_target || matches!(answer.reason, Reason::Disabled | Reason::PrerequisiteFailed) {
+    let by_target = answer.outcome == Outcome::TargetingMatch && answer.rule.is_none();
+    if by_target || matches!(answer.outcome, Outcome::Disabled | Outcome::PrerequisiteFailed) {
         return Vec::new();
     }
     let mut steps = lost_rules(flag);

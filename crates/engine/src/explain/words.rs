@@ -36,24 +36,36 @@ impl What {
     /// What is there.
     pub(super) fn fact(&self, holds: bool) -> String {
         match self {
-            Self::Comparison { attribute, operator, values, actual, note, .. } => match actual {
-                None => missing(attribute, operator, note.as_ref()),
-                Some(Value::Null) => format!("{attribute} is null, which counts as missing"),
-                Some(actual) => {
-                    format!(
-                        "it is {}{}",
-                        shown_actual(actual),
-                        remark(operator, actual, values, note.as_ref(), holds)
-                    )
+            Self::Comparison { attribute, operator, values, actual, actual_left_out, note, .. } => {
+                match actual {
+                    None => missing(attribute, operator, note.as_ref()),
+                    Some(Value::Null) => format!("{attribute} is null, which counts as missing"),
+                    Some(actual) => {
+                        let in_all = match actual_left_out {
+                            0 => String::new(),
+                            more => format!(" ({} in all)", actual.as_array().map_or(0, Vec::len) + more),
+                        };
+                        format!(
+                            "it is {}{in_all}{}",
+                            shown_actual(actual),
+                            remark(operator, actual, values, note.as_ref(), holds)
+                        )
+                    }
                 }
-            },
-            Self::Segment { by, tests, .. } => {
+            }
+            Self::Segment { by, keyless, no_keys, tests, .. } => {
+                let not_included = || match keyless {
+                    true => format!("{}, so nobody is included by name", lack(&[], no_keys)),
+                    false => "the targeting key is not included by name".to_owned(),
+                };
                 let why = match *by {
-                    "included" => "the targeting key is included by name",
-                    "excluded" => "the targeting key is excluded by name, whatever the condition says",
-                    "no_condition" => "the targeting key is not included by name, and there is no condition",
-                    _ if holds => "its condition holds",
-                    _ => "the targeting key is not included by name, and its condition does not hold",
+                    "included" => "the targeting key is included by name".to_owned(),
+                    "excluded" => {
+                        "the targeting key is excluded by name, whatever the condition says".to_owned()
+                    }
+                    "no_condition" => format!("{}, and there is no condition", not_included()),
+                    _ if holds => "its condition holds".to_owned(),
+                    _ => format!("{}, and its condition does not hold", not_included()),
                 };
                 let end = if tests.is_empty() { "" } else { ":" };
                 format!("{why}{end}")
@@ -69,19 +81,29 @@ impl What {
 fn missing(attribute: &str, operator: &str, note: Option<&Note>) -> String {
     let but = match note {
         Some(Note::NoKey(actual)) => {
-            return format!("{}, so it counts as missing", no_key(attribute, actual));
+            // It may be a path into the targeting key.
+            let name = attribute.split('.').next().unwrap_or(attribute);
+            return format!("{}, so {attribute} counts as missing", no_key(name, actual));
         }
-        Some(Note::Named(name)) => format!("; there is {name}, but a name must be exact"),
-        Some(Note::NoObject(part)) => format!("; there is {part}, but it is no object to look into"),
-        _ if attribute.starts_with('$') => {
-            "; names that begin with $ are reserved, and what a caller sends under them is dropped".to_owned()
-        }
+        Some(note @ (Note::Named(_) | Note::NoObject(_) | Note::Reserved)) => format!("; {}", instead(note)),
         _ if operator.starts_with("not_") => {
             ", and what is missing satisfies no comparison, not even a negative one".to_owned()
         }
         _ => String::new(),
     };
     format!("the context has no {attribute}{but}")
+}
+
+/// What there is in place of what is missing.
+fn instead(note: &Note) -> String {
+    match note {
+        Note::Named(name) => format!("there is {name}, but a name must be exact"),
+        Note::NoObject(part) => format!("there is {part}, but it is no object to look into"),
+        Note::Reserved => {
+            "names that begin with $ are reserved, and what a caller sends under them is dropped".to_owned()
+        }
+        Note::Unreadable | Note::Case | Note::NoKey(_) => String::new(),
+    }
 }
 
 /// What is easily overlooked.
@@ -100,7 +122,7 @@ fn remark(operator: &str, actual: &Value, values: &[Value], note: Option<&Note>,
             return format!(", {which} {wanted}, so it counts as missing");
         }
         Some(Note::Case) => return ", which differs in case, and case counts here".to_owned(),
-        Some(Note::Named(_) | Note::NoObject(_) | Note::NoKey(_)) | None => {}
+        Some(Note::Named(_) | Note::NoObject(_) | Note::NoKey(_) | Note::Reserved) | None => {}
     }
     let negative = operator.starts_with("not_");
     if is_list && operator != "exists" {
@@ -177,23 +199,32 @@ pub(super) fn found(bucket: &Bucketed, hash: &str, salt: &str) -> String {
     format!("{key} is in bucket {bucket} ({hash} of {hashed})")
 }
 
-/// What names the unit of a split or a gate.
-fn key_of(by: &[String]) -> String {
-    if by.is_empty() { "targetingKey".to_owned() } else { by.join(" and no ") }
-}
-
 /// That the context has no key at `by`, and why what it has there is none.
 pub(super) fn lack(by: &[String], no_keys: &[NoKey]) -> String {
-    if no_keys.is_empty() {
-        return format!("the context has no {}", key_of(by));
+    let by = if by.is_empty() { "targetingKey".to_owned() } else { by.join(" or ") };
+    let nothing_there = no_keys.iter().all(|found| found.actual.is_none());
+    let key = if nothing_there { "" } else { "key at " };
+    let mut why: Vec<_> = no_keys.iter().map(NoKey::why).collect();
+    // That names are reserved need not be said of each.
+    why.dedup();
+    let why = if why.is_empty() { String::new() } else { format!(" ({})", why.join("; ")) };
+    format!("the context has no {key}{by}{why}")
+}
+
+impl NoKey {
+    fn why(&self) -> String {
+        match (&self.actual, &self.note) {
+            (Some(actual), _) => no_key(&self.attribute, actual),
+            (None, Some(note)) => instead(note),
+            (None, None) => String::new(),
+        }
     }
-    let but: Vec<_> = no_keys.iter().map(|found| no_key(&found.attribute, &found.actual)).collect();
-    format!("the context has no key at {} ({})", key_of(by), but.join("; "))
 }
 
 /// Why what stands where a key is looked for is none.
 fn no_key(attribute: &str, actual: &Value) -> String {
     let what = match actual {
+        Value::Null => return format!("{attribute} is null, which counts as missing"),
         Value::String(_) => "an empty text",
         Value::Array(_) => "a list",
         Value::Object(_) => "an object",
@@ -214,7 +245,7 @@ pub(super) fn borders(from: u32, to: u32) -> String {
 }
 
 pub(super) fn either(variants: &[String]) -> String {
-    variants.join(" or ")
+    if variants.is_empty() { "one of no variants".to_owned() } else { variants.join(" or ") }
 }
 
 fn shown_all(values: &[Value], left_out: usize) -> String {

@@ -1,12 +1,19 @@
 //! A flag as one environment sees it: its definition and that environment's config, in one.
 
+use std::fmt::Display;
+
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
-use crate::json::whole;
+use crate::json::{nearest, shortened, type_name, whole};
 
 use super::{Condition, Read, Revision, Serve};
+
+/// No value nests deeper than this. JSON readers stop at 128 levels, and a value travels inside other documents.
+const MOST_VALUE_DEPTH: usize = 32;
+/// The whole numbers up to this, either way, are doubles of their own.
+const MOST_WHOLE: f64 = 9_007_199_254_740_991.0;
 
 /// A flag with its config in one environment. Members that it does not know are ignored.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -56,6 +63,44 @@ pub enum Kind {
     Number,
     /// A JSON object or list.
     Object,
+}
+
+impl Kind {
+    /// Whether a value is of this kind, and no deeper than every reader can read.
+    pub(crate) fn check(self, value: &Value) -> Result<(), String> {
+        let expected = match (self, value) {
+            (Self::Object, Value::Object(_) | Value::Array(_)) if is_deeper(value, MOST_VALUE_DEPTH) => {
+                return Err(format!("is nested deeper than {MOST_VALUE_DEPTH} levels"));
+            }
+            (Self::Boolean, Value::Bool(_))
+            | (Self::String, Value::String(_))
+            | (Self::Object, Value::Object(_) | Value::Array(_)) => return Ok(()),
+            (Self::Number, Value::Number(number)) => {
+                let number = number.as_f64().unwrap_or(f64::INFINITY);
+                if number.fract() == 0.0 && number.abs() > MOST_WHOLE || !number.is_finite() {
+                    return Err(format!(
+                        "whole numbers go from -{MOST_WHOLE} to {MOST_WHOLE}; serve a text instead"
+                    ));
+                }
+                return Ok(());
+            }
+            (Self::Boolean, _) => "true or false",
+            (Self::String, _) => "a text",
+            (Self::Number, _) => "a number",
+            (Self::Object, _) => "an object or a list",
+        };
+        Err(format!("must be {expected}, as all values of this flag are, not {}", type_name(value)))
+    }
+}
+
+/// Whether lists and objects stand in one another more than `most` times. Looks no further than that.
+fn is_deeper(value: &Value, most: usize) -> bool {
+    match value {
+        Value::Array(_) | Value::Object(_) if most == 0 => true,
+        Value::Array(list) => list.iter().any(|value| is_deeper(value, most - 1)),
+        Value::Object(members) => members.values().any(|value| is_deeper(value, most - 1)),
+        _ => false,
+    }
 }
 
 /// A named value. Members that it does not know are ignored.
@@ -111,4 +156,18 @@ fn read_priority<'de, D: Deserializer<'de>>(deserializer: D) -> Result<i32, D::E
 
 fn everyone() -> Condition {
     Condition::All(Vec::new())
+}
+
+/// Says that a flag has no such variant, which it has, and which of them may be meant.
+pub(crate) fn no_variant(variant: &str, flag: impl Display, variants: &[Variant]) -> String {
+    const MOST_NAMED: usize = 10;
+    let own: Vec<_> = variants.iter().map(|own| own.key.as_str()).collect();
+    let named = own.get(..MOST_NAMED).unwrap_or(&own).join(", ");
+    let has = match own.len() {
+        0 => "none".to_owned(),
+        count if count > MOST_NAMED => format!("{named} and {} more", count - MOST_NAMED),
+        _ => named,
+    };
+    let meant = nearest(variant, &own).map_or_else(String::new, |near| format!("; did you mean {near}?"));
+    format!("{:?} is not a variant of {flag}, which has {has}{meant}", shortened(variant))
 }

@@ -12,6 +12,7 @@ mod serve;
 mod snapshot;
 
 pub use condition::{Condition, Gate, MOST_DEPTH};
+pub(crate) use flag::no_variant;
 pub use flag::{Flag, Kind, Prerequisite, Rule, Target, Variant};
 pub use leaf::{Leaf, Operands, Operator, read_attribute, read_value, read_values};
 pub use read::Read;

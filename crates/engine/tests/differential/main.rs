@@ -22,7 +22,7 @@ use world::dice::Dice;
 use world::{Question, World};
 
 /// How many worlds are made unless told otherwise, and how many questions are asked of each.
-const WORLDS: u64 = 400;
+const WORLDS: u64 = 1_000;
 const QUESTIONS: usize = 24;
 /// Differences after which there is nothing more to learn.
 const MOST_DIFFERENCES: usize = 12;

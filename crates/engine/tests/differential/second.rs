@@ -94,6 +94,11 @@ pub(crate) fn reads(snapshot: &Value, flag: &str) -> bool {
     flag::read(&world, flag, &snapshot["flags"][flag]).is_ok()
 }
 
+/// How large a pattern is, in the contract's count; `None` for what is no pattern.
+pub(crate) fn pattern_size(text: &str) -> Option<usize> {
+    pattern::pattern(text).map(|pattern| pattern.size())
+}
+
 /// The place of a key, and the 32 bits that it was made of; `None` for a hash that is not known.
 pub(crate) fn place(hash: &str, salt: &str, key: &str) -> Option<(i64, u32)> {
     hash::NAMES.contains(&hash).then(|| (hash::place(hash, salt, key), hash::digest(hash, salt, key)))

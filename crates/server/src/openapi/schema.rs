@@ -32,6 +32,26 @@ pub(crate) struct Problem {
     error: String,
     /// Everything that is wrong with what was sent.
     violations: Option<Vec<Violation>>,
+    /// What uses that which should go; the first 1,000 places.
+    #[schema(nullable = false)]
+    in_use_by: Option<Vec<Place>>,
+}
+
+/// A place where something is used.
+#[derive(ToSchema)]
+pub(crate) struct Place {
+    /// What uses it: `flag`, `segment`; in an environment there may also be an `sdk_key`.
+    #[schema(example = "flag")]
+    kind: String,
+    /// The key of what uses it; of an SDK key its id.
+    key: String,
+    /// Key of the environment in which it does.
+    environment: String,
+    /// JSON path in it; empty for the whole of it.
+    #[schema(example = "rules[0].when.all[1].segment")]
+    path: String,
+    /// The key of what is used: of the flag, variant, segment, context field or environment.
+    names: String,
 }
 
 /// One thing that is wrong.
@@ -81,14 +101,8 @@ pub(crate) struct Account {
 /// A signed-in account. `token` and `access_token` are the same.
 #[derive(ToSchema)]
 pub(crate) struct Session {
-    id: String,
-    email: String,
-    name: String,
-    role: String,
-    #[schema(format = DateTime)]
-    created_at: String,
-    #[schema(format = DateTime)]
-    updated_at: String,
+    #[serde(flatten)]
+    account: Account,
     token: String,
     access_token: String,
     #[schema(example = "bearer")]
@@ -191,6 +205,10 @@ pub(crate) struct Flag {
     created_at: String,
     #[schema(format = DateTime)]
     updated_at: String,
+    /// What of it this node does not understand, and so does not answer by; not there if all is well. What is written
+    /// is checked: this comes of another version of the program, or of an edit of the database.
+    #[schema(nullable = false)]
+    problems: Option<Vec<Violation>>,
 }
 
 /// A rule as people may write it: `when` and `serve`, or `attribute`, `operator`, `value` and `variant` for a
@@ -298,18 +316,8 @@ pub(crate) struct SdkKey {
 /// A key as it is made.
 #[derive(ToSchema)]
 pub(crate) struct MadeSdkKey {
-    id: String,
-    environment_id: String,
-    name: String,
-    kind: String,
-    hint: String,
-    created_by: String,
-    #[schema(format = DateTime)]
-    created_at: String,
-    #[schema(format = DateTime)]
-    updated_at: String,
-    #[schema(format = DateTime)]
-    revoked_at: Option<String>,
+    #[serde(flatten)]
+    made: SdkKey,
     /// The secret. Shown this once.
     key: String,
 }

@@ -2,6 +2,7 @@
 
 use axum::extract::State;
 use axum::response::Response;
+use domain::audit::About;
 use domain::error::Error;
 use domain::ports::LogFilter;
 use engine::model::Revision;
@@ -26,6 +27,12 @@ pub(super) fn router() -> OpenApiRouter<AppState> {
 struct AuditQuery {
     /// Only changes of the flag with this key, living or deleted.
     flag: Option<String>,
+    /// Only changes of the segment with this key, living or deleted.
+    segment: Option<String>,
+    /// Only changes of the context field with this key, living or deleted.
+    context_field: Option<String>,
+    /// Only changes in the environment with this key, living or deleted.
+    environment: Option<String>,
     /// Where to go on, from the `Link` of the page before.
     cursor: Option<String>,
     /// How many, 1 to 1000; 100 unless given.
@@ -35,7 +42,8 @@ struct AuditQuery {
 
 /// List changes
 ///
-/// The project's log, newest first: who changed what, when, from where and why.
+/// The project's log, newest first: who changed what, when, from where and why. Of what is named, all must be
+/// touched: with `flag` and `environment` the changes of that flag there.
 #[utoipa::path(get, path = "/api/v1/audit", tag = "audit", params(AuditQuery), responses(
     (status = 200, description = "Entries of the log", body = [schema::AuditEntry]),
 ))]
@@ -47,8 +55,21 @@ async fn list_audit(
     let before = query.cursor.as_deref().map(str::parse::<Revision>).transpose();
     let before =
         before.map_err(|_| Error::invalid("query cursor", "is not one of ours; start without one"))?;
-    let filter = LogFilter { entity: None, before, limit: page::limit(query.limit.as_deref())? };
-    let entries = state.control.audit(&caller.reader(), query.flag.as_deref(), filter).await?;
-    let said = [("flag", query.flag), ("limit", query.limit)];
+    let filter = LogFilter { entities: Vec::new(), before, limit: page::limit(query.limit.as_deref())? };
+    let AuditQuery { flag, segment, context_field, environment, .. } = &query;
+    let about = About {
+        flag: flag.as_deref(),
+        segment: segment.as_deref(),
+        context_field: context_field.as_deref(),
+        environment: environment.as_deref(),
+    };
+    let entries = state.control.audit(&caller.reader(), about, filter).await?;
+    let said = [
+        ("flag", query.flag),
+        ("segment", query.segment),
+        ("context_field", query.context_field),
+        ("environment", query.environment),
+        ("limit", query.limit),
+    ];
     Ok(page::respond("/api/v1/audit", &said, &entries, |entry| entry.revision.to_string()))
 }

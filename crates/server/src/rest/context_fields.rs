@@ -148,7 +148,7 @@ async fn update_context_field_values(
 #[utoipa::path(delete, path = "/api/v1/context-fields/{key}", tag = "context fields",
     params(("key" = String, Path), ChangeHeaders), responses(
     (status = 204, description = "It is gone"),
-    (status = 409, description = "`context_field_in_use`: the message says where"),
+    (status = 409, description = "`context_field_in_use`: `in_use_by` says where"),
     (status = 412, description = "`stale`: `If-Match` named an older version"),
 ))]
 async fn delete_context_field(

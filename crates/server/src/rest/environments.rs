@@ -105,7 +105,7 @@ async fn update_environment(
 #[utoipa::path(delete, path = "/api/v1/environments/{key}", tag = "environments",
     params(("key" = String, Path), ForceQuery, ChangeHeaders), responses(
     (status = 204, description = "It is gone"),
-    (status = 409, description = "`environment_in_use`: the message says what is in it; or `default_environment`"),
+    (status = 409, description = "`environment_in_use`: `in_use_by` says what is in it; or `default_environment`"),
     (status = 412, description = "`stale`: `If-Match` named an older version"),
 ))]
 async fn delete_environment(

@@ -2,14 +2,13 @@
 
 use axum::Json;
 use axum::extract::State;
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use domain::flag::{BulkDone, CopiedFlag};
-use serde::Deserialize;
-use utoipa::IntoParams;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::flags::{answer, settled};
+use super::here::{changed, settled};
+use super::query::TryQuery;
 use crate::AppState;
 use crate::auth::{Signed, WriterOf};
 use crate::body::{self, Named, Params, Said};
@@ -25,27 +24,13 @@ pub(super) fn router() -> OpenApiRouter<AppState> {
         .routes(routes!(bulk_change_flags))
 }
 
-#[derive(Deserialize, IntoParams)]
-#[into_params(parameter_in = Query)]
-struct TryQuery {
-    /// `true` only says what would change.
-    #[param(value_type = Option<bool>)]
-    dry_run: Option<String>,
-}
-
-impl TryQuery {
-    fn dry_run(&self) -> Result<bool, Problem> {
-        Ok(body::truth("dry_run", self.dry_run.as_deref())?.unwrap_or_default())
-    }
-}
-
 /// Archive a flag
 ///
 /// It gives its off variant everywhere from then on. Needs the right for every environment in which it is enabled.
 #[utoipa::path(post, path = "/api/v1/flags/{key}/archive", tag = "flags",
     params(("key" = String, Path), EnvironmentQuery, ChangeHeaders), responses(
     (status = 200, description = "The flag as it is now", body = schema::Flag),
-    (status = 409, description = "`flag_in_use`: prerequisites name it; the message says where"),
+    (status = 409, description = "`flag_in_use`: prerequisites name it; `in_use_by` says where"),
     (status = 412, description = "`stale`: `If-Match` named an older version"),
 ))]
 async fn archive_flag(
@@ -55,8 +40,7 @@ async fn archive_flag(
     Said(request): Said,
 ) -> Result<Response, Problem> {
     let here = state.control.archive_flag(&writer, &key, &request).await?;
-    settled(&state, &here).await;
-    Ok(answer(&here).into_response())
+    Ok(changed(&state, &here).await)
 }
 
 /// Restore an archived flag
@@ -74,8 +58,7 @@ async fn restore_flag(
     Said(request): Said,
 ) -> Result<Response, Problem> {
     let here = state.control.restore_flag(&writer, &key, &request).await?;
-    settled(&state, &here).await;
-    Ok(answer(&here).into_response())
+    Ok(changed(&state, &here).await)
 }
 
 /// Copy a flag's config between environments
@@ -108,7 +91,7 @@ async fn copy_flag(
 #[utoipa::path(post, path = "/api/v1/flags/bulk", tag = "flags",
     params(EnvironmentQuery, TryQuery, CommentHeader), request_body = schema::BulkInput, responses(
     (status = 200, description = "What changed, or would change", body = schema::BulkDone),
-    (status = 409, description = "`flag_in_use` or `busy`"),
+    (status = 409, description = "`flag_in_use`: `in_use_by` says where; `flag_archived`: those cannot be enabled; or `busy`"),
 ))]
 async fn bulk_change_flags(
     State(state): State<AppState>,

@@ -2,20 +2,22 @@
 
 use axum::Json;
 use axum::extract::State;
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use axum::routing::get;
 use domain::error::Error;
 use domain::flag::{Answer, FlagHere, Lifecycle};
 use domain::key::Key;
-use domain::ports::FlagFilter;
+use domain::ports::{FlagFilter, Page};
 use domain::time::Day;
-use http::{StatusCode, header};
+use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::IntoParams;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use super::faults::Faults;
+use super::here::{Here as _, answer, changed, made, readable};
 use super::page;
 use crate::AppState;
 use crate::auth::{AdminOf, ReaderOf, WriterOf};
@@ -106,7 +108,11 @@ async fn list_flags(
     Params(query): Params<ListQuery>,
 ) -> Result<Response, Problem> {
     let filter = query.filter(state.control.today())?;
-    let flags = state.control.flags(&reader, &environment, &filter).await?;
+    let faults = Faults::of(&state, environment.id);
+    let listed = state.control.flags(&reader, &environment, &filter).await;
+    let Page { items, total, more } = listed.map_err(|error| faults.explain_list(FlagHere::KIND, error))?;
+    let shown = items.iter().map(|here| faults.with(FlagHere::KIND, &here.flag.key, here)).collect();
+    let page = Page { items: shown, total, more };
     let said = [
         ("environment", query.environment),
         ("search", query.search),
@@ -118,7 +124,7 @@ async fn list_flags(
         ("overdue", query.overdue),
         ("limit", query.limit),
     ];
-    Ok(page::respond("/api/v1/flags", &said, &flags, |here| here.flag.key.to_string()))
+    Ok(page::respond("/api/v1/flags", &said, &page, |shown| shown.thing.flag.key.to_string()))
 }
 
 /// Make a flag
@@ -136,9 +142,7 @@ async fn create_flag(
     body::Json(document): body::Json,
 ) -> Result<Response, Problem> {
     let here = state.control.create_flag(&writer, &document, &request).await?;
-    settled(&state, &here).await;
-    let location = [(header::LOCATION, format!("/api/v1/flags/{}", here.flag.key))];
-    Ok((StatusCode::CREATED, location, answer(&here)).into_response())
+    Ok(made(&state, &here).await)
 }
 
 /// Get a flag
@@ -150,7 +154,8 @@ async fn get_flag(
     ReaderOf(reader, environment): ReaderOf,
     Named(key): Named,
 ) -> Result<Response, Problem> {
-    Ok(answer(&state.control.flag(&reader, &environment, &key).await?).into_response())
+    let here = state.control.flag(&reader, &environment, &key).await;
+    Ok(answer(&state, &readable(&state, &environment, &key, here)?))
 }
 
 /// Change a flag
@@ -160,7 +165,7 @@ async fn get_flag(
 #[utoipa::path(method(put, patch), path = "/api/v1/flags/{key}", tag = "flags",
     params(("key" = String, Path), EnvironmentQuery, ChangeHeaders), request_body = schema::FlagInput, responses(
     (status = 200, description = "The flag as it is now", body = schema::Flag),
-    (status = 409, description = "`variant_in_use` or `flag_in_use`: the message says where; or `busy`"),
+    (status = 409, description = "`variant_in_use` or `flag_in_use`: `in_use_by` says where; `flag_archived`: it cannot be enabled; or `busy`"),
     (status = 412, description = "`stale`: `If-Match` named an older version"),
 ))]
 async fn update_flag(
@@ -171,8 +176,7 @@ async fn update_flag(
     body::Json(document): body::Json,
 ) -> Result<Response, Problem> {
     let here = state.control.update_flag(&writer, &key, &document, &request).await?;
-    settled(&state, &here).await;
-    Ok(answer(&here).into_response())
+    Ok(changed(&state, &here).await)
 }
 
 /// Raise or lower a flag
@@ -181,6 +185,7 @@ async fn update_flag(
 #[utoipa::path(method(post, patch), path = "/api/v1/flags/{key}/toggle", tag = "flags",
     params(("key" = String, Path), EnvironmentQuery, ChangeHeaders), request_body = Option<schema::Toggle>, responses(
     (status = 200, description = "The flag as it is now", body = schema::Flag),
+    (status = 409, description = "`flag_archived`: it gives its off variant all the same; restore it first"),
     (status = 412, description = "`stale`: `If-Match` named an older version"),
 ))]
 async fn toggle_flag(
@@ -191,8 +196,7 @@ async fn toggle_flag(
     OptionalJson(document): OptionalJson,
 ) -> Result<Response, Problem> {
     let here = state.control.toggle_flag(&writer, &key, document.as_ref(), &request).await?;
-    settled(&state, &here).await;
-    Ok(answer(&here).into_response())
+    Ok(changed(&state, &here).await)
 }
 
 /// Delete a flag
@@ -201,7 +205,7 @@ async fn toggle_flag(
 #[utoipa::path(delete, path = "/api/v1/flags/{key}", tag = "flags",
     params(("key" = String, Path), EnvironmentQuery, ChangeHeaders), responses(
     (status = 204, description = "It is gone"),
-    (status = 409, description = "`flag_in_use`: prerequisites name it; the message says where"),
+    (status = 409, description = "`flag_in_use`: prerequisites name it; `in_use_by` says where"),
     (status = 412, description = "`stale`: `If-Match` named an older version"),
 ))]
 async fn delete_flag(
@@ -229,17 +233,6 @@ async fn evaluate_flag(
 ) -> Result<Json<Evaluation>, Problem> {
     let answer = state.control.evaluate_flag(&reader, &environment, &key).await?;
     Ok(Json(answer.into()))
-}
-
-/// Until this node serves applications the flag as it now is.
-pub(super) async fn settled(state: &AppState, here: &FlagHere) {
-    let revision = here.config.version.max(here.flag.version);
-    settle::flags(&state.hub, here.config.environment_id, revision).await;
-}
-
-/// A flag with its tag.
-pub(super) fn answer(here: &FlagHere) -> ([(header::HeaderName, String); 1], Json<&FlagHere>) {
-    ([(header::ETAG, here.etag())], Json(here))
 }
 
 #[derive(Serialize)]

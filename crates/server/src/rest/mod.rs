@@ -5,9 +5,12 @@ mod audit;
 mod context_fields;
 mod environments;
 mod evaluate;
+mod faults;
 mod flag_changes;
 mod flags;
+mod here;
 mod page;
+mod query;
 mod sdk_keys;
 mod segment_keys;
 mod segments;
@@ -20,7 +23,7 @@ use crate::openapi;
 
 /// The routes, with the document that describes them.
 pub fn router() -> OpenApiRouter<AppState> {
-    OpenApiRouter::with_openapi(openapi::document())
+    let routes = OpenApiRouter::with_openapi(openapi::document())
         .merge(accounts::router())
         .merge(flags::router())
         .merge(flag_changes::router())
@@ -31,5 +34,6 @@ pub fn router() -> OpenApiRouter<AppState> {
         .merge(context_fields::router())
         .merge(sdk_keys::router())
         .merge(evaluate::router())
-        .merge(audit::router())
+        .merge(audit::router());
+    query::guarded(routes)
 }

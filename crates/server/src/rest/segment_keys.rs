@@ -2,7 +2,6 @@
 
 use std::convert::Infallible;
 
-use axum::Json;
 use axum::body::Body;
 use axum::extract::{FromRequestParts, Path, State};
 use axum::response::{IntoResponse, Response};
@@ -23,13 +22,14 @@ use utoipa::IntoParams;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use super::here::{answer, settled};
 use crate::AppState;
 use crate::auth::{ReaderOf, WriterOf};
 use crate::body::{Params, Said};
 use crate::openapi::{ChangeHeaders, EnvironmentQuery, schema};
 use crate::problem::Problem;
+use crate::upload;
 use crate::upload::Progress;
-use crate::{settle, upload};
 
 /// So many lines of progress may wait for a slow reader.
 const WAITING: usize = 4;
@@ -108,7 +108,8 @@ fn pieces(keys: KeyStream) -> impl Stream<Item = Result<Bytes, Error>> {
 
 /// Upload a segment's keys
 ///
-/// One key a line as `text/plain`, or one JSON text a line as `application/x-ndjson`; up to 1,000,000 unique keys of
+/// One key a line as `text/plain`, of which spaces, tabs and carriage returns at either end are left out; or one JSON
+/// text a line as `application/x-ndjson`, kept word for word; up to 1,000,000 unique keys of
 /// at most 256 bytes, without control characters. Takes effect at once when all of it is read, or not at all.
 /// With `Accept: application/x-ndjson` the answer tells of the progress: lines `{"keys_read": …}`, and at last one
 /// `{"segment": …}` or `{"error": …}`; what fails before the first of them is answered as without it.
@@ -139,7 +140,7 @@ async fn upload_segment_keys(
     if !wants_progress(&headers) {
         let here = upload.run(body, Progress::default()).await?;
         drop(place);
-        return Ok(([(header::ETAG, here.etag())], Json(here)).into_response());
+        return Ok(answer(&upload.state, &here));
     }
     let (sender, mut receiver) = mpsc::channel(WAITING);
     let progress = Progress::to(sender.clone());
@@ -206,7 +207,7 @@ impl Uploading {
         let change = KeysChange { list: self.list, mode: self.mode, keys: keys.into() };
         let control = &self.state.control;
         let here = control.upload_segment_keys(&self.writer, &self.key, &change, &self.request).await?;
-        settle::flags(&self.state.hub, here.config.environment_id, here.config.version).await;
+        settled(&self.state, &here).await;
         Ok(here)
     }
 }

@@ -2,15 +2,18 @@
 
 use axum::Json;
 use axum::extract::State;
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
+use domain::ports::Page;
 use domain::segment::{CopiedSegment, SegmentHere};
-use http::{StatusCode, header};
+use http::StatusCode;
 use serde::Deserialize;
-use utoipa::IntoParams;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use super::faults::Faults;
+use super::here::{Here as _, answer_with, changed, made, readable, settled};
 use super::page::{self, KeyedQuery};
+use super::query::TryQuery;
 use crate::AppState;
 use crate::auth::{AdminOf, ReaderOf, Signed, WriterOf};
 use crate::body::{self, Named, Params, Said};
@@ -43,10 +46,15 @@ async fn list_segments(
     Params(EnvironmentName { environment: named }): Params<EnvironmentName>,
     Params(query): Params<KeyedQuery>,
 ) -> Result<Response, Problem> {
-    let segments = state.control.segments(&reader, &environment, &query.filter()?).await?;
+    let faults = Faults::of(&state, environment.id);
+    let listed = state.control.segments(&reader, &environment, &query.filter()?).await;
+    let Page { items, total, more } =
+        listed.map_err(|error| faults.explain_list(SegmentHere::KIND, error))?;
+    let shown = items.iter().map(|one| faults.with(SegmentHere::KIND, &one.segment.key, one)).collect();
+    let page = Page { items: shown, total, more };
     let mut said = query.said().to_vec();
     said.push(("environment", named));
-    Ok(page::respond("/api/v1/segments", &said, &segments, |summary| summary.segment.key.to_string()))
+    Ok(page::respond("/api/v1/segments", &said, &page, |shown| shown.thing.segment.key.to_string()))
 }
 
 /// Make a segment
@@ -64,9 +72,7 @@ async fn create_segment(
     body::Json(document): body::Json,
 ) -> Result<Response, Problem> {
     let here = state.control.create_segment(&writer, &document, &request).await?;
-    settled(&state, &here).await;
-    let location = [(header::LOCATION, format!("/api/v1/segments/{}", here.segment.key))];
-    Ok((StatusCode::CREATED, location, answer(&here)).into_response())
+    Ok(made(&state, &here).await)
 }
 
 /// Show a segment
@@ -78,7 +84,10 @@ async fn get_segment(
     ReaderOf(reader, environment): ReaderOf,
     Named(key): Named,
 ) -> Result<Response, Problem> {
-    Ok(answer(&state.control.segment(&reader, &environment, &key).await?).into_response())
+    let here = state.control.segment(&reader, &environment, &key).await;
+    let here = readable(&state, &environment, &key, here)?;
+    let lost = state.control.lost_lists(&reader, &here).await?;
+    Ok(answer_with(&state, &here, lost))
 }
 
 /// Change a segment
@@ -99,8 +108,7 @@ async fn update_segment(
     body::Json(document): body::Json,
 ) -> Result<Response, Problem> {
     let here = state.control.update_segment(&writer, &key, &document, &request).await?;
-    settled(&state, &here).await;
-    Ok(answer(&here).into_response())
+    Ok(changed(&state, &here).await)
 }
 
 /// Delete a segment
@@ -109,7 +117,7 @@ async fn update_segment(
 #[utoipa::path(delete, path = "/api/v1/segments/{key}", tag = "segments",
     params(("key" = String, Path), EnvironmentQuery, ChangeHeaders), responses(
     (status = 204, description = "It is gone"),
-    (status = 409, description = "`segment_in_use`: the message says where"),
+    (status = 409, description = "`segment_in_use`: `in_use_by` says where"),
     (status = 412, description = "`stale`: `If-Match` named an older version"),
 ))]
 async fn delete_segment(
@@ -123,19 +131,11 @@ async fn delete_segment(
     Ok(StatusCode::NO_CONTENT)
 }
 
-#[derive(Deserialize, IntoParams)]
-#[into_params(parameter_in = Query)]
-struct CopyQuery {
-    /// `true` only says what would change.
-    #[serde(default)]
-    dry_run: bool,
-}
-
 /// Copy a segment between environments
 ///
 /// Condition and keys become those of the environment `from`. `If-Match` speaks of the environment `to`.
 #[utoipa::path(post, path = "/api/v1/segments/{key}/copy", tag = "segments",
-    params(("key" = String, Path), CopyQuery, ChangeHeaders), request_body = schema::CopyInput, responses(
+    params(("key" = String, Path), TryQuery, ChangeHeaders), request_body = schema::CopyInput, responses(
     (status = 200, description = "What changed, or would change", body = schema::CopiedSegment),
     (status = 409, description = "`busy`"),
     (status = 412, description = "`stale`: `If-Match` named an older version"),
@@ -144,21 +144,11 @@ async fn copy_segment(
     State(state): State<AppState>,
     Signed(caller): Signed,
     Named(key): Named,
-    Params(query): Params<CopyQuery>,
+    Params(query): Params<TryQuery>,
     Said(request): Said,
     body::Json(document): body::Json,
 ) -> Result<Json<CopiedSegment>, Problem> {
-    let copied = state.control.copy_segment(caller, &key, &document, query.dry_run, &request).await?;
+    let copied = state.control.copy_segment(caller, &key, &document, query.dry_run()?, &request).await?;
     settled(&state, &copied.segment).await;
     Ok(Json(copied))
-}
-
-/// Until this node serves applications the segment as it now is.
-async fn settled(state: &AppState, here: &SegmentHere) {
-    settle::flags(&state.hub, here.config.environment_id, here.config.version).await;
-}
-
-/// A segment with its tag.
-fn answer(here: &SegmentHere) -> ([(header::HeaderName, String); 1], Json<&SegmentHere>) {
-    ([(header::ETAG, here.etag())], Json(here))
 }

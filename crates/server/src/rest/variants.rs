@@ -1,20 +1,60 @@
 //! Variants of a flag, one by one.
 
+use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use http::StatusCode;
+use http::{StatusCode, header};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::flags::{answer, settled};
+use super::here::{changed, readable, settled};
 use crate::AppState;
-use crate::auth::WriterOf;
+use crate::auth::{ReaderOf, WriterOf};
 use crate::body::{self, Named, NamedIn, Said};
 use crate::openapi::{ChangeHeaders, EnvironmentQuery, schema};
 use crate::problem::Problem;
 
 pub(super) fn router() -> OpenApiRouter<AppState> {
-    OpenApiRouter::new().routes(routes!(create_variant)).routes(routes!(update_variant, delete_variant))
+    OpenApiRouter::new().routes(routes!(list_variants, create_variant)).routes(routes!(
+        get_variant,
+        update_variant,
+        delete_variant
+    ))
+}
+
+/// List a flag's variants
+///
+/// In their order, the same in every environment. The `ETag` is the flag's.
+#[utoipa::path(get, path = "/api/v1/flags/{key}/variants", tag = "flags", params(("key" = String, Path), EnvironmentQuery), responses(
+    (status = 200, description = "The variants; `X-Total-Count` says how many", body = [schema::Variant]),
+))]
+async fn list_variants(
+    State(state): State<AppState>,
+    ReaderOf(reader, environment): ReaderOf,
+    Named(key): Named,
+) -> Result<Response, Problem> {
+    let here = state.control.flag(&reader, &environment, &key).await;
+    let here = readable(&state, &environment, &key, here)?;
+    let variants = here.flag.variants.as_slice();
+    let total = [("x-total-count", variants.len().to_string())];
+    Ok((total, [(header::ETAG, here.etag())], Json(variants)).into_response())
+}
+
+/// Show a variant
+///
+/// The `ETag` is the flag's.
+#[utoipa::path(get, path = "/api/v1/flags/{key}/variants/{variant}", tag = "flags",
+    params(("key" = String, Path), ("variant" = String, Path), EnvironmentQuery), responses(
+    (status = 200, description = "The variant", body = schema::Variant),
+))]
+async fn get_variant(
+    State(state): State<AppState>,
+    ReaderOf(reader, environment): ReaderOf,
+    NamedIn(key, variant): NamedIn,
+) -> Result<Response, Problem> {
+    let here = state.control.flag(&reader, &environment, &key).await;
+    let here = readable(&state, &environment, &key, here)?;
+    Ok(([(header::ETAG, here.etag())], Json(here.variant(&variant)?)).into_response())
 }
 
 /// Add a variant
@@ -32,13 +72,12 @@ async fn create_variant(
     body::Json(document): body::Json,
 ) -> Result<Response, Problem> {
     let here = state.control.create_variant(&writer, &key, &document, &request).await?;
-    settled(&state, &here).await;
-    Ok((StatusCode::CREATED, answer(&here)).into_response())
+    Ok((StatusCode::CREATED, changed(&state, &here).await).into_response())
 }
 
 /// Change a variant's value
 ///
-/// Everywhere: it needs the right for every environment in which the flag is enabled.
+/// A document without one keeps it. Everywhere: it needs the right for every environment in which the flag is enabled.
 #[utoipa::path(method(put, patch), path = "/api/v1/flags/{key}/variants/{variant}", tag = "flags",
     params(("key" = String, Path), ("variant" = String, Path), EnvironmentQuery, ChangeHeaders),
     request_body = schema::VariantInput, responses(
@@ -53,8 +92,7 @@ async fn update_variant(
     body::Json(document): body::Json,
 ) -> Result<Response, Problem> {
     let here = state.control.update_variant(&writer, &key, &variant, &document, &request).await?;
-    settled(&state, &here).await;
-    Ok(answer(&here).into_response())
+    Ok(changed(&state, &here).await)
 }
 
 /// Remove a variant
@@ -63,7 +101,7 @@ async fn update_variant(
 #[utoipa::path(delete, path = "/api/v1/flags/{key}/variants/{variant}", tag = "flags",
     params(("key" = String, Path), ("variant" = String, Path), EnvironmentQuery, ChangeHeaders), responses(
     (status = 204, description = "It is gone"),
-    (status = 409, description = "`variant_in_use`: the message says where; or `last_variant`"),
+    (status = 409, description = "`variant_in_use`: `in_use_by` says where; or `last_variant`"),
     (status = 412, description = "`stale`: `If-Match` named an older version"),
 ))]
 async fn delete_variant(

@@ -134,7 +134,7 @@ fn travelling(here: &FlagHere) -> Arc<Read<Flag>> {
 }
 
 fn travelling_segment(here: &SegmentHere) -> (String, Arc<Read<Segment>>) {
-    (here.segment.key.to_string(), Arc::new(here.config.document().into()))
+    (here.segment.key.to_string(), Arc::new(here.config.document()))
 }
 
 fn listed(field: &ContextField) -> (String, Arc<Read<List>>) {
@@ -175,7 +175,7 @@ impl Store for MemoryStore {
     async fn log(&self, chain: Chain, filter: &LogFilter) -> StoreResult<Page<LogEntry>> {
         let state = self.state();
         let about = |entry: &&Arc<LogEntry>| {
-            filter.entity.is_none_or(|id| entry.entities.iter().any(|entity| entity.id == id))
+            filter.entities.iter().all(|id| entry.entities.iter().any(|entity| entity.id == *id))
         };
         let all: Vec<_> = state.entries(chain).iter().rev().filter(about).collect();
         let shown = all.iter().filter(|entry| filter.before.is_none_or(|before| entry.revision < before));

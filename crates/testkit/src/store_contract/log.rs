@@ -69,13 +69,15 @@ pub(super) async fn the_log_is_found_by_entity(world: World) -> Result<()> {
         ..world.in_project(Vec::new())
     };
     let both = world.store.commit(both).await?;
-    let about = page(&world, LogFilter { entity: Some(one.id), before: None, limit: 2 }).await?;
+    let about = page(&world, LogFilter { entities: vec![one.id], before: None, limit: 2 }).await?;
     ensure!(revisions(&about.items) == [both, toggled]);
     ensure!((about.total, about.more) == (3, true));
-    let rest = page(&world, LogFilter { entity: Some(one.id), before: Some(toggled), limit: 2 }).await?;
+    let rest = page(&world, LogFilter { entities: vec![one.id], before: Some(toggled), limit: 2 }).await?;
     ensure!(revisions(&rest.items) == [one.version]);
     ensure!((rest.total, rest.more) == (3, false));
-    let nobody = page(&world, LogFilter { entity: Some(world.id()), before: None, limit: 2 }).await?;
+    let both = page(&world, LogFilter { entities: vec![one.id, other.id], before: None, limit: 9 }).await?;
+    ensure!(both.total == 1 && both.items.len() == 1, "only what was about both of them: {both:?}");
+    let nobody = page(&world, LogFilter { entities: vec![world.id()], before: None, limit: 2 }).await?;
     ensure!(nobody.items.is_empty());
     ensure!((nobody.total, nobody.more) == (0, false));
     Ok(())

@@ -10,7 +10,7 @@ use domain::key::Key;
 use domain::log::{Chain, Change, Entity, ReadVersion, Write};
 use domain::ports::{Head, Ids, Store};
 use domain::time::Timestamp;
-use engine::model::{Kind, Revision, Serve, Snapshot, Variant};
+use engine::model::{Kind, Read, Revision, Serve, Snapshot, Variant};
 use serde_json::json;
 
 use crate::fakes::CountingIds;
@@ -107,10 +107,10 @@ impl World {
             environment_id: environment.id,
             enabled: false,
             off_variant: Some("off".to_owned()),
-            prerequisites: Vec::new(),
-            targets: Vec::new(),
+            prerequisites: Read::default(),
+            targets: Read::default(),
             rules: Vec::new(),
-            default: Serve::variant("on"),
+            default: Serve::variant("on").into(),
             version: 0,
             updated_at: NOW,
         }

@@ -1,7 +1,7 @@
 //! What of a flag is its environment's own.
 
 use engine::json::{At, Object, Violations};
-use engine::model::{Condition, Prerequisite, Rule, Serve, Split, Target, WHOLE, Weighted};
+use engine::model::{Condition, Prerequisite, Read, Rule, Serve, Split, Target, WHOLE, Weighted};
 use serde_json::Value;
 
 use super::{Draft, MOST_VARIANTS, each};
@@ -19,19 +19,21 @@ impl Draft<'_> {
             self.config.enabled = enabled.boolean(violations).unwrap_or_default();
         }
         if let Some(prerequisites) = object.get("prerequisites") {
-            self.config.prerequisites = or_empty(prerequisites, violations, |at, violations| {
+            let prerequisites = or_empty(prerequisites, violations, |at, violations| {
                 each(at, MOST_PREREQUISITES, violations, |at, violations| {
                     self.read_prerequisite(at, violations)
                 })
             });
+            self.config.prerequisites = prerequisites.into();
         }
         self.apply_default(object, violations);
         self.apply_targets(object, violations);
         if let Some(rules) = object.get("rules") {
             let kept = std::mem::take(&mut self.config.rules);
-            self.config.rules = or_empty(rules, violations, |at, violations| {
+            let rules = or_empty(rules, violations, |at, violations| {
                 each(at, MOST_RULES, violations, |at, violations| self.read_rule(at, &kept, violations))
             });
+            self.config.rules = rules.into_iter().map(Read::Known).collect();
         }
         // Last, because the rules and the default may have made the variant that it names.
         if let Some(off) = object.get("off_variant") {
@@ -59,7 +61,7 @@ impl Draft<'_> {
         } else {
             return;
         };
-        self.config.default = serve.unwrap_or(Serve::Nothing);
+        self.config.default = serve.unwrap_or(Serve::Nothing).into();
     }
 
     /// A percentage (three decimals) of `true`, the rest `false`.
@@ -90,19 +92,26 @@ impl Draft<'_> {
             object.fault(violations, "targets and targeted_users exclude one another; give one");
         }
         if let Some(targets) = object.get("targets") {
-            self.config.targets = or_empty(targets, violations, |at, violations| {
+            let targets = or_empty(targets, violations, |at, violations| {
                 each(at, MOST_VARIANTS, violations, |at, violations| self.read_target(at, violations))
             });
+            self.config.targets = targets.into();
         } else if let Some(users) = object.get("targeted_users") {
             let Some(variant) = self.variant_with(&Value::Bool(true)) else {
                 users.fault(violations, "needs a boolean flag with a variant for true; write targets");
                 return;
             };
             let keys = or_empty(users, violations, read_keys);
-            let others = |target: &Target| target.variant != variant && !target.keys.is_empty();
-            self.config.targets.retain(others);
+            let Read::Known(targets) = &mut self.config.targets else {
+                users.fault(
+                    violations,
+                    "this version does not understand the targets that are there; write targets",
+                );
+                return;
+            };
+            targets.retain(|target| target.variant != variant && !target.keys.is_empty());
             if !keys.is_empty() {
-                self.config.targets.push(Target { variant, keys });
+                targets.push(Target { variant, keys });
             }
         }
     }
@@ -139,7 +148,7 @@ impl Draft<'_> {
     }
 
     /// A rule in its long form (`when`, `serve`) or its short one (`attribute`, `operator`, `value`, `variant`).
-    fn read_rule(&mut self, at: At<'_>, kept: &[Rule], violations: &mut Violations) -> Rule {
+    fn read_rule(&mut self, at: At<'_>, kept: &[Read<Rule>], violations: &mut Violations) -> Rule {
         let Some(object) = at.object(violations) else { return self.no_rule() };
         let id = object.get("id").and_then(|at| at.text(violations)).map(str::to_owned);
         let priority =
@@ -160,7 +169,10 @@ impl Draft<'_> {
         let id = id.unwrap_or_else(|| {
             // The rule that said the same before is the same rule.
             let same = |rule: &&Rule| rule.priority == priority && rule.when == when && rule.serve == serve;
-            kept.iter().find(same).map_or_else(|| (self.new_id)().to_string(), |rule| rule.id.clone())
+            kept.iter()
+                .filter_map(Read::known)
+                .find(same)
+                .map_or_else(|| (self.new_id)().to_string(), |rule| rule.id.clone())
         });
         Rule { id, priority, when, serve }
     }

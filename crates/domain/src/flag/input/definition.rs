@@ -7,28 +7,25 @@ use serde_json::{Value, json};
 use super::super::{Lifecycle, Lifetime};
 use super::{Draft, MOST_VARIANTS, each, kind_name, kind_of};
 use crate::condition::check_numbers;
-use crate::input::{bounded_text, or_empty};
-use crate::key::Key;
+use crate::input::{or_empty, read_description, read_name};
 use crate::time::Day;
 
-const MOST_NAME: usize = 256;
-const MOST_DESCRIPTION: usize = 4_096;
 const MOST_TAGS: usize = 100;
 const MOST_TAG: usize = 64;
 
 impl Draft<'_> {
     pub(super) fn apply_definition(&mut self, object: &Object<'_>, violations: &mut Violations) {
         if let Some(name) = object.get("name") {
-            self.flag.name = bounded_text(name, MOST_NAME, violations);
+            self.flag.name = read_name(name, violations);
         }
         if let Some(description) = object.get("description") {
-            self.flag.description = bounded_text(description, MOST_DESCRIPTION, violations);
+            self.flag.description = read_description(description, violations);
         }
         if let Some(visible) = object.get("client_visible") {
             self.flag.client_visible = visible.boolean(violations).unwrap_or_default();
         }
         if let Some(owner) = object.get("owner") {
-            let owner = bounded_text(owner, MOST_NAME, violations);
+            let owner = read_name(owner, violations);
             self.flag.owner = (!owner.is_empty()).then_some(owner);
         }
         if let Some(variants) = object.get("variants") {
@@ -119,15 +116,18 @@ pub(in crate::flag) fn read_variant(
 ) -> (Option<String>, Option<Value>) {
     let Some(object) = at.object(violations) else { return (None, None) };
     let key = object.require(violations, "key").and_then(|at| at.text(violations)).map(str::to_owned);
-    let value = object.require(violations, "value").map(|at| {
-        // Those of a number flag itself are looked at with all else that keeps it from compiling.
-        if kind_of(at.value()) == Some(Kind::Object) {
-            check_numbers(at.value(), &at.path(), violations);
-        }
-        at.value().clone()
-    });
+    let value = object.require(violations, "value").map(|at| read_value(at, violations));
     object.deny_unknown(violations);
     (key, value)
+}
+
+/// The value of a variant.
+pub(in crate::flag) fn read_value(at: At<'_>, violations: &mut Violations) -> Value {
+    // Those of a number flag itself are looked at with all else that keeps it from compiling.
+    if kind_of(at.value()) == Some(Kind::Object) {
+        check_numbers(at.value(), &at.path(), violations);
+    }
+    at.value().clone()
 }
 
 /// Some value of a kind.
@@ -146,16 +146,6 @@ fn read_tag(at: At<'_>, violations: &mut Violations) -> Option<String> {
         at.fault(violations, format_args!("must have 1 to {MOST_TAG} bytes on one line"));
     }
     Some(tag.to_owned())
-}
-
-/// The key of a new flag; a fault if it is missing or none.
-pub(in crate::flag) fn read_key(object: &Object<'_>, violations: &mut Violations) -> Option<Key> {
-    let at = object.require(violations, "key")?;
-    let key = Key::parse(at.text(violations)?);
-    if key.is_none() {
-        at.fault(violations, Key::RULE);
-    }
-    key
 }
 
 /// The kind of a new flag. Of one that does not say so in words that read, the kind that its values are of.

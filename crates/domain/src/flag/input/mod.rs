@@ -13,14 +13,15 @@ use serde_json::Value;
 use super::{Config, Flag, FlagHere};
 use crate::condition::{ShortForms, check_numbers};
 use crate::id::Id;
+use crate::input::check_key;
 use crate::log::ReadVersion;
 
-pub(super) use definition::{read_key, read_new_kind, read_variant, sample};
+pub(super) use definition::{read_new_kind, read_value, read_variant, sample};
 
 pub(super) const MOST_VARIANTS: usize = 1_000;
 
 /// Members that answers carry and requests may send back; they mean nothing there.
-const READ_ONLY: [&str; 5] = ["id", "version", "flag_version", "created_at", "updated_at"];
+const READ_ONLY: [&str; 6] = ["id", "version", "flag_version", "created_at", "updated_at", "problems"];
 
 /// A flag in one environment while it is being written.
 pub(super) struct Draft<'a> {
@@ -52,20 +53,13 @@ impl<'a> Draft<'a> {
 
     /// Takes over the members that a document about an existing flag names, and keeps the others.
     pub(super) fn apply_change(&mut self, object: &Object<'_>, violations: &mut Violations) {
-        let never = |at: At<'_>, now: &str, violations: &mut Violations| {
-            if at.value().as_str() != Some(now) {
-                let member = at.path();
-                let message = format_args!(
-                    "a flag's {member} never changes, and this one's is {now:?}; make another flag"
-                );
-                at.fault(violations, message);
-            }
-        };
-        if let Some(at) = object.get("key") {
-            never(at, self.flag.key.as_str(), violations);
-        }
-        if let Some(at) = object.get("kind") {
-            never(at, kind_name(self.flag.kind), violations);
+        check_key(&self.flag.key, "a flag", object, violations);
+        let kind = kind_name(self.flag.kind);
+        if let Some(at) = object.get("kind").filter(|at| at.value().as_str() != Some(kind)) {
+            at.fault(
+                violations,
+                format_args!("a flag's kind never changes, and this one's is {kind:?}; make another flag"),
+            );
         }
         self.apply(object, violations);
     }

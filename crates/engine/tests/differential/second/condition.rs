@@ -85,15 +85,21 @@ fn segment(world: &World<'_>, key: &str, place: &Place) -> Known<bool> {
     Ok(included || (!excluded && condition))
 }
 
+/// Reading: the bounds of a large list's keys are those of any key of a segment.
+fn is_key(text: &str) -> bool {
+    (1..=256).contains(&text.len()) && !text.chars().any(char::is_control)
+}
+
 /// Whether the targeting key stands in a list of keys, one inside the document or one that is a blob.
 ///
 /// Reading: a blob of another count, or one that is not there, is not the list that is meant.
 fn is_listed(world: &World<'_>, list: Option<&Value>, unit: Option<&str>) -> Known<bool> {
     let keys: Vec<&str> = match list {
         None => Vec::new(),
-        Some(Value::Array(keys)) => {
-            keys.iter().map(|key| key.as_str().ok_or(Unknown)).collect::<Known<_>>()?
-        }
+        Some(Value::Array(keys)) => keys
+            .iter()
+            .map(|key| key.as_str().filter(|key| is_key(key)).ok_or(Unknown))
+            .collect::<Known<_>>()?,
         Some(Value::Object(blob)) => {
             only(blob, &["sha256", "count"])?;
             let count = serve::whole(blob.get("count").ok_or(Unknown)?).ok_or(Unknown)?;

@@ -32,6 +32,18 @@ pub(super) enum Member {
     Named(char),
 }
 
+impl Node {
+    /// Atoms after expanding counts, alternations and quantifiers.
+    pub(super) fn size(&self) -> usize {
+        match self {
+            Self::Any | Self::Set { .. } | Self::Start | Self::End | Self::Boundary(_) => 1,
+            Self::Sequence(nodes) => nodes.iter().map(Self::size).sum(),
+            Self::Either(nodes) => nodes.iter().map(|node| node.size() + 1).sum::<usize>() - 1,
+            Self::Repeat(node, least, most) => node.size() * most.unwrap_or(*least).max(1) + 1,
+        }
+    }
+}
+
 /// Reads a whole pattern; `None` for anything that the dialect does not have.
 ///
 /// Reading: a pattern of nothing is not one.

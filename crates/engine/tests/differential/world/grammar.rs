@@ -2,6 +2,10 @@
 
 use super::dice::Dice;
 use super::words;
+use crate::second;
+
+/// The largest pattern that may be written.
+const MOST_INSTRUCTIONS: usize = 2_000;
 
 /// A piece of a text of the vocabulary, seldom an empty one.
 pub(super) fn part(dice: &mut Dice) -> String {
@@ -41,12 +45,19 @@ pub(super) fn network(dice: &mut Dice) -> String {
     format!("{address}{length}")
 }
 
-/// A pattern of the dialect; seldom parts of one as they fall.
+/// A pattern of the dialect that may be written; seldom parts of one as they fall.
 pub(super) fn pattern(dice: &mut Dice) -> String {
-    if dice.once_in(5) {
-        return dice.some(6, |dice| dice.pick(&words::PATTERN_PARTS)).concat();
+    loop {
+        let pattern = if dice.once_in(5) {
+            dice.some(6, |dice| dice.pick(&words::PATTERN_PARTS)).concat()
+        } else {
+            branches(dice, 0)
+        };
+        // What a reader makes of a larger one is its own affair.
+        if second::pattern_size(&pattern).is_none_or(|size| size <= MOST_INSTRUCTIONS) {
+            return pattern;
+        }
     }
-    branches(dice, 0)
 }
 
 fn branches(dice: &mut Dice, depth: usize) -> String {

@@ -13,7 +13,7 @@ pub(crate) struct Environment {
     color: String,
     /// Only admins may change it.
     protected: bool,
-    /// Lower is first, then by key.
+    /// Lower is first. No other one has it.
     position: i32,
     /// Revision of the last change to it, its flags' configs left aside.
     version: u64,
@@ -33,6 +33,7 @@ pub(crate) struct EnvironmentInput {
     color: Option<String>,
     #[schema(nullable = false)]
     protected: Option<bool>,
+    /// One that is there makes way, towards where this one comes from. -1000000000 to 1000000000.
     #[schema(nullable = false)]
     position: Option<i32>,
 }
@@ -47,7 +48,7 @@ pub(crate) struct NewEnvironment {
     color: Option<String>,
     #[schema(nullable = false)]
     protected: Option<bool>,
-    /// Behind all others unless given.
+    /// Behind all others unless given. One that is there moves on. -1000000000 to 1000000000.
     #[schema(nullable = false)]
     position: Option<i32>,
     /// Key of the environment whose configs it begins with.

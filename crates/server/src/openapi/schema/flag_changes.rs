@@ -8,8 +8,12 @@ use super::{Flag, MemberChange};
 /// What may be written about a variant that is there.
 #[derive(ToSchema)]
 pub(crate) struct VariantInput {
+    /// Never changes.
+    #[schema(nullable = false)]
+    key: Option<String>,
     /// Of the flag's kind.
-    value: Value,
+    #[schema(nullable = false)]
+    value: Option<Value>,
 }
 
 /// Keys of environments, and whether it is also copied if the flag is enabled.

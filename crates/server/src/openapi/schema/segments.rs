@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use super::{Condition, Problem};
+use super::{Condition, Problem, Violation};
 
 /// A segment, as one environment sees it. A list of more than 10,000 keys is named by its digest and shown by
 /// `GET /api/v1/segments/{key}/included` or `…/excluded`.
@@ -28,6 +28,9 @@ pub(crate) struct Segment {
     created_at: String,
     #[schema(format = DateTime)]
     updated_at: String,
+    /// What of it this node does not understand; not there if all is well. See those of a flag.
+    #[schema(nullable = false)]
+    problems: Option<Vec<Violation>>,
 }
 
 /// A segment in a list.
@@ -46,6 +49,9 @@ pub(crate) struct SegmentSummary {
     created_at: String,
     #[schema(format = DateTime)]
     updated_at: String,
+    /// What of it this node does not understand; not there if all is well. See those of a flag.
+    #[schema(nullable = false)]
+    problems: Option<Vec<Violation>>,
 }
 
 /// Targeting keys, up to 10,000; or what names a larger list: `{"sha256", "count"}`.

@@ -9,7 +9,7 @@ use domain::id::Id;
 use domain::key::Key;
 use domain::ports::{FlagFilter, Page};
 use domain::time::Day;
-use engine::model::{Kind, Prerequisite, Rule, Serve, Target, Variant};
+use engine::model::{Kind, Prerequisite, Read, Rule, Serve, Target, Variant};
 use serde::{Deserialize, Serialize};
 use sqlx::{QueryBuilder, Row as _};
 
@@ -44,11 +44,15 @@ pub(super) struct FlagDocument<'a> {
 #[derive(Serialize, Deserialize)]
 pub(super) struct ConfigDocument<'a> {
     off_variant: Option<Cow<'a, str>>,
-    #[serde(default, skip_serializing_if = "<[_]>::is_empty")]
-    prerequisites: Cow<'a, [Prerequisite]>,
-    targets: Cow<'a, [Target]>,
-    rules: Cow<'a, [Rule]>,
-    default: Cow<'a, Serve>,
+    #[serde(default, skip_serializing_if = "requires_nothing")]
+    prerequisites: Cow<'a, Read<Vec<Prerequisite>>>,
+    targets: Cow<'a, Read<Vec<Target>>>,
+    rules: Cow<'a, [Read<Rule>]>,
+    default: Cow<'a, Read<Serve>>,
+}
+
+fn requires_nothing(prerequisites: &Read<Vec<Prerequisite>>) -> bool {
+    prerequisites.known().is_some_and(Vec::is_empty)
 }
 
 impl<'a> FlagDocument<'a> {

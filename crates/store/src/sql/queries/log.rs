@@ -82,7 +82,7 @@ pub(super) async fn page(store: &SqlStore, chain: Chain, filter: &LogFilter) -> 
 /// Which entries, however many of them are shown.
 fn push_conditions(query: &mut QueryBuilder<Db>, chain: Chain, filter: &LogFilter) {
     query.push(" FROM changes WHERE project_id = ").push_bind(chain.id().to_string());
-    if let Some(entity) = filter.entity {
+    for entity in &filter.entities {
         query
             .push(" AND revision IN (SELECT revision FROM change_entities WHERE project_id = ")
             .push_bind(chain.id().to_string())

@@ -5,7 +5,7 @@ use domain::id::Id;
 use domain::key::Key;
 use domain::ports::{KeyedFilter, Page};
 use domain::segment::{Segment, SegmentConfig, SegmentEverywhere, SegmentSummary};
-use engine::model::Condition;
+use engine::model::{Condition, Read};
 use sqlx::{QueryBuilder, Row as _};
 
 use super::rows::{
@@ -51,7 +51,7 @@ fn read_config(row: &Row) -> sqlx::Result<SegmentConfig> {
     })
 }
 
-pub(super) fn read_condition(row: &Row) -> sqlx::Result<Option<Condition>> {
+pub(super) fn read_condition(row: &Row) -> sqlx::Result<Option<Read<Condition>>> {
     let condition: Option<String> = row.try_get("condition")?;
     condition.map(|_| document(row, "condition")).transpose()
 }

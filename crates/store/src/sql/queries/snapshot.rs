@@ -190,14 +190,11 @@ fn read_segment(row: &Row) -> sqlx::Result<Entry<Segment>> {
         return Ok((key, None));
     }
     let segment = || {
-        Ok(Segment {
-            included: from_document(row, "included")?,
-            excluded: from_document(row, "excluded")?,
-            when: read_condition(row)?,
-            needs: Vec::new(),
-        })
+        let (included, excluded) = (from_document(row, "included")?, from_document(row, "excluded")?);
+        Ok(domain::segment::document(read_condition(row)?, included, excluded))
     };
-    Ok((key, Some(Arc::new(or_unknown(segment())))))
+    let segment = segment().unwrap_or_else(|error| or_unknown(Err(error)));
+    Ok((key, Some(Arc::new(segment))))
 }
 
 fn read_list(row: &Row) -> sqlx::Result<Entry<List>> {
