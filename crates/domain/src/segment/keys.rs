@@ -13,6 +13,7 @@ use crate::control::{Control, Request};
 use crate::environment::Environment;
 use crate::error::{Error, Result};
 use crate::id::Id;
+use crate::log::Chain;
 use crate::ports::Store;
 
 /// What an upload does to the keys that are there.
@@ -85,6 +86,8 @@ impl Control {
         let named = here.config.keys(change.list).blob();
         if named == Some(change.keys.sha256()) && self.is_lost(change.keys.sha256()).await? {
             self.store.put_key_list(self.project_id, &change.keys, self.clock.now()).await?;
+            // Nothing is changed, but nodes that wait for the list can have it now.
+            self.bus.ring(Chain::Project(self.project_id), here.config.version).await;
         }
         Ok(())
     }
@@ -99,8 +102,9 @@ impl Control {
             {
                 let (path, key) = (list.name(), &here.segment.key);
                 let message = format!(
-                    "the list {sha256} is not in the store, and until it is no node takes up what is new in this \
-                     environment; upload the same keys again by PUT /api/v1/segments/{key}/{path}"
+                    "the list {sha256} is not in the store, and until it is, a node that does not have it asks this \
+                     segment as it was before, and after a start not at all; upload the same keys again by PUT \
+                     /api/v1/segments/{key}/{path}"
                 );
                 lost.push(Violation { path: path.to_owned(), message });
             }

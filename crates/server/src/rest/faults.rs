@@ -30,8 +30,9 @@ pub(super) struct Shown<'a, T> {
 }
 
 impl<T> Shown<'_, T> {
-    /// With more that is wrong.
+    /// With more that is wrong; where something is said of the same place already, this knows more of it.
     pub(super) fn and(mut self, problems: Vec<Violation>) -> Self {
+        self.problems.retain(|known| problems.iter().all(|more| more.path != known.path));
         self.problems.extend(problems.into_iter().map(Into::into));
         self
     }
