@@ -32,8 +32,9 @@ const KNOWN_ONLY_TO: [(&str, &[&str]); 8] = [
 ];
 
 /// What the engine may know: no time, no network, no runtime.
-const ENGINE: [&str; 9] = [
+const ENGINE: [&str; 10] = [
     "foldhash",
+    "hashbrown",
     "md-5",
     "regex-automata",
     "regex-syntax",
