@@ -5,7 +5,7 @@
 //! Nothing waits for large key lists but the segments that name them; when the library has one, they catch up.
 
 use std::collections::BTreeSet;
-use std::future::{Future, pending};
+use std::future::pending;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,12 +20,10 @@ use tokio_util::sync::CancellationToken;
 use crate::hub::Hub;
 use crate::installed::{Installed, LARGE};
 use crate::library::{Library, Name, Patience};
-use crate::ports::{EnvironmentId, Source, SourceError};
+use crate::ports::{EnvironmentId, Source, SourceError, ask};
 
 /// How long a lost bell may go unnoticed.
 const POLL: Duration = Duration::from_secs(2);
-/// How long one answer of the source may take before it counts as failed.
-const PATIENCE: Duration = Duration::from_secs(30);
 /// Of one installed state, no more faulty flags than this are logged one by one.
 const MOST_PROBLEMS: usize = 20;
 
@@ -283,11 +281,6 @@ async fn rung(bell: &mut watch::Receiver<u64>) {
     if bell.changed().await.is_err() {
         pending::<()>().await;
     }
-}
-
-/// An answer of the source, or a failure in its place when it takes too long.
-pub(crate) async fn ask<T>(answer: impl Future<Output = Result<T, SourceError>>) -> Result<T, SourceError> {
-    timeout(PATIENCE, answer).await.unwrap_or_else(|elapsed| Err(SourceError(elapsed.into())))
 }
 
 /// Runs `work`, off the reactor if it is on a large document.

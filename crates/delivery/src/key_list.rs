@@ -16,8 +16,7 @@ use tokio::sync::OwnedSemaphorePermit;
 
 use crate::Doors;
 use crate::credential;
-use crate::follower::ask;
-use crate::ports::{EnvironmentId, KeyKind, SourceError};
+use crate::ports::{EnvironmentId, KeyKind, SourceError, ask};
 use crate::problem::Problem;
 use crate::sdk::is_known;
 

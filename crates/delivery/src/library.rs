@@ -18,9 +18,8 @@ use sha2::{Digest, Sha256};
 use tokio::task::spawn_blocking;
 use tokio::time::Instant;
 
-use crate::follower::ask;
 use crate::hub::Hub;
-use crate::ports::{EnvironmentId, Source, SourceError};
+use crate::ports::{EnvironmentId, Source, SourceError, ask};
 
 /// So long an environment of which nothing is known here waits for its lists, unless all of them were tried before:
 /// flags without their segments would be answered otherwise a moment later. Then it is served without them.

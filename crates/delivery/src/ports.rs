@@ -3,12 +3,15 @@
 
 use std::error::Error;
 use std::fmt;
+use std::future::Future;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use engine::model::{Delta, Revision, Snapshot};
 use tokio::sync::watch;
+use tokio::time::timeout;
 
 /// Names an environment of some project to a [`Source`] and a [`Gate`]. Opaque here; the same environment always
 /// has the same one.
@@ -31,6 +34,14 @@ impl fmt::Debug for EnvironmentId {
 #[derive(Debug, thiserror::Error)]
 #[error("the source of changes does not answer")]
 pub struct SourceError(#[source] pub Box<dyn Error + Send + Sync>);
+
+/// How long one answer of the source may take before it counts as failed.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// An answer of the source, or a failure in its place when it takes too long.
+pub(crate) async fn ask<T>(answer: impl Future<Output = Result<T, SourceError>>) -> Result<T, SourceError> {
+    timeout(PATIENCE, answer).await.unwrap_or_else(|elapsed| Err(SourceError(elapsed.into())))
+}
 
 /// Where snapshots and changes come from.
 #[async_trait]

@@ -50,7 +50,7 @@ pub enum Step {
         /// Its place in the document, from 0.
         place: usize,
         /// What is wrong with it.
-        why: String,
+        error: String,
     },
     /// A rule that was tried.
     Rule {
@@ -68,7 +68,7 @@ pub enum Step {
     /// Of the rules' tests so many more were made: too many to tell.
     LeftOut {
         /// How many.
-        tests: usize,
+        count: usize,
     },
     /// The rules that were not tried because an earlier one held.
     Untried {
@@ -143,7 +143,7 @@ pub enum What {
         /// Its key.
         segment: String,
         /// By what it holds or does not: `included`, `excluded`, `condition` or `no_condition`.
-        by: &'static str,
+        membership: &'static str,
         /// Whether the context has no targeting key, so that only the condition counts.
         keyless: bool,
         /// Why not, where there is something to say.

@@ -55,7 +55,7 @@ impl Teller<'_, '_> {
                     let no_keys = self.no_targeting_key().unwrap_or_default();
                     steps.push(Step::Targets { targeting_key, no_keys, holds: hit });
                 }
-                Event::LeftOut(number) => left_out = Some(Step::LeftOut { tests: number }),
+                Event::LeftOut(number) => left_out = Some(Step::LeftOut { count: number }),
                 Event::Bucketed { key, place, .. } => choice.bucket = Some(Bucketed { key, bucket: place }),
                 Event::Assigned => choice.assigned = true,
                 Event::Answered(answer) => {
@@ -120,7 +120,7 @@ impl Teller<'_, '_> {
         let parts = when.map(|when| Part::all_of(when, &format!("segments.{key}.when")));
         let tests = self.tests(&parts.unwrap_or_default(), &format!("{key}:segment"));
         let Some(Event::SegmentHolds(membership)) = self.events.next() else { return None };
-        let by = match membership {
+        let membership = match membership {
             Membership::Included => "included",
             Membership::Excluded => "excluded",
             Membership::Condition(_) => "condition",
@@ -129,7 +129,7 @@ impl Teller<'_, '_> {
         let no_keys = self.no_targeting_key();
         Some(What::Segment {
             segment: key.to_owned(),
-            by,
+            membership,
             keyless: no_keys.is_some(),
             no_keys: no_keys.unwrap_or_default(),
             tests,
@@ -298,7 +298,7 @@ fn rules(flag: &Compiled, answer: Answer, tests: Vec<Tested>) -> Vec<Step> {
 fn lost_rules(flag: &Compiled) -> Vec<Step> {
     let tried: Vec<_> = tried(flag).map(|(place, _)| place).collect();
     let rules = flag.document.known().filter(|_| flag.body.is_ok()).map_or(0, |flag| flag.rules.len());
-    let why = |place: usize| {
+    let error = |place: usize| {
         let start = format!("rules[{place}]");
         let about = |path: &str| {
             path.strip_prefix(&start).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
@@ -307,7 +307,7 @@ fn lost_rules(flag: &Compiled) -> Vec<Step> {
         problem.map(Violation::to_string).unwrap_or_default()
     };
     let lost = (0..rules).filter(|place| !tried.contains(place));
-    lost.map(|place| Step::LostRule { place, why: why(place) }).collect()
+    lost.map(|place| Step::LostRule { place, error: error(place) }).collect()
 }
 
 /// The rules behind the one that held.

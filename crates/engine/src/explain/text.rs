@@ -170,11 +170,11 @@ impl Step {
                 let listed = if *holds { "is listed" } else { "is not listed" };
                 lines.push(format!("{} {listed} among its targets.", quoted(key)));
             }
-            Self::LostRule { place, why } => {
+            Self::LostRule { place, error } => {
                 let nth = place + 1;
-                let why = why.strip_prefix(&format!("rules[{place}]")).unwrap_or(why);
-                let why = why.trim_start_matches([':', '.', ' ']);
-                lines.push(format!("Rule {nth} never holds: {}.", why.trim_end_matches('.')));
+                let error = error.strip_prefix(&format!("rules[{place}]")).unwrap_or(error);
+                let error = error.trim_start_matches([':', '.', ' ']);
+                lines.push(format!("Rule {nth} never holds: {}.", error.trim_end_matches('.')));
             }
             Self::Rule { id, place, priority, holds, tests } => {
                 let name = rule_name(id, *place, *priority);
@@ -188,8 +188,8 @@ impl Step {
                 lines.push(format!("Rule {name} {holds}{end}"));
                 lines.extend(told_tests(tests).into_iter().map(|line| format!("  {line}")));
             }
-            Self::LeftOut { tests } => {
-                lines.push(format!("… and {tests} tests more, too many to tell."));
+            Self::LeftOut { count } => {
+                lines.push(format!("… and {count} tests more, too many to tell."));
             }
             Self::Untried { rules } => lines.extend(surprise(all, rules)),
             Self::Serve { default, split } => {

@@ -53,12 +53,12 @@ impl What {
                     }
                 }
             }
-            Self::Segment { by, keyless, no_keys, tests, .. } => {
+            Self::Segment { membership, keyless, no_keys, tests, .. } => {
                 let not_included = || match keyless {
                     true => format!("{}, so nobody is included by name", lack(&[], no_keys)),
                     false => "the targeting key is not included by name".to_owned(),
                 };
-                let why = match *by {
+                let why = match *membership {
                     "included" => "the targeting key is included by name".to_owned(),
                     "excluded" => {
                         "the targeting key is excluded by name, whatever the condition says".to_owned()

@@ -137,10 +137,10 @@ fn held(explanation: &Explanation) -> Vec<&str> {
 /// A segment holds by what is told of it.
 fn assert_told(tests: &[Tested]) -> Result<(), TestCaseError> {
     for test in tests {
-        if let What::Segment { by, tests, .. } = &test.what {
-            let may_hold = matches!(*by, "included" | "condition");
+        if let What::Segment { membership, tests, .. } = &test.what {
+            let may_hold = matches!(*membership, "included" | "condition");
             prop_assert!(may_hold || !test.holds, "{test:?}");
-            prop_assert!(*by != "included" || test.holds, "{test:?}");
+            prop_assert!(*membership != "included" || test.holds, "{test:?}");
             assert_told(tests)?;
         }
     }
@@ -217,7 +217,7 @@ fn an_explanation_is_bounded() {
     let context = Context::new(attributes.as_object().unwrap().clone());
     let explanation = ruleset.explain("f", &context, None).unwrap();
     let left_out = explanation.steps.iter().find_map(|step| match step {
-        Step::LeftOut { tests } => Some(*tests),
+        Step::LeftOut { count } => Some(*count),
         _ => None,
     });
     let told = told(&explanation);

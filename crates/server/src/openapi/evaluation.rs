@@ -45,17 +45,131 @@ pub(crate) struct Explanation {
 }
 
 /// Something that was tried; `step` says what, and which of the others are there: `state` (`enabled`, `archived`),
-/// `prerequisite` (`flag`, `variants`, `variant`, `reason`, `holds`, `why`: an explanation), `targets`
-/// (`targeting_key`, `holds`), `lost_rule` (`place`, `why`), `rule` (`id`, `place`, `priority`, `holds`, `tests`),
-/// `left_out` (`tests`: how many more there were), `untried` (`rules`), `serve` (`default`, `split`).
+/// `prerequisite` (`flag`, `variants`, `variant`, `reason`, `holds`, `why`), `targets` (`targeting_key`, `no_keys`,
+/// `holds`), `lost_rule` (`place`, `error`), `rule` (`id`, `place`, `priority`, `holds`, `tests`), `left_out`
+/// (`count`: how many tests more were made), `untried` (`rules`), `serve` (`default`, `split`).
 #[derive(ToSchema)]
 #[schema(example = json!({"step": "rule", "id": "r1", "place": 0, "priority": 0, "holds": true, "tests": [
     {"path": "rules[0].when", "holds": true, "attribute": "country", "operator": "in", "values": ["DE", "AT"], "ignore_case": false, "actual": "AT"},
 ]}))]
 pub(crate) struct Tried {
+    #[schema(example = "rule")]
     step: String,
+    enabled: Option<bool>,
+    archived: Option<bool>,
+    flag: Option<String>,
+    variants: Option<Vec<String>>,
+    variant: Option<String>,
+    reason: Option<String>,
     holds: Option<bool>,
-    tests: Option<Value>,
+    /// The other flag's explanation, without `text`; not there if it was told before.
+    #[schema(value_type = Option<Object>)]
+    why: Option<Value>,
+    targeting_key: Option<String>,
+    no_keys: Option<Vec<NoKey>>,
+    id: Option<String>,
+    /// From 0.
+    place: Option<u64>,
+    priority: Option<i32>,
+    /// What is wrong with a rule that never holds.
+    error: Option<String>,
+    tests: Option<Vec<Tested>>,
+    count: Option<u64>,
+    rules: Option<Vec<UntriedRule>>,
+    /// Whether it is the default that serves.
+    default: Option<bool>,
+    split: Option<ExplainedSplit>,
+}
+
+/// A rule that was not tried, since an earlier one held.
+#[derive(ToSchema)]
+pub(crate) struct UntriedRule {
+    id: String,
+    /// From 0.
+    place: u64,
+    priority: i32,
+}
+
+/// A part of a condition that was tested: a comparison (`attribute` and what follows), a segment (`segment`,
+/// `membership`, `keyless`, `no_keys`, `tests`), or a gate (`from`, `to`, `hash`, `salt`, `by`, `key`, `bucket`, `no_keys`).
+#[derive(ToSchema)]
+pub(crate) struct Tested {
+    #[schema(example = "rules[0].when.all[1]")]
+    path: String,
+    /// Under a `not` this speaks against the condition.
+    holds: bool,
+    attribute: Option<String>,
+    operator: Option<String>,
+    /// The first 20.
+    values: Option<Vec<Value>>,
+    /// How many values more there are.
+    left_out: Option<u64>,
+    /// The context list that the values stand in.
+    list: Option<String>,
+    ignore_case: Option<bool>,
+    /// What the context has there; of a list the first 20 elements.
+    actual: Option<Value>,
+    /// How many elements more the list has.
+    actual_left_out: Option<u64>,
+    /// What is easily overlooked: `unreadable`, `case`, `reserved`, or an object with one of `named` (an attribute of
+    /// almost this name), `no_object` (the part of the path that is none), `no_key` (what stands at `targetingKey`).
+    note: Option<Value>,
+    segment: Option<String>,
+    /// By what the segment holds or does not: `included`, `excluded`, `condition` or `no_condition`.
+    membership: Option<String>,
+    /// Whether there is no targeting key, so that only the segment's condition counts.
+    keyless: Option<bool>,
+    no_keys: Option<Vec<NoKey>>,
+    /// What was tested of the segment's condition, in the same shape.
+    #[schema(no_recursion)]
+    tests: Option<Vec<Tested>>,
+    from: Option<u32>,
+    /// The first bucket outside again.
+    to: Option<u32>,
+    hash: Option<String>,
+    salt: Option<String>,
+    /// Where the gate looks for its key; the targeting key if empty.
+    by: Option<Vec<String>>,
+    key: Option<String>,
+    bucket: Option<u32>,
+}
+
+/// Why there is no key where one is looked for.
+#[derive(ToSchema)]
+pub(crate) struct NoKey {
+    attribute: String,
+    /// What the context has there, which is no key.
+    actual: Option<Value>,
+    /// What is easily overlooked, if there is nothing; as in a test.
+    note: Option<Value>,
+}
+
+/// How a split chose.
+#[derive(ToSchema)]
+pub(crate) struct ExplainedSplit {
+    /// Where it looks for its key; the targeting key if empty.
+    by: Vec<String>,
+    hash: String,
+    salt: String,
+    /// Not there if there is no key, or none was needed.
+    key: Option<String>,
+    bucket: Option<u32>,
+    no_keys: Option<Vec<NoKey>>,
+    sticky: bool,
+    /// What was given before.
+    earlier: Option<String>,
+    /// Whether that was kept to.
+    assigned: bool,
+    shares: Vec<ExplainedShare>,
+}
+
+/// Whose which buckets are.
+#[derive(ToSchema)]
+pub(crate) struct ExplainedShare {
+    variant: String,
+    from: u32,
+    /// The first bucket that is not its own any more.
+    to: u32,
 }
 
 /// Which flag, for whom, and what is proposed. Either `contexts` or `population`.
