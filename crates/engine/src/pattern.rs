@@ -38,9 +38,10 @@ impl Pattern {
     pub(crate) fn new(source: &str, ignore_case: bool) -> Result<Self, String> {
         let node = parse::parse(source)
             .map_err(|parse::Fault { at, message }| format!("{source:?}: at {at}: {message}"))?;
-        let program = Program::new(&node, ignore_case)
-            .map_err(|_| format!("{source:?}: is larger than any pattern may be; try smaller counts"))?;
-        Ok(Self { source: source.into(), ignore_case, instructions: node.instructions(), program })
+        let instructions = node.instructions();
+        let program =
+            Program::new(&node, ignore_case).map_err(|_| too_many_instructions(source, instructions))?;
+        Ok(Self { source: source.into(), ignore_case, instructions, program })
     }
 
     /// Whether a pattern may be written: the bounds of a server, which readers do not count. Fails with the bound.
@@ -53,10 +54,7 @@ impl Pattern {
             ));
         }
         if *instructions > MOST_INSTRUCTIONS {
-            return Err(format!(
-                "{source:?} is too large: its characters and classes as often as their counts say, its `|` and its \
-                 quantifiers are {instructions}; at most {MOST_INSTRUCTIONS} are allowed, try smaller counts"
-            ));
+            return Err(too_many_instructions(source, *instructions));
         }
         Ok(())
     }
@@ -75,6 +73,13 @@ impl Pattern {
             self.program.is_in(text)
         }
     }
+}
+
+fn too_many_instructions(source: &str, instructions: u64) -> String {
+    format!(
+        "{source:?} is too large: its characters and classes as often as their counts say, its `|` and its quantifiers \
+         are {instructions}; at most {MOST_INSTRUCTIONS} are allowed, try smaller counts"
+    )
 }
 
 impl PartialEq for Pattern {
