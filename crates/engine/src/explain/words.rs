@@ -25,7 +25,8 @@ impl What {
                     None if *operator == "exists" => String::new(),
                     None => format!(" {shown}"),
                 };
-                let case = if *ignore_case { ", in any case" } else { "" };
+                let is_of_texts = readable(operator).contains("a text");
+                let case = if *ignore_case && is_of_texts { ", in any case" } else { "" };
                 format!("{attribute} {relation}{values}{case}")
             }
             Self::Segment { segment, .. } => format!("in the segment {segment}"),
