@@ -185,9 +185,13 @@ pub trait Store: Send + Sync {
     ) -> StoreResult<Page<SegmentSummary>>;
 
     /// Keeps a large key list under its name, before the change that names it. Not one transaction: nothing reads
-    /// the list before it is whole, and one that was cut off is begun anew or swept. Once kept, it stays for at
+    /// the list before it is whole, and one that was cut off is begun anew or swept. One that is there already and
+    /// lacks something, or is damaged, is whole again afterwards. Once kept, it stays for at
     /// least as long as [`Store::sweep_key_lists`] is asked to spare from `at` on.
     async fn put_key_list(&self, project_id: Id, keys: &KeySet, at: Timestamp) -> StoreResult<()>;
+    /// Whether a key list is there with all of its pieces. They are not read: bytes that were damaged in place are not
+    /// seen.
+    async fn has_key_list(&self, project_id: Id, sha256: &str) -> StoreResult<bool>;
     /// The piece of a key list with this place, from 0; `None` beyond the last, or if there is no such list.
     async fn key_list_chunk(
         &self,

@@ -153,10 +153,10 @@ impl Control {
                 }
             }
             Edit::Keys(change) => {
-                let held = self.key_set(before.config.keys(change.list), &[]).await?;
-                let keys = change.applied_to(held.clone()).await?;
+                let (keys, held) = self.apply_upload(change, before.config.keys(change.list)).await?;
                 *after.config.keys_mut(change.list) = keys.to_keys();
-                known = vec![held, keys];
+                known.extend(held);
+                known.push(keys);
             }
             Edit::CopyFrom(environment) => {
                 let source = everywhere.clone().here(environment.id).ok_or(Error::NO_SEGMENT)?.config;

@@ -303,6 +303,10 @@ impl Store for MemoryStore {
         Ok(())
     }
 
+    async fn has_key_list(&self, project_id: Id, sha256: &str) -> StoreResult<bool> {
+        Ok(self.state().tables.of_segments.has_key_list(project_id, sha256))
+    }
+
     async fn key_list_chunk(
         &self,
         project_id: Id,

@@ -96,16 +96,36 @@ impl Writes<'_> {
             .bind(config.updated_at.as_millis()))
     }
 
-    /// The lists that a config names must be there, whole.
+    /// The lists that a config names must be there, whole; but one that it named before may have been lost.
     async fn expect_lists(&mut self, config: &SegmentConfig) -> Result<(), Fault> {
         for sha256 in [&config.included, &config.excluded].into_iter().filter_map(Keys::blob) {
             let query = sqlx::query(
                 "UPDATE key_lists SET used_at = $3 WHERE project_id = $1 AND sha256 = $2 AND complete",
             );
             let query = query.bind(self.project_id.clone()).bind(sha256.to_owned());
-            self.change(query.bind(self.at.as_millis())).await?;
+            match self.change(query.bind(self.at.as_millis())).await {
+                Err(Fault::Stale) => self.expect_lost(config, sha256).await?,
+                done => done?,
+            }
         }
         Ok(())
+    }
+
+    /// Keeps the place of a list that was lost with its name, if the config names it already.
+    async fn expect_lost(&mut self, config: &SegmentConfig, sha256: &str) -> Result<(), Fault> {
+        let query = sqlx::query(
+            "INSERT INTO key_lists (project_id, sha256, complete, used_at)
+             SELECT project_id, $4, FALSE, $5 FROM segment_configs
+             WHERE project_id = $1 AND segment_id = $2 AND environment_id = $3
+               AND (included_list = $4 OR excluded_list = $4)
+             ON CONFLICT (project_id, sha256) DO UPDATE SET used_at = excluded.used_at",
+        )
+        .bind(self.project_id.clone())
+        .bind(config.segment_id.to_string())
+        .bind(config.environment_id.to_string())
+        .bind(sha256.to_owned())
+        .bind(self.at.as_millis());
+        self.change(query).await
     }
 
     /// What is named until now was used until now.
