@@ -125,16 +125,30 @@ async fn the_log_is_asked_for_what_was_touched() -> Result<()> {
         Ok(actions.map(str::to_owned).collect())
     };
     assert_eq!(actions("flag=one").await?, ["update_flag", "update_flag", "create_flag"]);
-    assert_eq!(actions("flag=one&environment=staging").await?, ["update_flag"]);
+    assert_eq!(actions("flag=one&environment=staging").await?, ["update_flag", "create_flag"]);
     assert_eq!(actions("segment=one").await?, ["delete_segment", "create_segment"], "living or not");
     assert_eq!(actions("context_field=plan").await?, ["create_context_field"]);
     let staging = actions("environment=staging").await?;
-    assert_eq!(staging, ["create_segment", "update_flag", "update_flag", "found_project"]);
+    let everywhere = ["delete_segment", "create_context_field", "create_segment"];
+    let flags = ["update_flag", "update_flag", "create_flag", "create_flag", "found_project"];
+    assert_eq!(
+        staging,
+        [&everywhere[..], &flags[..]].concat(),
+        "what affected it, wherever it was asked for"
+    );
+    assert_eq!(
+        house.patch(&house.developer, "one", json!({ "lifecycle": "archived" })).await?.0,
+        200,
+        "in development"
+    );
+    assert_eq!(actions("flag=one&environment=staging&limit=1").await?, ["update_flag"]);
+    assert_eq!(actions("flag=one&environment=staging").await?.len(), 3, "archived everywhere");
     assert_eq!(actions("flag=one&segment=one").await?, Vec::<String>::new(), "no change touched both");
     let url = format!("{}/api/v1/audit?environment=staging&limit=1", house.burgee.url);
     let page = house.burgee.http.get(url).bearer_auth(&house.user).send().await?;
     let next = page.headers()["link"].to_str()?;
     assert!(next.contains("&environment=staging&limit=1"), "{next}");
+    assert_eq!(page.headers()["x-total-count"], "9");
     for query in ["flag=plan", "environment=nowhere", "segment=%20"] {
         let path = format!("/api/v1/audit?{query}");
         assert_eq!(house.burgee.ask("GET", &path, Some(&house.user), None).await?.0, 404, "{query}");

@@ -64,8 +64,8 @@ pub struct About<'a> {
 }
 
 impl Control {
-    /// Entries of the project's log, newest first: those about all of what is named. Of two things that had a key
-    /// one after the other, those about the later one.
+    /// Entries of the project's log, newest first: those about all of what is named. What affected an environment is
+    /// about it. Of two things that had a key one after the other, those about the later one.
     pub async fn audit(
         &self,
         _reader: &Reader,
@@ -77,6 +77,7 @@ impl Control {
             ("flag", "flag", flag),
             ("segment", "segment", segment),
             ("context_field", "context field", context_field),
+            // The last, for it has the most entries.
             ("environment", "environment", environment),
         ];
         for (kind, what, key) in named.into_iter().filter_map(|(kind, what, key)| Some((kind, what, key?))) {

@@ -63,8 +63,8 @@ pub type StoreResult<T> = Result<T, StoreError>;
 pub struct Page<T> {
     /// In the list's order.
     pub items: Vec<T>,
-    /// How many there are in the whole list.
-    pub total: u64,
+    /// How many there are in the whole list; `None` if they are too many to be counted.
+    pub total: Option<u64>,
     /// Whether there are more after these.
     pub more: bool,
 }
@@ -108,12 +108,15 @@ pub struct KeyedFilter {
 /// Which entries of a chain to list, newest first.
 #[derive(Debug, Clone, Default)]
 pub struct LogFilter {
-    /// Only those about all of these entities.
+    /// Only those about all of these entities: of an environment, all that affected what its readers see as well.
+    /// The one with the fewest entries should come first.
     pub entities: Vec<Id>,
     /// Only revisions below this one.
     pub before: Option<Revision>,
     /// How many at most.
     pub limit: u32,
+    /// Up to how many entries about entities are counted. A whole chain is as long as its head says.
+    pub most_counted: u64,
 }
 
 /// The end of a chain.

@@ -45,7 +45,13 @@ impl Control {
             let now = self.clock.now();
             let field = self.read_new_context_field(document, now)?;
             let fields = KeyedFilter { limit: 1, ..KeyedFilter::default() };
-            if self.store.context_fields(self.project_id, &fields).await?.total >= MOST_FIELDS {
+            if self
+                .store
+                .context_fields(self.project_id, &fields)
+                .await?
+                .total
+                .is_none_or(|total| total >= MOST_FIELDS)
+            {
                 let message =
                     format!("a project has at most {MOST_FIELDS} context fields; delete some first");
                 return Err(Error::Conflict { code: "too_many_fields", message });
