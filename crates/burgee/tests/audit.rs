@@ -149,9 +149,17 @@ async fn the_log_is_asked_for_what_was_touched() -> Result<()> {
     let next = page.headers()["link"].to_str()?;
     assert!(next.contains("&environment=staging&limit=1"), "{next}");
     assert_eq!(page.headers()["x-total-count"], "9");
-    for query in ["flag=plan", "environment=nowhere", "segment=%20"] {
+    for query in ["flag=plan", "environment=nowhere", "segment=a%20b"] {
         let path = format!("/api/v1/audit?{query}");
-        assert_eq!(house.burgee.ask("GET", &path, Some(&house.user), None).await?.0, 404, "{query}");
+        let (status, problem) = house.burgee.ask("GET", &path, Some(&house.user), None).await?;
+        let named = query.split('=').nth(1).unwrap_or_default().replace("%20", " ");
+        let why = problem["detail"].as_str().unwrap_or_default();
+        assert!(status == 404 && why.contains(&format!("there is no {named:?}")), "{problem}");
     }
+    let path = "/api/v1/audit?flag=&segment=%20&environment=staging";
+    let (status, problem) = house.burgee.ask("GET", path, Some(&house.user), None).await?;
+    let empty = json!({ "path": "query flag", "message": "is empty; give a key, or leave it out" });
+    assert_eq!((status, &problem["violations"][0]), (400, &empty), "{problem}");
+    assert_eq!(problem["violations"][1]["path"], "query segment", "{problem}");
     Ok(())
 }

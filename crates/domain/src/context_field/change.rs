@@ -213,8 +213,8 @@ impl Control {
     }
 
     async fn load_context_field(&self, key: &str) -> Result<ContextField> {
-        let key = Key::parse(key).ok_or(Error::NO_CONTEXT_FIELD)?;
-        self.store.context_field(self.project_id, &key).await?.ok_or(Error::NO_CONTEXT_FIELD)
+        let named = Key::parse(key).ok_or_else(|| Error::no_context_field(key))?;
+        self.store.context_field(self.project_id, &named).await?.ok_or_else(|| Error::no_context_field(key))
     }
 }
 

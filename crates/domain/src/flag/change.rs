@@ -65,7 +65,7 @@ impl Control {
         loop {
             let dependencies = self.store.dependencies_version(self.project_id).await?;
             let everywhere = self.load_flag(key).await?;
-            let here = everywhere.clone().here(environment.id).ok_or(Error::NO_FLAG)?;
+            let here = everywhere.clone().here(environment.id).ok_or_else(|| Error::no_flag(key))?;
             request.check(&here.etag())?;
             let environments = self.all_environments().await?;
             self.refuse_if_used(Named::Flag(key), "flag_in_use", &environments).await?;
@@ -89,7 +89,8 @@ impl Control {
         let mut attempts = Attempts::default();
         loop {
             let everywhere = self.load_flag(key).await?;
-            let before = everywhere.clone().here(writer.environment().id).ok_or(Error::NO_FLAG)?;
+            let before =
+                everywhere.clone().here(writer.environment().id).ok_or_else(|| Error::no_flag(key))?;
             request.check(&before.etag())?;
             let now = self.clock.now();
             let Checked { here: after, reads } =
@@ -189,8 +190,8 @@ impl Control {
     }
 
     pub(super) async fn load_flag(&self, key: &str) -> Result<FlagEverywhere> {
-        let key = Key::parse(key).ok_or(Error::NO_FLAG)?;
-        self.store.flag(self.project_id, &key).await?.ok_or(Error::NO_FLAG)
+        let named = Key::parse(key).ok_or_else(|| Error::no_flag(key))?;
+        self.store.flag(self.project_id, &named).await?.ok_or_else(|| Error::no_flag(key))
     }
 }
 

@@ -41,7 +41,11 @@ pub struct KeysChange {
 impl Control {
     /// Whether an upload to this segment may begin: it is there, and as the request expects.
     pub async fn expect_segment(&self, writer: &Writer, key: &str, request: &Request) -> Result<()> {
-        let here = self.load_segment(key).await?.here(writer.environment().id).ok_or(Error::NO_SEGMENT)?;
+        let here = self
+            .load_segment(key)
+            .await?
+            .here(writer.environment().id)
+            .ok_or_else(|| Error::no_segment(key))?;
         request.check(&here.etag())
     }
 
@@ -88,7 +92,11 @@ impl Control {
 
     /// A list that was lost is kept anew when the same keys are uploaded.
     async fn restore_list(&self, writer: &Writer, key: &str, change: &KeysChange) -> Result<()> {
-        let here = self.load_segment(key).await?.here(writer.environment().id).ok_or(Error::NO_SEGMENT)?;
+        let here = self
+            .load_segment(key)
+            .await?
+            .here(writer.environment().id)
+            .ok_or_else(|| Error::no_segment(key))?;
         let named = here.config.keys(change.list).blob();
         // To read it takes as long as a change that replaces it, and finds what is damaged as well as what is missing.
         if named == Some(change.keys.sha256())
@@ -129,7 +137,8 @@ impl Control {
         key: &str,
         list: KeyList,
     ) -> Result<KeyStream> {
-        let here = self.load_segment(key).await?.here(environment.id).ok_or(Error::NO_SEGMENT)?;
+        let here =
+            self.load_segment(key).await?.here(environment.id).ok_or_else(|| Error::no_segment(key))?;
         let keys = here.config.keys(list);
         let rest = match keys {
             Keys::Inline(keys) => Rest::Inline(Some(keys.iter().collect())),
