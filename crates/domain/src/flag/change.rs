@@ -7,6 +7,7 @@ use engine::json::{At, Violations};
 use engine::model::{Read, Revision};
 use serde_json::{Map, Value};
 
+use super::archive::{is_archived, refuse_restoring, required_archived};
 use super::check::{Checked, means_the_same};
 use super::input::Draft;
 use super::references::references;
@@ -154,8 +155,8 @@ impl Control {
         Ok(())
     }
 
-    /// A conflict if an edit takes away what others name: a variant, or the whole flag. Gives the version of what
-    /// refers to what, if that was looked at.
+    /// A conflict if an edit takes away what others name, a variant or the whole flag; or brings back a flag that names
+    /// what is away. Gives the version of what refers to what, if that was looked at.
     pub(super) async fn refuse_if_left_out(
         &self,
         addressed: &Environment,
@@ -164,13 +165,14 @@ impl Control {
     ) -> Result<Option<Revision>> {
         let gone: Vec<_> = before.flag.variants.iter().filter(|variant| !has(after, &variant.key)).collect();
         let archived = after.flag.archived && !before.flag.archived;
-        if gone.is_empty() && !archived {
+        let restored = before.flag.archived && !after.flag.archived;
+        if gone.is_empty() && !archived && !restored {
             return Ok(None);
         }
         // Before everything that it is the version of.
         let version = self.store.dependencies_version(self.project_id).await?;
         let key = after.flag.key.as_str();
-        let mut places = Vec::new();
+        let (mut places, mut missed) = (Vec::new(), Vec::new());
         for environment in &self.all_environments().await? {
             let mut snapshot = self.load_snapshot(environment).await?;
             if environment.id == addressed.id {
@@ -182,9 +184,16 @@ impl Control {
                 places.extend(places_in(&snapshot, named, environment));
             }
             if archived {
-                places.extend(places_in(&snapshot, Named::Flag(key), environment));
+                // What is archived itself asks nobody.
+                let named = places_in(&snapshot, Named::Flag(key), environment);
+                places.extend(named.into_iter().filter(|place| !is_archived(&snapshot, &place.key)));
+            }
+            if restored {
+                let required = required_archived(&snapshot, key);
+                missed.extend(required.into_iter().map(|flag| format!("{flag} in {}", environment.key)));
             }
         }
+        refuse_restoring(&missed)?;
         refuse(places, if archived { "flag_in_use" } else { "variant_in_use" })?;
         Ok(Some(version))
     }
