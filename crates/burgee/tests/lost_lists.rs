@@ -148,6 +148,22 @@ async fn what_needs_its_keys_says_what_to_do() -> Result<()> {
 }
 
 #[tokio::test]
+async fn an_environment_is_copied_with_all_that_it_lacks() -> Result<()> {
+    let house = House::open().await?;
+    let admin = house.burgee.admin().await?;
+    for (number, damage) in [ALL, WITH_ITS_NAME].into_iter().enumerate() {
+        house.damaged(&format!("s{number}"), damage).await?;
+        let document = json!({ "key": format!("e{number}"), "copy_from": "development" });
+        house.burgee.post("/api/v1/environments", Some(&admin), &document).await?;
+        let path = format!("/api/v1/segments/s{number}?environment=e{number}");
+        let (_, shown) = house.ask("GET", &path, Value::Null).await?;
+        assert_eq!(shown["problems"][0]["path"], "included", "{damage}: {shown}");
+        assert_eq!(house.ask("PATCH", &path, json!({ "included": [] })).await?.0, 200, "{damage}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
 async fn the_rest_of_its_segment_can_be_changed_and_it_can_be_left() -> Result<()> {
     let house = House::open().await?;
     for (number, damage) in DAMAGES.into_iter().enumerate() {

@@ -128,6 +128,24 @@ impl Writes<'_> {
         self.change(query).await
     }
 
+    /// Keeps the places of lists that were lost with their names, of all that an environment's segments name.
+    async fn expect_lists_of(&mut self, environment_id: Id) -> Result<(), Fault> {
+        sqlx::query(
+            "INSERT INTO key_lists (project_id, sha256, complete, used_at)
+             SELECT project_id, included_list, FALSE, $3 FROM segment_configs
+             WHERE project_id = $1 AND environment_id = $2 AND included_list IS NOT NULL
+             UNION SELECT project_id, excluded_list, FALSE, $3 FROM segment_configs
+             WHERE project_id = $1 AND environment_id = $2 AND excluded_list IS NOT NULL
+             ON CONFLICT DO NOTHING",
+        )
+        .bind(self.project_id.clone())
+        .bind(environment_id.to_string())
+        .bind(self.at.as_millis())
+        .execute(&mut *self.connection)
+        .await?;
+        Ok(())
+    }
+
     /// What is named until now was used until now.
     async fn release_lists(&mut self, segment_id: Id) -> Result<(), Fault> {
         sqlx::query(
@@ -149,6 +167,9 @@ impl Writes<'_> {
         from: Option<Id>,
         at: Timestamp,
     ) -> Result<(), Fault> {
+        if let Some(from) = from {
+            self.expect_lists_of(from).await?;
+        }
         let query = match from {
             Some(from) => sqlx::query(
                 "INSERT INTO segment_configs (project_id, segment_id, environment_id, condition, included,
