@@ -19,7 +19,7 @@ use crate::openapi::schema;
 use crate::problem::Problem;
 
 /// More entries about something than this are not counted: it would take longer than to find the page.
-const MOST_COUNTED: u64 = 10_000;
+const MOST_COUNTED: u64 = 1_000;
 
 pub(super) fn router() -> OpenApiRouter<AppState> {
     OpenApiRouter::new().routes(routes!(list_audit))
@@ -48,7 +48,7 @@ struct AuditQuery {
 /// The project's log, newest first: who changed what, when, from where and why. Of what is named, all must be
 /// touched: with `flag` and `environment` the changes of that flag that affected it there, wherever they were made:
 /// creating, archiving and deleting affect all environments. `X-Total-Count` says how many there are in all; where
-/// something is named and there are more than 10,000, it is left out.
+/// something is named and there are more than 1,000, it is left out.
 #[utoipa::path(get, path = "/api/v1/audit", tag = "audit", params(AuditQuery), responses(
     (status = 200, description = "Entries of the log", body = [schema::AuditEntry]),
 ))]
