@@ -125,19 +125,41 @@ async fn the_log_is_asked_for_what_was_touched() -> Result<()> {
         Ok(actions.map(str::to_owned).collect())
     };
     assert_eq!(actions("flag=one").await?, ["update_flag", "update_flag", "create_flag"]);
-    assert_eq!(actions("flag=one&environment=staging").await?, ["update_flag"]);
+    assert_eq!(actions("flag=one&environment=staging").await?, ["update_flag", "create_flag"]);
     assert_eq!(actions("segment=one").await?, ["delete_segment", "create_segment"], "living or not");
     assert_eq!(actions("context_field=plan").await?, ["create_context_field"]);
     let staging = actions("environment=staging").await?;
-    assert_eq!(staging, ["create_segment", "update_flag", "update_flag", "found_project"]);
+    let everywhere = ["delete_segment", "create_context_field", "create_segment"];
+    let flags = ["update_flag", "update_flag", "create_flag", "create_flag", "found_project"];
+    assert_eq!(
+        staging,
+        [&everywhere[..], &flags[..]].concat(),
+        "what affected it, wherever it was asked for"
+    );
+    assert_eq!(
+        house.patch(&house.developer, "one", json!({ "lifecycle": "archived" })).await?.0,
+        200,
+        "in development"
+    );
+    assert_eq!(actions("flag=one&environment=staging&limit=1").await?, ["update_flag"]);
+    assert_eq!(actions("flag=one&environment=staging").await?.len(), 3, "archived everywhere");
     assert_eq!(actions("flag=one&segment=one").await?, Vec::<String>::new(), "no change touched both");
     let url = format!("{}/api/v1/audit?environment=staging&limit=1", house.burgee.url);
     let page = house.burgee.http.get(url).bearer_auth(&house.user).send().await?;
     let next = page.headers()["link"].to_str()?;
     assert!(next.contains("&environment=staging&limit=1"), "{next}");
-    for query in ["flag=plan", "environment=nowhere", "segment=%20"] {
+    assert_eq!(page.headers()["x-total-count"], "9");
+    for query in ["flag=plan", "environment=nowhere", "segment=a%20b"] {
         let path = format!("/api/v1/audit?{query}");
-        assert_eq!(house.burgee.ask("GET", &path, Some(&house.user), None).await?.0, 404, "{query}");
+        let (status, problem) = house.burgee.ask("GET", &path, Some(&house.user), None).await?;
+        let named = query.split('=').nth(1).unwrap_or_default().replace("%20", " ");
+        let why = problem["detail"].as_str().unwrap_or_default();
+        assert!(status == 404 && why.contains(&format!("there is no {named:?}")), "{problem}");
     }
+    let path = "/api/v1/audit?flag=&segment=%20&environment=staging";
+    let (status, problem) = house.burgee.ask("GET", path, Some(&house.user), None).await?;
+    let empty = json!({ "path": "query flag", "message": "is empty; give a key, or leave it out" });
+    assert_eq!((status, &problem["violations"][0]), (400, &empty), "{problem}");
+    assert_eq!(problem["violations"][1]["path"], "query segment", "{problem}");
     Ok(())
 }

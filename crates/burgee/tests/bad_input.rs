@@ -23,6 +23,48 @@ async fn names_of_any_length_are_not_sent_back() -> Result<()> {
 }
 
 #[tokio::test]
+async fn what_is_not_there_is_named_with_what_may_be_meant() -> Result<()> {
+    let house = house().await?;
+    house.create(json!({ "key": "x" })).await?;
+    let flags = "GET /api/v1/flags lists them";
+    for (path, expected) in [
+        ("/flags/y", format!("flag not found: there is no \"y\"; {flags}")),
+        ("/flags/a%20b%22", format!("flag not found: there is no \"a b\\\"\"; {flags}")),
+        ("/flags/y/variants", format!("flag not found: there is no \"y\"; {flags}")),
+        ("/flags/x/variants/om", variant("om", "did you mean \"on\"? ")),
+        ("/flags/x/variants/maybe", variant("maybe", "")),
+        ("/segments/s", "segment not found: there is no \"s\"; GET /api/v1/segments lists them".to_owned()),
+        (
+            "/segments/s/included",
+            "segment not found: there is no \"s\"; GET /api/v1/segments lists them".to_owned(),
+        ),
+        (
+            "/context-fields/plan",
+            "context field not found: there is no \"plan\"; GET /api/v1/context-fields lists them".to_owned(),
+        ),
+        ("/environments/stagging", environment("stagging", "did you mean \"staging\"? ")),
+        ("/flags?environment=nowhere", environment("nowhere", "")),
+    ] {
+        let (status, problem) = house.refused("GET", &format!("/api/v1{path}"), "").await?;
+        assert_eq!((status, problem["detail"].as_str()), (404, Some(expected.as_str())), "{path}");
+    }
+    let (status, problem) = house.refused("DELETE", "/api/v1/sdk-keys/7", "").await?;
+    let expected = "SDK key not found: there is no \"7\"; GET /api/v1/sdk-keys lists their ids";
+    assert_eq!((status, &problem["detail"]), (404, &json!(expected)));
+    let (status, problem) = house.refused("GET", &format!("/api/v1/flags/{}", "y".repeat(5_000)), "").await?;
+    assert!(status == 404 && problem.to_string().len() < 1_500, "{problem}");
+    Ok(())
+}
+
+fn variant(key: &str, meant: &str) -> String {
+    format!("variant not found: there is no {key:?}; {meant}The flag has on, off")
+}
+
+fn environment(key: &str, meant: &str) -> String {
+    format!("there is no environment {key:?}; {meant}GET /api/v1/environments lists them")
+}
+
+#[tokio::test]
 async fn what_does_not_read_does_not_count_as_absent() -> Result<()> {
     let house = house().await?;
     house.burgee.post("/api/v1/flags", Some(&house.developer), &json!({ "key": "x" })).await?;

@@ -226,6 +226,66 @@ async fn nor_when_they_are_put_there_at_once() -> Result<()> {
 }
 
 #[tokio::test]
+async fn positions_stay_within_their_bounds() -> Result<()> {
+    const LAST: i64 = 1_000_000_000;
+    let house = House::open(PROGRAM).await?;
+    let make = async |document: Value| as_admin(&house, "POST", "", Some(document)).await;
+    for key in ["qa", "qb"] {
+        let (status, made) = make(json!({ "key": key, "position": LAST })).await?;
+        assert_eq!((status, &made["position"]), (201, &json!(LAST)), "{made}");
+    }
+    let (status, made) = make(json!({ "key": "qc" })).await?;
+    assert_eq!((status, &made["position"]), (201, &json!(LAST)), "it is the last: {made}");
+    let expected = [(LAST - 2, "qa"), (LAST - 1, "qb"), (LAST, "qc")].map(|(at, key)| format!("{key}{at}"));
+    assert_eq!(order(&house).await?[3..], expected, "who is in the way moves to where there is room");
+    assert_eq!(as_admin(&house, "PATCH", "/staging", Some(json!({ "position": LAST }))).await?.0, 200);
+    let (status, _) = make(json!({ "key": "qd", "position": -LAST })).await?;
+    assert_eq!(status, 201);
+    assert_eq!(as_admin(&house, "PATCH", "/production", Some(json!({ "position": -LAST }))).await?.0, 200);
+    for environment in house.get(ENVIRONMENTS).await?.as_array().context("no list")? {
+        let path = format!("/{}", environment["key"].as_str().context("no key")?);
+        let (status, same) = as_admin(&house, "PUT", &path, Some(environment.clone())).await?;
+        assert_eq!((status, &same), (200, environment), "what GET answers can be sent back");
+    }
+    let keys: Vec<_> =
+        order(&house).await?.iter().map(|one| one.replace(LAST.to_string().as_str(), "!")).collect();
+    assert_eq!((keys.len(), keys[0].as_str(), keys[6].as_str()), (7, "production-!", "staging!"), "{keys:?}");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn all_that_moves_environments_at_once_leaves_each_a_place_of_its_own() -> Result<()> {
+    let house = std::sync::Arc::new(House::open(PROGRAM).await?);
+    for round in 0..10 {
+        for (key, position) in [("development", -5), ("staging", -3), ("production", 2)] {
+            as_admin(&house, "PATCH", &format!("/{key}"), Some(json!({ "position": position }))).await?;
+        }
+        let made = format!("q{round}");
+        let asked = [
+            ("PUT", "/order".to_owned(), json!({ "keys": ["development", "staging", "production"] })),
+            ("PATCH", "/production".to_owned(), json!({ "position": 0 })),
+            ("POST", String::new(), json!({ "key": made, "position": 0 })),
+            ("PATCH", "/staging".to_owned(), json!({ "position": 0 })),
+        ];
+        let asked = asked.map(|(method, path, document)| {
+            let house = house.clone();
+            tokio::spawn(async move { as_admin(&house, method, &path, Some(document)).await })
+        });
+        for answer in asked {
+            let (status, answer) = answer.await??;
+            // The order may lack the one that was just made.
+            assert!([200, 201, 400].contains(&status), "{answer}");
+        }
+        let list = house.get(ENVIRONMENTS).await?;
+        let positions: std::collections::BTreeSet<_> =
+            list.as_array().context("no list")?.iter().filter_map(|one| one["position"].as_i64()).collect();
+        assert_eq!(positions.len(), 4, "{list}");
+        assert_eq!(as_admin(&house, "DELETE", &format!("/{made}"), None).await?.0, 204);
+    }
+    Ok(())
+}
+
+#[tokio::test]
 async fn what_has_something_in_it_goes_by_force_only() -> Result<()> {
     let house = House::open(PROGRAM).await?;
     house.create(json!({ "key": "switch" })).await?;

@@ -196,6 +196,49 @@ async fn a_config_is_copied_with_a_look_first() -> Result<()> {
 }
 
 #[tokio::test]
+async fn an_archived_flag_requires_nothing_until_it_is_restored() -> Result<()> {
+    let house = House::open(PROGRAM).await?;
+    let developer = house.developer.as_str();
+    for key in ["base", "next", "last"] {
+        house.create(json!({ "key": key })).await?;
+    }
+    house.patch(developer, "next?environment=staging", requires("base")).await?;
+    house.patch(developer, "last", requires("next")).await?;
+    let chain = json!({ "action": "archive", "keys": ["base", "next"] });
+    let (status, problem) = ask(&house, developer, "POST", "bulk", chain).await?;
+    assert_eq!((status, paths(&problem)), (409, vec!["keys[1]"]), "only last stays: {problem}");
+    assert_eq!(ask(&house, developer, "POST", "last/archive", Value::Null).await?.0, 200);
+    assert_eq!(ask(&house, developer, "POST", "next/archive", Value::Null).await?.0, 200, "last asks nobody");
+    let rest = json!({ "action": "archive", "keys": ["next", "base"] });
+    let (status, done) = ask(&house, developer, "POST", "bulk", rest).await?;
+    assert_eq!((status, &done["changed"]), (200, &json!(["base"])), "{done}");
+
+    let restore = json!({ "lifecycle": "active" });
+    for (method, path, body) in [("POST", "next/restore", Value::Null), ("PATCH", "next", restore.clone())] {
+        let (status, problem) = ask(&house, developer, method, path, body).await?;
+        assert_eq!((status, &problem["code"]), (409, &json!("flag_archived")), "{path}: {problem}");
+        let why = "it requires flags that are archived: base in staging; restore those first, or require them no more";
+        assert_eq!(detail(&problem), why);
+    }
+    let mended = json!({ "lifecycle": "active", "prerequisites": [] });
+    assert_eq!(
+        house.patch(developer, "next?environment=staging", mended).await?.0,
+        200,
+        "it asks nobody now"
+    );
+    for key in ["last", "base"] {
+        assert_eq!(
+            ask(&house, developer, "POST", &format!("{key}/restore"), Value::Null).await?.0,
+            200,
+            "{key}"
+        );
+    }
+    let (status, problem) = ask(&house, developer, "POST", "next/archive", Value::Null).await?;
+    assert_eq!((status, &problem["code"]), (409, &json!("flag_in_use")), "last is back: {problem}");
+    Ok(())
+}
+
+#[tokio::test]
 async fn many_flags_change_at_once_or_none_does() -> Result<()> {
     let house = House::open(PROGRAM).await?;
     let developer = house.developer.as_str();

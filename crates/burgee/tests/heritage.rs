@@ -63,7 +63,8 @@ async fn rows_31_to_35_and_51_the_flag_of_the_example() -> Result<()> {
     assert_eq!(listed, json!([created]));
     assert_eq!(burgee.get("/api/v1/flags/new-checkout-ui", &house.developer).await?, created);
     let (status, answer) = burgee.ask("GET", "/api/v1/flags/nope", Some(&house.developer), None).await?;
-    assert_eq!((status, &answer["error"]), (404, &json!("flag not found")));
+    let why = "flag not found: there is no \"nope\"; GET /api/v1/flags lists them";
+    assert_eq!((status, &answer["error"]), (404, &json!(why)));
 
     let developer = house.evaluate("new-checkout-ui", &house.developer).await?;
     assert_eq!((&developer["value"], &developer["variant"]), (&json!(true), &json!("true")));

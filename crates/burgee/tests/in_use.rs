@@ -77,7 +77,7 @@ async fn places_are_told_to_programs() -> Result<()> {
 #[tokio::test]
 async fn so_are_those_of_many_flags() -> Result<()> {
     let house = house().await?;
-    let archive = json!({ "action": "archive", "keys": ["checkout", "cart", "search"] });
+    let archive = json!({ "action": "archive", "keys": ["search", "cart"] });
     let (status, problem) =
         house.burgee.ask("POST", "/api/v1/flags/bulk", Some(&house.developer), Some(&archive)).await?;
     let places = json!([
@@ -87,7 +87,11 @@ async fn so_are_those_of_many_flags() -> Result<()> {
     assert_eq!((status, &problem["code"], &problem["in_use_by"]), (409, &json!("flag_in_use"), &places));
     let paths: Vec<_> =
         problem["violations"].as_array().into_iter().flatten().map(|one| &one["path"]).collect();
-    assert_eq!(paths, ["keys[1]", "keys[2]"], "{problem}");
+    assert_eq!(paths, ["keys[0]", "keys[1]"], "in the order in which they were named: {problem}");
+    let together = json!({ "action": "archive", "keys": ["search", "cart", "checkout"] });
+    let (status, done) =
+        house.burgee.ask("POST", "/api/v1/flags/bulk", Some(&house.developer), Some(&together)).await?;
+    assert_eq!(status, 200, "who requires them goes as well: {done}");
     Ok(())
 }
 

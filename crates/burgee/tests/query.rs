@@ -32,7 +32,19 @@ async fn a_slip_of_the_hand_writes_nothing() -> Result<()> {
     let (status, _) = copy("dry_run=true").await?;
     assert_eq!((status, house.head().await?), (200, head));
     let (status, problem) = copy("dry_run=true&dry_run=false").await?;
-    assert_eq!((status, house.head().await?), (400, head), "which of them is meant? {problem}");
+    assert_eq!((status, house.head().await?), (400, head), "{problem}");
+    let twice =
+        json!({ "path": "query dry_run", "message": "is given more than once; which of them is meant?" });
+    assert_eq!(problem["violations"], json!([twice]), "{problem}");
+    let (status, problem) =
+        house.refused("GET", "/api/v1/flags?environment=a&environment=b&colour=1", "").await?;
+    let paths: Vec<_> =
+        problem["violations"].as_array().context("no list")?.iter().map(|one| &one["path"]).collect();
+    assert_eq!(
+        (status, paths),
+        (400, vec![&json!("query environment"), &json!("query colour")]),
+        "{problem}"
+    );
     let (status, problem) =
         house.burgee.ask("DELETE", "/api/v1/sdk-keys/x?force=1", Some(&house.admin), None).await?;
     let why = "is not a query parameter here; there are none";

@@ -1,5 +1,6 @@
 //! Reading the log, and proving that nobody edited it.
 
+use engine::json::Violations;
 use engine::model::Revision;
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -64,8 +65,8 @@ pub struct About<'a> {
 }
 
 impl Control {
-    /// Entries of the project's log, newest first: those about all of what is named. Of two things that had a key
-    /// one after the other, those about the later one.
+    /// Entries of the project's log, newest first: those about all of what is named. What affected an environment is
+    /// about it. Of two things that had a key one after the other, those about the later one.
     pub async fn audit(
         &self,
         _reader: &Reader,
@@ -77,10 +78,18 @@ impl Control {
             ("flag", "flag", flag),
             ("segment", "segment", segment),
             ("context_field", "context field", context_field),
+            // The last, for it has the most entries.
             ("environment", "environment", environment),
         ];
-        for (kind, what, key) in named.into_iter().filter_map(|(kind, what, key)| Some((kind, what, key?))) {
-            filter.entities.push(self.logged(kind, key).await?.ok_or(Error::NotFound { what })?);
+        let named = named.into_iter().filter_map(|(kind, what, key)| Some((kind, what, key?)));
+        let mut violations = Violations::default();
+        for (kind, ..) in named.clone().filter(|(.., key)| key.trim().is_empty()) {
+            violations.add(format_args!("query {kind}"), "is empty; give a key, or leave it out");
+        }
+        violations.into_result(Some(())).map_err(Error::Invalid)?;
+        for (kind, what, key) in named {
+            let none = || Error::not_found(what, key, "the log knows none, living or deleted");
+            filter.entities.push(self.logged(kind, key).await?.ok_or_else(none)?);
         }
         let page = self.store.log(Chain::Project(self.project_id), &filter).await?;
         let mut actors: Vec<_> = page.items.iter().map(|entry| entry.actor).collect();

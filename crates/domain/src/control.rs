@@ -162,10 +162,7 @@ impl Control {
     /// The environment with this key, or the default one.
     pub async fn environment(&self, key: Option<&str>) -> Result<Environment> {
         let key = key.unwrap_or(DEFAULT_ENVIRONMENT);
-        let environments = self.all_environments().await?;
-        let found = environments.into_iter().find(|environment| environment.key.as_str() == key);
-        // As much of what was named as a message needs.
-        found.ok_or_else(|| Error::NoEnvironment { key: key.chars().take(Key::MOST).collect() })
+        find_environment(&self.all_environments().await?, key)
     }
 
     /// Whether the store answers.
@@ -173,6 +170,13 @@ impl Control {
         self.store.epoch().await?;
         Ok(())
     }
+}
+
+/// The one of these with this key.
+pub(crate) fn find_environment(environments: &[Environment], key: &str) -> Result<Environment> {
+    let found = environments.iter().find(|environment| environment.key.as_str() == key);
+    let known = environments.iter().map(|environment| environment.key.as_str());
+    found.cloned().ok_or_else(|| Error::no_environment(key, known))
 }
 
 /// A commit that can only fail if something is badly wrong or someone was faster by a hair.

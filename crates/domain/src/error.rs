@@ -1,23 +1,26 @@
 //! What can go wrong, by meaning. The doors put it into their own words; none adds a meaning of its own.
 
-use engine::json::Violation;
+use engine::json::{Violation, nearest};
 
 use crate::in_use::Place;
+use crate::key::Key;
 
 /// Why a use case did not do what it was asked.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// There is no such thing, or the caller may not know of it.
-    #[error("{what} not found")]
+    #[error("{what} not found{}", said(.why))]
     NotFound {
         /// What was looked for, as a noun: `flag`.
         what: &'static str,
+        /// What was named, and where to see what there is; empty if who asked knows what they named.
+        why: String,
     },
     /// There is no environment with the key that the request named.
-    #[error("there is no environment {key:?}; GET /api/v1/environments lists them")]
+    #[error("there is no environment {}", .why)]
     NoEnvironment {
-        /// What was named.
-        key: String,
+        /// What was named, what may be meant, and where to see what there is.
+        why: String,
     },
     /// It cannot be, because of what is already there.
     #[error("{message}")]
@@ -98,16 +101,48 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 impl Error {
     /// There is no such flag.
-    pub const NO_FLAG: Self = Self::NotFound { what: "flag" };
-    /// There is no such segment.
-    pub const NO_SEGMENT: Self = Self::NotFound { what: "segment" };
-    /// There is no such context field.
-    pub const NO_CONTEXT_FIELD: Self = Self::NotFound { what: "context field" };
+    pub const NO_FLAG: Self = Self::NotFound { what: "flag", why: String::new() };
+
+    /// There is no flag with this key.
+    pub fn no_flag(key: &str) -> Self {
+        Self::not_found("flag", key, "GET /api/v1/flags lists them")
+    }
+
+    /// There is no segment with this key.
+    pub fn no_segment(key: &str) -> Self {
+        Self::not_found("segment", key, "GET /api/v1/segments lists them")
+    }
+
+    /// There is no context field with this key.
+    pub fn no_context_field(key: &str) -> Self {
+        Self::not_found("context field", key, "GET /api/v1/context-fields lists them")
+    }
+
+    /// There is no environment with this key among these.
+    pub fn no_environment<'a>(key: &str, known: impl IntoIterator<Item = &'a str>) -> Self {
+        let known: Vec<_> = known.into_iter().collect();
+        let meant = nearest(key, &known).map(|near| format!("did you mean {near:?}? ")).unwrap_or_default();
+        Self::NoEnvironment { why: format!("{}; {meant}GET /api/v1/environments lists them", shown(key)) }
+    }
+
+    /// There is none of what was looked for (a noun) under this name; `hint` says what there is.
+    pub(crate) fn not_found(what: &'static str, name: &str, hint: &str) -> Self {
+        Self::NotFound { what, why: format!("there is no {}; {hint}", shown(name)) }
+    }
 
     /// One thing is wrong with what was sent.
     pub fn invalid(path: impl Into<String>, message: impl Into<String>) -> Self {
         Self::Invalid(vec![Violation { path: path.into(), message: message.into() }])
     }
+}
+
+fn said(why: &str) -> String {
+    if why.is_empty() { String::new() } else { format!(": {why}") }
+}
+
+/// As much of a name as a message needs.
+fn shown(name: &str) -> String {
+    format!("{:?}", name.chars().take(Key::MOST).collect::<String>())
 }
 
 /// The first fault, and how many more there are.

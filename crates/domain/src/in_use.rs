@@ -42,7 +42,7 @@ impl Control {
     /// What readers of an environment see.
     pub(crate) async fn load_snapshot(&self, environment: &Environment) -> Result<Snapshot> {
         let snapshot = self.store.snapshot(environment.id).await?;
-        snapshot.ok_or_else(|| Error::NoEnvironment { key: environment.key.to_string() })
+        snapshot.ok_or_else(|| Error::no_environment(environment.key.as_str(), []))
     }
 
     /// A conflict with this code if anything in one of the environments names it.

@@ -63,8 +63,8 @@ pub type StoreResult<T> = Result<T, StoreError>;
 pub struct Page<T> {
     /// In the list's order.
     pub items: Vec<T>,
-    /// How many there are in the whole list.
-    pub total: u64,
+    /// How many there are in the whole list; `None` if they are too many to be counted.
+    pub total: Option<u64>,
     /// Whether there are more after these.
     pub more: bool,
 }
@@ -108,12 +108,15 @@ pub struct KeyedFilter {
 /// Which entries of a chain to list, newest first.
 #[derive(Debug, Clone, Default)]
 pub struct LogFilter {
-    /// Only those about all of these entities.
+    /// Only those about all of these entities: of an environment, all that affected what its readers see as well.
+    /// The one with the fewest entries should come first.
     pub entities: Vec<Id>,
     /// Only revisions below this one.
     pub before: Option<Revision>,
     /// How many at most.
     pub limit: u32,
+    /// Up to how many entries about entities are counted. A whole chain is as long as its head says.
+    pub most_counted: u64,
 }
 
 /// The end of a chain.
@@ -185,9 +188,13 @@ pub trait Store: Send + Sync {
     ) -> StoreResult<Page<SegmentSummary>>;
 
     /// Keeps a large key list under its name, before the change that names it. Not one transaction: nothing reads
-    /// the list before it is whole, and one that was cut off is begun anew or swept. Once kept, it stays for at
+    /// the list before it is whole, and one that was cut off is begun anew or swept. One that is there already and
+    /// lacks something, or is damaged, is whole again afterwards. Once kept, it stays for at
     /// least as long as [`Store::sweep_key_lists`] is asked to spare from `at` on.
     async fn put_key_list(&self, project_id: Id, keys: &KeySet, at: Timestamp) -> StoreResult<()>;
+    /// Whether a key list is there with all of its pieces. They are not read: bytes that were damaged in place are not
+    /// seen.
+    async fn has_key_list(&self, project_id: Id, sha256: &str) -> StoreResult<bool>;
     /// The piece of a key list with this place, from 0; `None` beyond the last, or if there is no such list.
     async fn key_list_chunk(
         &self,

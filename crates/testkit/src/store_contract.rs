@@ -50,6 +50,7 @@ pub async fn all(make: impl AsyncFn() -> Result<Arc<dyn Store>>) -> Result<()> {
         listing: flags_come_in_pages_by_key, search_takes_every_character_as_it_is, tags_filter,
             what_people_note_filters, flags_are_found_by_their_names, a_flag_comes_with_its_configs;
         log: the_log_is_a_chain, the_log_comes_in_pages, the_log_is_found_by_entity,
+            the_log_of_an_environment_has_what_affected_it,
             the_last_entity_of_a_key_is_known, texts_come_back_byte_for_byte, a_project_has_its_own_chain;
         accounts: accounts_are_found, credentials_are_found, sdk_keys_are_in_force_until_revoked,
             a_history_has_a_name;

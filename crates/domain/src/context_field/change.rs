@@ -45,7 +45,13 @@ impl Control {
             let now = self.clock.now();
             let field = self.read_new_context_field(document, now)?;
             let fields = KeyedFilter { limit: 1, ..KeyedFilter::default() };
-            if self.store.context_fields(self.project_id, &fields).await?.total >= MOST_FIELDS {
+            if self
+                .store
+                .context_fields(self.project_id, &fields)
+                .await?
+                .total
+                .is_none_or(|total| total >= MOST_FIELDS)
+            {
                 let message =
                     format!("a project has at most {MOST_FIELDS} context fields; delete some first");
                 return Err(Error::Conflict { code: "too_many_fields", message });
@@ -207,8 +213,8 @@ impl Control {
     }
 
     async fn load_context_field(&self, key: &str) -> Result<ContextField> {
-        let key = Key::parse(key).ok_or(Error::NO_CONTEXT_FIELD)?;
-        self.store.context_field(self.project_id, &key).await?.ok_or(Error::NO_CONTEXT_FIELD)
+        let named = Key::parse(key).ok_or_else(|| Error::no_context_field(key))?;
+        self.store.context_field(self.project_id, &named).await?.ok_or_else(|| Error::no_context_field(key))
     }
 }
 

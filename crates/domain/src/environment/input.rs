@@ -2,11 +2,9 @@
 
 use engine::json::{At, Object, Violations};
 
+use super::position::MOST_POSITION;
 use super::{Color, Environment};
 use crate::input::{read_description, read_name};
-
-/// Positions go this far either way: those that make way for others stay numbers that every reader has.
-const MOST_POSITION: i32 = 1_000_000_000;
 
 /// Members that answers carry and requests may send back; they mean nothing there.
 const READ_ONLY: [&str; 4] = ["id", "version", "created_at", "updated_at"];

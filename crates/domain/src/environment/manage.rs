@@ -1,13 +1,14 @@
 //! Making and changing environments.
 
 use engine::json::{At, Violations};
+use engine::model::Revision;
 use serde_json::{Value, json};
 
 use super::input::{apply, read_place};
-use super::position::{Way, make_way};
+use super::position::{Way, make_way, next_position};
 use super::{Color, Environment};
 use crate::access::{Admin, Reader};
-use crate::control::{Attempts, Control, DEFAULT_ENVIRONMENT, Request};
+use crate::control::{Attempts, Control, DEFAULT_ENVIRONMENT, Request, find_environment};
 use crate::error::{Error, Result};
 use crate::id::Id;
 use crate::input::{check_key, read_key};
@@ -49,9 +50,7 @@ impl Control {
             let mut environment = new.environment.clone();
             let moved = make_way(&environment, Way::Up, &environments, now);
             let mut change = creation(new, &environments, &moved, admin, request, now);
-            change.reads.push(ReadVersion::Dependencies { version });
-            // Nobody may have moved to its position meanwhile.
-            change.reads.extend(environments.iter().map(version_of));
+            change.reads.extend(positions(&environments, version));
             if let Some(revision) =
                 self.try_create(change, &mut attempts, "an environment", &environment.key).await?
             {
@@ -72,7 +71,6 @@ impl Control {
             let key = read_key(&object, &mut violations);
             // Under a faulty key the rest is read all the same, so that its faults are told at once.
             let named = key.clone().or_else(|| Key::parse("unnamed"))?;
-            let last = environments.iter().map(|environment| environment.position).max();
             let mut environment = Environment {
                 id: self.ids.id(now),
                 project_id: self.project_id,
@@ -81,7 +79,7 @@ impl Control {
                 description: String::new(),
                 color: Color::PLAIN,
                 protected: false,
-                position: last.map_or(0, |last| last.saturating_add(1)),
+                position: next_position(environments),
                 version: 0,
                 created_at: now,
                 updated_at: now,
@@ -111,7 +109,10 @@ impl Control {
     ) -> Result<Environment> {
         let mut attempts = Attempts::default();
         loop {
-            let before = self.environment(Some(key)).await?;
+            // An environment that is made meanwhile may stand where this one goes.
+            let version = self.store.dependencies_version(self.project_id).await?;
+            let environments = self.all_environments().await?;
+            let before = find_environment(&environments, key)?;
             request.check(&before.etag())?;
             let mut after = before.clone();
             let mut violations = Violations::default();
@@ -126,15 +127,15 @@ impl Control {
             let now = self.clock.now();
             after.updated_at = now;
             let mut pairs = vec![(before.clone(), after.clone())];
-            let mut all = Vec::new();
-            if before.position != after.position {
-                all = self.all_environments().await?;
+            let moves = before.position != after.position;
+            if moves {
                 let way = if before.position < after.position { Way::Down } else { Way::Up };
-                pairs.extend(make_way(&after, way, &all, now));
+                pairs.extend(make_way(&after, way, &environments, now));
             }
             let mut change = changed("update_environment", &pairs, admin, request, (self.project_id, now));
-            // Nobody else may have taken the position meanwhile.
-            change.reads.extend(all.iter().filter(|one| one.id != before.id).map(version_of));
+            if moves {
+                change.reads.extend(positions(&environments, version));
+            }
             if let Some(revision) = self.try_commit(change, &mut attempts).await? {
                 after.version = revision;
                 return Ok(after);
@@ -167,7 +168,7 @@ impl Control {
                 return Ok(ordered);
             }
             let mut change = changed("reorder_environments", &moved, admin, request, (self.project_id, now));
-            change.reads.push(ReadVersion::Dependencies { version });
+            change.reads.extend(positions(&environments, version));
             if self.try_commit(change, &mut attempts).await?.is_some() {
                 return self.all_environments().await;
             }
@@ -177,6 +178,13 @@ impl Control {
 
 fn version_of(environment: &Environment) -> ReadVersion {
     ReadVersion::Environment { id: environment.id, version: environment.version }
+}
+
+/// What a change relies on that gives an environment a position: that of none of them has changed meanwhile, and none
+/// was made, which touches what refers to what.
+fn positions(environments: &[Environment], dependencies: Revision) -> impl Iterator<Item = ReadVersion> {
+    let made = ReadVersion::Dependencies { version: dependencies };
+    environments.iter().map(version_of).chain([made])
 }
 
 /// All environments in the order of a document.

@@ -95,7 +95,7 @@ impl Control {
         }
     }
 
-    /// The right for every environment in which one of the flags is enabled, and nothing that requires them.
+    /// The right for every environment in which one of the flags is enabled, and nothing that requires them and stays.
     async fn guard_archiving(&self, writer: &Writer, bulk: &Bulk, flags: &[&FlagEverywhere]) -> Result<()> {
         let environments = self.all_environments().await?;
         for everywhere in flags {
@@ -114,20 +114,24 @@ impl Control {
         for place in &places {
             of_flags.entry(&place.names).or_default().push(place);
         }
-        let blocked = of_flags.iter().map(|(key, places)| {
+        let blocked = bulk.keys.iter().filter_map(|key| {
+            let places = of_flags.get(key.as_str())?;
             let named: Vec<_> = places.iter().take(MOST_PLACES).map(|place| requirer(place)).collect();
             let beyond = places.len() - named.len();
             let more = if beyond > 0 { format!(" and {beyond} more") } else { String::new() };
-            bulk.violation(key, format!("{key:?} is required by {}{more}", named.join(", ")))
+            let message = format!("\"{key}\" is required by {}{more}", named.join(", "));
+            Some(bulk.violation(key.as_str(), message))
         });
         let blocked: Vec<_> = blocked.collect();
         Err(in_use("flag_in_use", summary(&blocked), blocked, places))
     }
 }
 
-/// The places of an environment that require one of these flags, in one go: each flag alone would take as long.
+/// The places of an environment that require one of these flags, in one go: each flag alone would take as long. What
+/// is archived asks nobody, and so does what goes with them.
 fn requiring(snapshot: &Snapshot, flags: &BTreeSet<&str>, environment: &Environment) -> Vec<Place> {
     let known = snapshot.flags.iter().filter_map(|(by, flag)| Some((by, flag.known()?)));
+    let known = known.filter(|(by, flag)| !flag.archived && !flags.contains(by.as_str()));
     let required = known.flat_map(|(by, flag)| {
         let required = flag.prerequisites.known().map(Vec::as_slice).unwrap_or_default();
         required.iter().enumerate().map(move |(index, required)| (by, index, &required.flag))

@@ -7,6 +7,7 @@ use engine::json::{At, Violations};
 use engine::model::{Read, Revision};
 use serde_json::{Map, Value};
 
+use super::archive::{is_archived, refuse_restoring, required_archived};
 use super::check::{Checked, means_the_same};
 use super::input::Draft;
 use super::references::references;
@@ -65,7 +66,7 @@ impl Control {
         loop {
             let dependencies = self.store.dependencies_version(self.project_id).await?;
             let everywhere = self.load_flag(key).await?;
-            let here = everywhere.clone().here(environment.id).ok_or(Error::NO_FLAG)?;
+            let here = everywhere.clone().here(environment.id).ok_or_else(|| Error::no_flag(key))?;
             request.check(&here.etag())?;
             let environments = self.all_environments().await?;
             self.refuse_if_used(Named::Flag(key), "flag_in_use", &environments).await?;
@@ -89,7 +90,8 @@ impl Control {
         let mut attempts = Attempts::default();
         loop {
             let everywhere = self.load_flag(key).await?;
-            let before = everywhere.clone().here(writer.environment().id).ok_or(Error::NO_FLAG)?;
+            let before =
+                everywhere.clone().here(writer.environment().id).ok_or_else(|| Error::no_flag(key))?;
             request.check(&before.etag())?;
             let now = self.clock.now();
             let Checked { here: after, reads } =
@@ -153,8 +155,8 @@ impl Control {
         Ok(())
     }
 
-    /// A conflict if an edit takes away what others name: a variant, or the whole flag. Gives the version of what
-    /// refers to what, if that was looked at.
+    /// A conflict if an edit takes away what others name, a variant or the whole flag; or brings back a flag that names
+    /// what is away. Gives the version of what refers to what, if that was looked at.
     pub(super) async fn refuse_if_left_out(
         &self,
         addressed: &Environment,
@@ -163,13 +165,14 @@ impl Control {
     ) -> Result<Option<Revision>> {
         let gone: Vec<_> = before.flag.variants.iter().filter(|variant| !has(after, &variant.key)).collect();
         let archived = after.flag.archived && !before.flag.archived;
-        if gone.is_empty() && !archived {
+        let restored = before.flag.archived && !after.flag.archived;
+        if gone.is_empty() && !archived && !restored {
             return Ok(None);
         }
         // Before everything that it is the version of.
         let version = self.store.dependencies_version(self.project_id).await?;
         let key = after.flag.key.as_str();
-        let mut places = Vec::new();
+        let (mut places, mut missed) = (Vec::new(), Vec::new());
         for environment in &self.all_environments().await? {
             let mut snapshot = self.load_snapshot(environment).await?;
             if environment.id == addressed.id {
@@ -181,16 +184,23 @@ impl Control {
                 places.extend(places_in(&snapshot, named, environment));
             }
             if archived {
-                places.extend(places_in(&snapshot, Named::Flag(key), environment));
+                // What is archived itself asks nobody.
+                let named = places_in(&snapshot, Named::Flag(key), environment);
+                places.extend(named.into_iter().filter(|place| !is_archived(&snapshot, &place.key)));
+            }
+            if restored {
+                let required = required_archived(&snapshot, key);
+                missed.extend(required.into_iter().map(|flag| format!("{flag} in {}", environment.key)));
             }
         }
+        refuse_restoring(&missed)?;
         refuse(places, if archived { "flag_in_use" } else { "variant_in_use" })?;
         Ok(Some(version))
     }
 
     pub(super) async fn load_flag(&self, key: &str) -> Result<FlagEverywhere> {
-        let key = Key::parse(key).ok_or(Error::NO_FLAG)?;
-        self.store.flag(self.project_id, &key).await?.ok_or(Error::NO_FLAG)
+        let named = Key::parse(key).ok_or_else(|| Error::no_flag(key))?;
+        self.store.flag(self.project_id, &named).await?.ok_or_else(|| Error::no_flag(key))
     }
 }
 

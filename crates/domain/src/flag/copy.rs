@@ -57,7 +57,7 @@ impl Control {
         };
         let flag = if dry_run {
             let everywhere = self.load_flag(key).await?;
-            let before = everywhere.clone().here(copy.to.id).ok_or(Error::NO_FLAG)?;
+            let before = everywhere.clone().here(copy.to.id).ok_or_else(|| Error::no_flag(key))?;
             request.check(&before.etag())?;
             self.try_edit(&before, &everywhere.configs, &copy.to, self.clock.now(), apply).await?.here
         } else {
@@ -87,7 +87,7 @@ impl Copy {
     /// Gives the config that it replaced.
     fn apply(&self, draft: &mut Draft<'_>) -> Result<Config> {
         let source = draft.configs.iter().find(|config| config.environment_id == self.from.id);
-        let source = source.ok_or(Error::NO_FLAG)?;
+        let source = source.ok_or_else(|| Error::no_flag(draft.flag.key.as_str()))?;
         let target = draft.config.clone();
         draft.config = Config {
             environment_id: target.environment_id,

@@ -35,7 +35,7 @@ impl Control {
             let environments = self.all_environments().await?;
             let addressed = writer.environment();
             if !environments.iter().any(|environment| environment.id == addressed.id) {
-                return Err(Error::NoEnvironment { key: addressed.key.to_string() });
+                return Err(Error::no_environment(addressed.key.as_str(), []));
             }
             let mut change = creation(&here, writer, &environments, request, now);
             change.reads.push(ReadVersion::Dependencies { version });

@@ -18,7 +18,7 @@ impl Control {
         key: &str,
         document: &Value,
     ) -> Result<FlagHere> {
-        let before = self.load_flag(key).await?.here(environment.id).ok_or(Error::NO_FLAG)?;
+        let before = self.load_flag(key).await?.here(environment.id).ok_or_else(|| Error::no_flag(key))?;
         let now = self.clock.now();
         let Checked { here: after, .. } =
             self.try_edit(&before, &[], environment, now, taking_over(document)).await?;

@@ -33,7 +33,7 @@ pub struct Answer {
 impl Control {
     /// A flag as an environment sees it.
     pub async fn flag(&self, _reader: &Reader, environment: &Environment, key: &str) -> Result<FlagHere> {
-        self.load_flag(key).await?.here(environment.id).ok_or(Error::NO_FLAG)
+        self.load_flag(key).await?.here(environment.id).ok_or_else(|| Error::no_flag(key))
     }
 
     /// The day on which a flag is overdue that was expected to be gone the day before.

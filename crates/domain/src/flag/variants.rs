@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use engine::Named;
-use engine::json::{At, Violations};
+use engine::json::{At, Violations, nearest};
 use engine::model::{Read, Snapshot, Variant};
 use serde_json::Value;
 
@@ -15,13 +15,28 @@ use crate::environment::Environment;
 use crate::error::{Error, Result};
 use crate::in_use::{Place, places_in, refuse};
 
-const NO_VARIANT: Error = Error::NotFound { what: "variant" };
+/// More variants than this are not listed in a message.
+const MOST_LISTED: usize = 20;
 
 impl FlagHere {
     /// One of its variants.
     pub fn variant(&self, key: &str) -> Result<&Variant> {
-        self.flag.variants.iter().find(|own| own.key == key).ok_or(NO_VARIANT)
+        let variants = &self.flag.variants;
+        variants.iter().find(|own| own.key == key).ok_or_else(|| no_variant(variants, key))
     }
+}
+
+/// None of a flag's variants has this key.
+fn no_variant(variants: &[Variant], key: &str) -> Error {
+    let known: Vec<_> = variants.iter().map(|variant| variant.key.as_str()).collect();
+    let meant = nearest(key, &known).map(|near| format!("did you mean {near:?}? ")).unwrap_or_default();
+    let listed = if known.len() > MOST_LISTED { known.len().to_string() } else { known.join(", ") };
+    Error::not_found("variant", key, &format!("{meant}The flag has {listed}"))
+}
+
+/// The place of the one with this key.
+fn place_of(variants: &[Variant], key: &str) -> Result<usize> {
+    variants.iter().position(|own| own.key == key).ok_or_else(|| no_variant(variants, key))
 }
 
 impl Control {
@@ -63,7 +78,7 @@ impl Control {
         request: &Request,
     ) -> Result<FlagHere> {
         let change = |draft: &mut Draft<'_>, violations: &mut Violations| {
-            let place = draft.flag.variants.iter().position(|own| own.key == variant).ok_or(NO_VARIANT)?;
+            let place = place_of(&draft.flag.variants, variant)?;
             if let Some(object) = At::root(document).object(violations) {
                 // A document need not repeat the key, and may not change it.
                 if let Some(at) = object.get("key").filter(|at| at.value().as_str() != Some(variant)) {
@@ -94,7 +109,7 @@ impl Control {
         self.refuse_if_used(named, "variant_in_use", &environments).await?;
         let remove = |draft: &mut Draft<'_>, _: &mut Violations| {
             let variants = &draft.flag.variants;
-            let place = variants.iter().position(|own| own.key == variant).ok_or(NO_VARIANT)?;
+            let place = place_of(variants, variant)?;
             if variants.len() == 1 {
                 let message = "it is the flag's last variant; add another first".to_owned();
                 return Err(Error::Conflict { code: "last_variant", message });

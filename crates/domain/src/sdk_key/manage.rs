@@ -102,13 +102,13 @@ impl Control {
 
     /// Refuses a key from now on. Revoking a revoked one changes nothing. Gives the hash that it was known by.
     pub async fn revoke_sdk_key(&self, caller: Caller, id: &str, request: &Request) -> Result<String> {
-        const NO_KEY: Error = Error::NotFound { what: "SDK key" };
-        let id: Id = id.parse().map_err(|_| NO_KEY)?;
+        let no_key = || Error::not_found("SDK key", id, "GET /api/v1/sdk-keys lists their ids");
+        let id: Id = id.parse().map_err(|_| no_key())?;
         let keys = self.store.sdk_keys(self.project_id).await?;
-        let key = keys.into_iter().find(|key| key.id == id).ok_or(NO_KEY)?;
+        let key = keys.into_iter().find(|key| key.id == id).ok_or_else(no_key)?;
         let environments = self.all_environments().await?;
         let environment = environments.into_iter().find(|environment| environment.id == key.environment_id);
-        let writer = caller.writer(environment.ok_or(NO_KEY)?)?;
+        let writer = caller.writer(environment.ok_or_else(no_key)?)?;
         if key.revoked_at.is_some() {
             return Ok(key.hash);
         }

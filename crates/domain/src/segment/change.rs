@@ -79,7 +79,7 @@ impl Control {
         loop {
             let dependencies = self.store.dependencies_version(self.project_id).await?;
             let everywhere = self.load_segment(key).await?;
-            let here = everywhere.clone().here(environment.id).ok_or(Error::NO_SEGMENT)?;
+            let here = everywhere.clone().here(environment.id).ok_or_else(|| Error::no_segment(key))?;
             request.check(&here.etag())?;
             let environments = self.all_environments().await?;
             self.refuse_if_used(engine::Named::Segment(key), "segment_in_use", &environments).await?;
@@ -109,7 +109,7 @@ impl Control {
             // Before everything that it is the version of.
             let dependencies = self.store.dependencies_version(self.project_id).await?;
             let everywhere = self.load_segment(key).await?;
-            let before = everywhere.clone().here(environment.id).ok_or(Error::NO_SEGMENT)?;
+            let before = everywhere.clone().here(environment.id).ok_or_else(|| Error::no_segment(key))?;
             request.check(&before.etag())?;
             let Decision { after, known, reading } = self.decide(&everywhere, &before, edit).await?;
             // Keys break nothing, whoever names the segment.
@@ -153,13 +153,14 @@ impl Control {
                 }
             }
             Edit::Keys(change) => {
-                let held = self.key_set(before.config.keys(change.list), &[]).await?;
-                let keys = change.applied_to(held.clone()).await?;
+                let (keys, held) = self.apply_upload(change, before.config.keys(change.list)).await?;
                 *after.config.keys_mut(change.list) = keys.to_keys();
-                known = vec![held, keys];
+                known.extend(held);
+                known.push(keys);
             }
             Edit::CopyFrom(environment) => {
-                let source = everywhere.clone().here(environment.id).ok_or(Error::NO_SEGMENT)?.config;
+                let source = everywhere.clone().here(environment.id);
+                let source = source.ok_or_else(|| Error::no_segment(before.segment.key.as_str()))?.config;
                 after.config.when = source.when;
                 after.config.included = source.included;
                 after.config.excluded = source.excluded;
@@ -248,8 +249,8 @@ impl Control {
     }
 
     pub(super) async fn load_segment(&self, key: &str) -> Result<SegmentEverywhere> {
-        let key = Key::parse(key).ok_or(Error::NO_SEGMENT)?;
-        self.store.segment(self.project_id, &key).await?.ok_or(Error::NO_SEGMENT)
+        let named = Key::parse(key).ok_or_else(|| Error::no_segment(key))?;
+        self.store.segment(self.project_id, &named).await?.ok_or_else(|| Error::no_segment(key))
     }
 }
 

@@ -56,7 +56,7 @@ impl Control {
         edit: Edit<'_>,
     ) -> Result<Edited> {
         let everywhere = self.load_segment(key).await?;
-        let before = everywhere.clone().here(environment.id).ok_or(Error::NO_SEGMENT)?;
+        let before = everywhere.clone().here(environment.id).ok_or_else(|| Error::no_segment(key))?;
         request.check(&before.etag())?;
         let Decision { after, reading, .. } = self.decide(&everywhere, &before, edit).await?;
         reading.finish(self.faults_of(&after, environment).await?)?;

@@ -44,6 +44,15 @@ fn named(keys: &KeySet) -> Value {
     json!({ "count": keys.count(), "sha256": keys.sha256() })
 }
 
+/// A list that is not there to be compared with.
+fn lost(keys: &Keys) -> Value {
+    json!({
+        "count": keys.len(),
+        "sha256": keys.blob(),
+        "note": "this list could not be read any more, so which keys came in and which went is not known",
+    })
+}
+
 /// What was there and what is there now, member by member.
 #[derive(Debug, Default)]
 pub(super) struct Differences {
@@ -98,22 +107,39 @@ impl Control {
         for list in KeyList::BOTH {
             let (old, new) = (before.keys(list), after.keys(list));
             if old != new {
-                let (old, new) = (self.key_set(old, known).await?, self.key_set(new, known).await?);
-                let (before, after) = off_reactor(move || compare_keys(&old, &new)).await?;
+                // What is named anew must be there, but nothing that was lost stands in the way of leaving it.
+                let present = self.key_set(new, known).await?;
+                let (before, after) = match self.find_keys(old, known).await? {
+                    Some(held) => off_reactor(move || compare_keys(&held, &present)).await?,
+                    None => (lost(old), named(&present)),
+                };
                 edited.add(list.name(), before, after);
             }
         }
         Ok(edited)
     }
 
-    /// The keys of a list, from those that are at hand or from the store.
+    /// The keys of a list, from those that are at hand or from the store. A conflict, that says what to do, if they
+    /// are not there whole.
     pub(crate) async fn key_set(&self, keys: &Keys, known: &[Arc<KeySet>]) -> Result<Arc<KeySet>> {
+        self.find_keys(keys, known).await?.ok_or_else(|| {
+            let message = format!(
+                "the key list {} is not in the store as a whole, and this cannot be done without it; upload all of its \
+                 keys again, by PUT /api/v1/segments/{{key}}/included or …/excluded",
+                keys.blob().unwrap_or_default()
+            );
+            Error::Conflict { code: "key_list_lost", message }
+        })
+    }
+
+    /// The same; `None` if the store does not have them as they were, whole.
+    pub(super) async fn find_keys(&self, keys: &Keys, known: &[Arc<KeySet>]) -> Result<Option<Arc<KeySet>>> {
         let (sha256, count) = match keys {
-            Keys::Inline(keys) => return Ok(Arc::new(keys.iter().collect())),
+            Keys::Inline(keys) => return Ok(Some(Arc::new(keys.iter().collect()))),
             Keys::Blob { sha256, count } => (sha256.clone(), *count),
         };
         if let Some(set) = known.iter().find(|set| set.sha256() == sha256) {
-            return Ok(set.clone());
+            return Ok(Some(set.clone()));
         }
         let mut bytes = Vec::new();
         let mut position = 0;
@@ -122,8 +148,7 @@ impl Control {
             position += 1;
         }
         let set = off_reactor(move || KeySet::of_list(bytes, &sha256)).await?;
-        let set = set.filter(|set| set.count() == count);
-        set.map(Arc::new).ok_or_else(|| Error::Internal("a key list is not what its name says".into()))
+        Ok(set.filter(|set| set.count() == count).map(Arc::new))
     }
 }
 

@@ -38,32 +38,14 @@ pub struct KeysChange {
     pub keys: Arc<KeySet>,
 }
 
-impl KeysChange {
-    pub(super) async fn applied_to(&self, held: Arc<KeySet>) -> Result<Arc<KeySet>> {
-        let uploaded = self.keys.clone();
-        let keys = match self.mode {
-            UploadMode::Replace => uploaded,
-            UploadMode::Add => Arc::new(off_reactor(move || held.with(&uploaded)).await?),
-            UploadMode::Remove => Arc::new(off_reactor(move || held.without(&uploaded)).await?),
-        };
-        if keys.count() <= MOST_KEYS {
-            return Ok(keys);
-        }
-        let list = self.list.name();
-        Err(Error::TooLarge {
-            code: "too_many_keys",
-            message: format!(
-                "{list} would have {} keys; a segment's list has at most {MOST_KEYS}",
-                keys.count()
-            ),
-        })
-    }
-}
-
 impl Control {
     /// Whether an upload to this segment may begin: it is there, and as the request expects.
     pub async fn expect_segment(&self, writer: &Writer, key: &str, request: &Request) -> Result<()> {
-        let here = self.load_segment(key).await?.here(writer.environment().id).ok_or(Error::NO_SEGMENT)?;
+        let here = self
+            .load_segment(key)
+            .await?
+            .here(writer.environment().id)
+            .ok_or_else(|| Error::no_segment(key))?;
         request.check(&here.etag())
     }
 
@@ -80,11 +62,46 @@ impl Control {
         self.change_segment(writer, key, "upload_segment_keys", request, edit).await.map(Edited::after)
     }
 
+    /// What an upload makes of the keys that are held, and what these are, if that had to be known.
+    pub(super) async fn apply_upload(
+        &self,
+        change: &KeysChange,
+        held: &Keys,
+    ) -> Result<(Arc<KeySet>, Option<Arc<KeySet>>)> {
+        let uploaded = change.keys.clone();
+        // What goes as a whole need not be there.
+        if change.mode == UploadMode::Replace {
+            return Ok((uploaded, None));
+        }
+        let held = self.key_set(held, &[]).await?;
+        let (adds, before) = (change.mode == UploadMode::Add, held.clone());
+        let combine = move || if adds { before.with(&uploaded) } else { before.without(&uploaded) };
+        let keys = off_reactor(combine).await?;
+        if keys.count() <= MOST_KEYS {
+            return Ok((Arc::new(keys), Some(held)));
+        }
+        let list = change.list.name();
+        Err(Error::TooLarge {
+            code: "too_many_keys",
+            message: format!(
+                "{list} would have {} keys; a segment's list has at most {MOST_KEYS}",
+                keys.count()
+            ),
+        })
+    }
+
     /// A list that was lost is kept anew when the same keys are uploaded.
     async fn restore_list(&self, writer: &Writer, key: &str, change: &KeysChange) -> Result<()> {
-        let here = self.load_segment(key).await?.here(writer.environment().id).ok_or(Error::NO_SEGMENT)?;
+        let here = self
+            .load_segment(key)
+            .await?
+            .here(writer.environment().id)
+            .ok_or_else(|| Error::no_segment(key))?;
         let named = here.config.keys(change.list).blob();
-        if named == Some(change.keys.sha256()) && self.is_lost(change.keys.sha256()).await? {
+        // To read it takes as long as a change that replaces it, and finds what is damaged as well as what is missing.
+        if named == Some(change.keys.sha256())
+            && self.find_keys(here.config.keys(change.list), &[]).await?.is_none()
+        {
             self.store.put_key_list(self.project_id, &change.keys, self.clock.now()).await?;
             // Nothing is changed, but nodes that wait for the list can have it now.
             self.bus.ring(Chain::Project(self.project_id), here.config.version).await;
@@ -92,17 +109,17 @@ impl Control {
         Ok(())
     }
 
-    /// What is wrong with the lists that a segment names: they are not in the store, as no change leaves it, but a
-    /// copy of the database that was cut short may.
+    /// What is wrong with the lists that a segment names: they are not in the store as a whole, as no change leaves
+    /// it, but a copy of the database that was cut short may.
     pub async fn lost_lists(&self, _reader: &Reader, here: &SegmentHere) -> Result<Vec<Violation>> {
         let mut lost = Vec::new();
         for list in KeyList::BOTH {
             if let Some(sha256) = here.config.keys(list).blob()
-                && self.is_lost(sha256).await?
+                && !self.store.has_key_list(self.project_id, sha256).await?
             {
                 let (path, key) = (list.name(), &here.segment.key);
                 let message = format!(
-                    "the list {sha256} is not in the store, and until it is, a node that does not have it asks this \
+                    "the list {sha256} is not in the store as a whole, and until it is, a node that does not have it asks this \
                      segment as it was before, and after a start not at all; upload the same keys again by PUT \
                      /api/v1/segments/{key}/{path}"
                 );
@@ -110,11 +127,6 @@ impl Control {
             }
         }
         Ok(lost)
-    }
-
-    /// Even the shortest large list has a first piece.
-    async fn is_lost(&self, sha256: &str) -> Result<bool> {
-        Ok(self.store.key_list_chunk(self.project_id, sha256, 0).await?.is_none())
     }
 
     /// One of a segment's lists as an environment sees it.
@@ -125,11 +137,14 @@ impl Control {
         key: &str,
         list: KeyList,
     ) -> Result<KeyStream> {
-        let here = self.load_segment(key).await?.here(environment.id).ok_or(Error::NO_SEGMENT)?;
+        let here =
+            self.load_segment(key).await?.here(environment.id).ok_or_else(|| Error::no_segment(key))?;
         let keys = here.config.keys(list);
         let rest = match keys {
             Keys::Inline(keys) => Rest::Inline(Some(keys.iter().collect())),
-            Keys::Blob { sha256, .. } => Rest::List { sha256: sha256.clone(), position: 0 },
+            Keys::Blob { sha256, count } => {
+                Rest::List { sha256: sha256.clone(), position: 0, missing: *count }
+            }
         };
         let (etag, count) = (here.etag(), keys.len());
         Ok(KeyStream { etag, count, store: self.store.clone(), project_id: self.project_id, rest })
@@ -149,7 +164,13 @@ pub struct KeyStream {
 
 enum Rest {
     Inline(Option<KeySet>),
-    List { sha256: String, position: u32 },
+    List {
+        sha256: String,
+        /// Of the next piece.
+        position: u32,
+        /// How many keys are still to come.
+        missing: u64,
+    },
 }
 
 impl KeyStream {
@@ -157,14 +178,18 @@ impl KeyStream {
     pub async fn next(&mut self) -> Result<Option<Vec<u8>>> {
         match &mut self.rest {
             Rest::Inline(keys) => Ok(keys.take().map(|keys| keys.bytes().to_vec())),
-            Rest::List { sha256, position } => {
-                let chunk = self.store.key_list_chunk(self.project_id, sha256, *position).await?;
-                // Even the shortest large list has a first piece.
-                if chunk.is_none() && *position == 0 {
-                    return Err(Error::Internal("a key list that a segment names is not there".into()));
-                }
+            Rest::List { sha256, position, missing } => {
+                let piece = self.store.key_list_chunk(self.project_id, sha256, *position).await?;
                 *position += 1;
-                Ok(chunk)
+                let ends = piece.iter().flatten().filter(|byte| **byte == b'\n').count() as u64;
+                match missing.checked_sub(ends) {
+                    Some(left) if piece.is_some() || left == 0 => *missing = left,
+                    _ => {
+                        let message = format!("the key list {sha256} is not in the store as a whole");
+                        return Err(Error::Internal(message.into()));
+                    }
+                }
+                Ok(piece)
             }
         }
     }

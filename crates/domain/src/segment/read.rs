@@ -15,7 +15,7 @@ impl Control {
         environment: &Environment,
         key: &str,
     ) -> Result<SegmentHere> {
-        self.load_segment(key).await?.here(environment.id).ok_or(Error::NO_SEGMENT)
+        self.load_segment(key).await?.here(environment.id).ok_or_else(|| Error::no_segment(key))
     }
 
     /// Segments of an environment, by key.

@@ -18,6 +18,9 @@ use crate::body::Params;
 use crate::openapi::schema;
 use crate::problem::Problem;
 
+/// More entries about something than this are not counted: it would take longer than to find the page.
+const MOST_COUNTED: u64 = 1_000;
+
 pub(super) fn router() -> OpenApiRouter<AppState> {
     OpenApiRouter::new().routes(routes!(list_audit))
 }
@@ -31,7 +34,7 @@ struct AuditQuery {
     segment: Option<String>,
     /// Only changes of the context field with this key, living or deleted.
     context_field: Option<String>,
-    /// Only changes in the environment with this key, living or deleted.
+    /// Only changes that affected the environment with this key, or name it, living or deleted.
     environment: Option<String>,
     /// Where to go on, from the `Link` of the page before.
     cursor: Option<String>,
@@ -43,7 +46,9 @@ struct AuditQuery {
 /// List changes
 ///
 /// The project's log, newest first: who changed what, when, from where and why. Of what is named, all must be
-/// touched: with `flag` and `environment` the changes of that flag there.
+/// touched: with `flag` and `environment` the changes of that flag that affected it there, wherever they were made:
+/// creating, archiving and deleting affect all environments. `X-Total-Count` says how many there are in all; where
+/// something is named and there are more than 1,000, it is left out.
 #[utoipa::path(get, path = "/api/v1/audit", tag = "audit", params(AuditQuery), responses(
     (status = 200, description = "Entries of the log", body = [schema::AuditEntry]),
 ))]
@@ -55,7 +60,8 @@ async fn list_audit(
     let before = query.cursor.as_deref().map(str::parse::<Revision>).transpose();
     let before =
         before.map_err(|_| Error::invalid("query cursor", "is not one of ours; start without one"))?;
-    let filter = LogFilter { entities: Vec::new(), before, limit: page::limit(query.limit.as_deref())? };
+    let limit = page::limit(query.limit.as_deref())?;
+    let filter = LogFilter { entities: Vec::new(), before, limit, most_counted: MOST_COUNTED };
     let AuditQuery { flag, segment, context_field, environment, .. } = &query;
     let about = About {
         flag: flag.as_deref(),

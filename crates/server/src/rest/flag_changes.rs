@@ -30,7 +30,7 @@ pub(super) fn router() -> OpenApiRouter<AppState> {
 #[utoipa::path(post, path = "/api/v1/flags/{key}/archive", tag = "flags",
     params(("key" = String, Path), EnvironmentQuery, ChangeHeaders), responses(
     (status = 200, description = "The flag as it is now", body = schema::Flag),
-    (status = 409, description = "`flag_in_use`: prerequisites name it; `in_use_by` says where"),
+    (status = 409, description = "`flag_in_use`: prerequisites of flags that are not archived name it; `in_use_by` says where"),
     (status = 412, description = "`stale`: `If-Match` named an older version"),
 ))]
 async fn archive_flag(
@@ -45,10 +45,11 @@ async fn archive_flag(
 
 /// Restore an archived flag
 ///
-/// As it was. Needs the right for every environment in which it is enabled.
+/// As it was, unless it requires a flag that is archived. Needs the right for every environment in which it is enabled.
 #[utoipa::path(post, path = "/api/v1/flags/{key}/restore", tag = "flags",
     params(("key" = String, Path), EnvironmentQuery, ChangeHeaders), responses(
     (status = 200, description = "The flag as it is now", body = schema::Flag),
+    (status = 409, description = "`flag_archived`: it requires flags that are archived"),
     (status = 412, description = "`stale`: `If-Match` named an older version"),
 ))]
 async fn restore_flag(

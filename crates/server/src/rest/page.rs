@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use axum::Json;
-use axum::response::{IntoResponse, Response};
+use axum::response::{AppendHeaders, IntoResponse, Response};
 use domain::error::Error;
 use domain::key::Key;
 use domain::ports::{KeyedFilter, Page};
@@ -69,7 +69,8 @@ pub(super) fn respond<T: Serialize>(
     page: &Page<T>,
     next: impl FnOnce(&T) -> String,
 ) -> Response {
-    let total = [("x-total-count", page.total.to_string())];
+    // Left out if they were not counted.
+    let total = AppendHeaders(page.total.map(|total| ("x-total-count", total.to_string())));
     let body = Json(&page.items);
     let Some(last) = page.items.last().filter(|_| page.more) else {
         return (total, body).into_response();

@@ -1,4 +1,5 @@
-//! Query parameters of several routes; and those that nobody knows are refused: a `?dryrun=true` must not write.
+//! Query parameters of several routes; and those that nobody knows, or that are given twice, are refused: a
+//! `?dryrun=true` must not write.
 //!
 //! What is known is what the API's document says of a route, so that a new route cannot forget it.
 
@@ -104,6 +105,10 @@ fn check(uri: &Uri, known: &[String]) -> Result<(), Error> {
     // A query that does not read is told by who reads it.
     let Ok(Query(given)) = Query::<Vec<(String, String)>>::try_from_uri(uri) else { return Ok(()) };
     let mut violations = Violations::default();
+    for name in known.iter().filter(|known| given.iter().filter(|(name, _)| name == *known).nth(1).is_some())
+    {
+        violations.add(format_args!("query {name}"), "is given more than once; which of them is meant?");
+    }
     for (name, _) in given.iter().filter(|(name, _)| !known.contains(name)) {
         let names: Vec<_> = known.iter().map(String::as_str).collect();
         let hint = match (nearest(name, &names), names.as_slice()) {

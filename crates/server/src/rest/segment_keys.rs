@@ -117,7 +117,7 @@ fn pieces(keys: KeyStream) -> impl Stream<Item = Result<Bytes, Error>> {
     params(("key" = String, Path), ("list" = schema::KeyList, Path), EnvironmentQuery, UploadQuery, ChangeHeaders),
     request_body(content((String = "text/plain"), (String = "application/x-ndjson"))), responses(
     (status = 200, description = "The segment as it is now", content((schema::Segment = "application/json"), (schema::UploadProgress = "application/x-ndjson"))),
-    (status = 409, description = "`busy`"),
+    (status = 409, description = "`busy`; `key_list_lost`: the keys to add to, or to remove from, are not there whole"),
     (status = 412, description = "`stale`: `If-Match` named an older version"),
     (status = 413, description = "`too_many_keys`, with the line, or `body_too_large`"),
     (status = 415, description = "`unsupported_media_type`: a JSON document is no list of keys"),

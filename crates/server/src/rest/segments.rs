@@ -137,7 +137,7 @@ async fn delete_segment(
 #[utoipa::path(post, path = "/api/v1/segments/{key}/copy", tag = "segments",
     params(("key" = String, Path), TryQuery, ChangeHeaders), request_body = schema::CopyInput, responses(
     (status = 200, description = "What changed, or would change", body = schema::CopiedSegment),
-    (status = 409, description = "`busy`"),
+    (status = 409, description = "`busy`; `key_list_lost`: the keys to copy are not there whole"),
     (status = 412, description = "`stale`: `If-Match` named an older version"),
 ))]
 async fn copy_segment(

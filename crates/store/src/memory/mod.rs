@@ -38,6 +38,8 @@ struct State {
     tables: Tables,
     /// By environment, then kind and key: the last revision at which it changed in the snapshot.
     effects: BTreeMap<Id, BTreeMap<(Of, Key), Revision>>,
+    /// By environment: the revisions that changed something in its snapshot.
+    affected: BTreeMap<Id, BTreeSet<Revision>>,
 }
 
 impl Default for MemoryStore {
@@ -47,6 +49,7 @@ impl Default for MemoryStore {
             chains: BTreeMap::from([(Id::NIL, Vec::new())]),
             tables: Tables::default(),
             effects: BTreeMap::new(),
+            affected: BTreeMap::new(),
         };
         Self { state: Mutex::new(state) }
     }
@@ -77,7 +80,12 @@ impl State {
             self.chains.entry(*id).or_default();
         }
         self.chains.entry(chain_id).or_default().push(Arc::new(entry));
+        let made = self.tables.environments.iter().filter(|(_, place)| place.made_at == revision);
+        for (environment_id, _) in made.filter(|(_, place)| place.environment.project_id == chain_id) {
+            self.affected.entry(*environment_id).or_default().insert(revision);
+        }
         for (environment_id, of, key) in effects {
+            self.affected.entry(environment_id).or_default().insert(revision);
             self.effects.entry(environment_id).or_default().insert((of, key), revision);
         }
         Ok(revision)
@@ -126,7 +134,7 @@ fn page<T>(mut items: Vec<T>, total: usize, limit: u32) -> Page<T> {
     let limit = usize::try_from(limit).unwrap_or(usize::MAX);
     let more = items.len() > limit;
     items.truncate(limit);
-    Page { items, total: total as u64, more }
+    Page { items, total: Some(total as u64), more }
 }
 
 fn travelling(here: &FlagHere) -> Arc<Read<Flag>> {
@@ -175,11 +183,16 @@ impl Store for MemoryStore {
     async fn log(&self, chain: Chain, filter: &LogFilter) -> StoreResult<Page<LogEntry>> {
         let state = self.state();
         let about = |entry: &&Arc<LogEntry>| {
-            filter.entities.iter().all(|id| entry.entities.iter().any(|entity| entity.id == *id))
+            filter.entities.iter().all(|id| {
+                let affected = state.affected.get(id).is_some_and(|at| at.contains(&entry.revision));
+                affected || entry.entities.iter().any(|entity| entity.id == *id)
+            })
         };
         let all: Vec<_> = state.entries(chain).iter().rev().filter(about).collect();
         let shown = all.iter().filter(|entry| filter.before.is_none_or(|before| entry.revision < before));
-        Ok(page(shown.map(|entry| LogEntry::clone(entry)).collect(), all.len(), filter.limit))
+        let mut page = page(shown.map(|entry| LogEntry::clone(entry)).collect(), all.len(), filter.limit);
+        page.total = page.total.filter(|total| filter.entities.is_empty() || *total <= filter.most_counted);
+        Ok(page)
     }
 
     async fn log_after(&self, chain: Chain, after: Revision, limit: u32) -> StoreResult<Vec<LogEntry>> {
@@ -301,6 +314,10 @@ impl Store for MemoryStore {
     async fn put_key_list(&self, project_id: Id, keys: &KeySet, at: Timestamp) -> StoreResult<()> {
         self.state().tables.of_segments.put_key_list(project_id, keys, at);
         Ok(())
+    }
+
+    async fn has_key_list(&self, project_id: Id, sha256: &str) -> StoreResult<bool> {
+        Ok(self.state().tables.of_segments.has_key_list(project_id, sha256))
     }
 
     async fn key_list_chunk(

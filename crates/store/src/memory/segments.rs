@@ -93,6 +93,10 @@ impl SegmentTables {
         list.or_insert_with(|| StoredList { keys: Arc::new(keys.clone()), used_at }).used_at = used_at;
     }
 
+    pub(super) fn has_key_list(&self, project_id: Id, sha256: &str) -> bool {
+        self.key_lists.contains_key(&(project_id, sha256.to_owned()))
+    }
+
     pub(super) fn key_list_chunk(&self, project_id: Id, sha256: &str, position: u32) -> Option<Vec<u8>> {
         let list = self.key_lists.get(&(project_id, sha256.to_owned()))?;
         let mut pieces = list.keys.bytes().chunks(PIECE);

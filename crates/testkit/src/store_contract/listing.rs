@@ -30,7 +30,7 @@ pub(super) async fn flags_come_in_pages_by_key(world: World) -> Result<()> {
     let mut after = None;
     loop {
         let page = list(&world, FlagFilter { after, limit: 4, ..FlagFilter::default() }).await?;
-        ensure!(page.total == 13, "the whole list has 13, not {}", page.total);
+        ensure!(page.total == Some(13), "the whole list has 13, not {:?}", page.total);
         ensure!(page.items.len() <= 4);
         seen.extend(page.items.iter().map(|here| here.flag.key.to_string()));
         ensure!(page.more == (seen.len() < 13), "after {seen:?} there are more: {}", page.more);
@@ -83,7 +83,7 @@ pub(super) async fn search_takes_every_character_as_it_is(world: World) -> Resul
         let page =
             list(&world, FlagFilter { search: search.clone(), limit: 10, ..FlagFilter::default() }).await?;
         ensure!(keys(&page) == expected, "{search:?} finds {:?}", keys(&page));
-        ensure!(page.total == expected.len() as u64, "{search:?} counts {}", page.total);
+        ensure!(page.total == Some(expected.len() as u64), "{search:?} counts {:?}", page.total);
     }
     Ok(())
 }
@@ -99,7 +99,7 @@ pub(super) async fn tags_filter(world: World) -> Result<()> {
     let with = async |tag: &str, search: Option<&str>| -> Result<Vec<String>> {
         let (tag, search) = (Some(tag.to_owned()), search.map(str::to_owned));
         let page = list(&world, FlagFilter { tag, search, limit: 10, ..FlagFilter::default() }).await?;
-        ensure!(page.total == page.items.len() as u64);
+        ensure!(page.total == Some(page.items.len() as u64));
         Ok(keys(&page).into_iter().map(str::to_owned).collect())
     };
     ensure!(with("blue", None).await? == ["first", "second"]);
@@ -143,7 +143,7 @@ pub(super) async fn what_people_note_filters(world: World) -> Result<()> {
     for (filter, expected) in cases {
         let page = list(&world, filter.clone()).await?;
         ensure!(keys(&page) == expected, "{filter:?} finds {:?}", keys(&page));
-        ensure!(page.total == expected.len() as u64, "{filter:?} counts {}", page.total);
+        ensure!(page.total == Some(expected.len() as u64), "{filter:?} counts {:?}", page.total);
     }
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! The one log.
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use domain::audit;
 use domain::id::Id;
 use domain::log::{Chain, Change, Entity, Link, LogEntry, Texts, Write, link};
@@ -45,11 +45,11 @@ pub(super) async fn the_log_comes_in_pages(world: World) -> Result<()> {
     let end = start + 10;
     let first = page(&world, LogFilter { limit: 4, ..LogFilter::default() }).await?;
     ensure!(revisions(&first.items) == [end, end - 1, end - 2, end - 3], "newest first");
-    ensure!((first.total, first.more) == (end, true));
+    ensure!((first.total, first.more) == (Some(end), true));
     let before = Some(end - 3);
     let second = page(&world, LogFilter { before, limit: 100, ..LogFilter::default() }).await?;
     ensure!(revisions(&second.items) == (1..end - 3).rev().collect::<Vec<_>>());
-    ensure!((second.total, second.more) == (end, false), "the total is of the whole list");
+    ensure!((second.total, second.more) == (Some(end), false), "the total is of the whole list");
     let before = Some(u64::MAX);
     let all = page(&world, LogFilter { before, limit: 1, ..LogFilter::default() }).await?;
     ensure!(revisions(&all.items) == [end]);
@@ -69,17 +69,56 @@ pub(super) async fn the_log_is_found_by_entity(world: World) -> Result<()> {
         ..world.in_project(Vec::new())
     };
     let both = world.store.commit(both).await?;
-    let about = page(&world, LogFilter { entities: vec![one.id], before: None, limit: 2 }).await?;
-    ensure!(revisions(&about.items) == [both, toggled]);
-    ensure!((about.total, about.more) == (3, true));
-    let rest = page(&world, LogFilter { entities: vec![one.id], before: Some(toggled), limit: 2 }).await?;
+    let about = async |entities: Vec<Id>, before, limit| {
+        page(&world, LogFilter { entities, before, limit, most_counted: 3 }).await
+    };
+    let newest = about(vec![one.id], None, 2).await?;
+    ensure!(revisions(&newest.items) == [both, toggled]);
+    ensure!((newest.total, newest.more) == (Some(3), true));
+    let rest = about(vec![one.id], Some(toggled), 2).await?;
     ensure!(revisions(&rest.items) == [one.version]);
-    ensure!((rest.total, rest.more) == (3, false));
-    let both = page(&world, LogFilter { entities: vec![one.id, other.id], before: None, limit: 9 }).await?;
-    ensure!(both.total == 1 && both.items.len() == 1, "only what was about both of them: {both:?}");
-    let nobody = page(&world, LogFilter { entities: vec![world.id()], before: None, limit: 2 }).await?;
+    ensure!((rest.total, rest.more) == (Some(3), false));
+    let of_both = about(vec![one.id, other.id], None, 9).await?;
+    ensure!(of_both.total == Some(1), "only what was about both of them: {of_both:?}");
+    ensure!(revisions(&of_both.items) == [both]);
+    let nobody = about(vec![world.id()], None, 2).await?;
     ensure!(nobody.items.is_empty());
-    ensure!((nobody.total, nobody.more) == (0, false));
+    ensure!((nobody.total, nobody.more) == (Some(0), false));
+    world.toggle(&one, 0, false).await?;
+    let fourth = about(vec![one.id], None, 1).await?;
+    ensure!((fourth.total, fourth.more) == (None, true), "more than are counted: {fourth:?}");
+    Ok(())
+}
+
+pub(super) async fn the_log_of_an_environment_has_what_affected_it(world: World) -> Result<()> {
+    let [development, staging, _] = world.environments.as_slice() else { bail!("not three environments") };
+    let [(_, made_first), (_, made_next)] = [development, staging].map(|one| (one.id, one.version));
+    let created = world.create(world.flag("one")?).await?;
+    let toggled = world.toggle(&created, 0, true).await?;
+    let renamed = world.about(&created, vec![Write::UpdateFlag(created.clone())]).await?;
+    let field = world.write(vec![Write::CreateContextField(world.field("plan")?)]).await?;
+    let recolored = Change {
+        entities: vec![Entity::environment(staging)],
+        ..world.in_project(vec![Write::UpdateEnvironment(staging.clone())])
+    };
+    let recolored = world.store.commit(recolored).await?;
+    let deleted = world.delete(&created).await?;
+    let about = async |entities: Vec<Id>| -> Result<Vec<u64>> {
+        let page = page(&world, LogFilter { entities, before: None, limit: 99, most_counted: 99 }).await?;
+        ensure!(page.total == Some(page.items.len() as u64), "{page:?}");
+        Ok(revisions(&page.items))
+    };
+    let first = [deleted, field, renamed, toggled, created.version, made_first];
+    ensure!(about(vec![development.id]).await? == first, "{:?}", about(vec![development.id]).await?);
+    let next = [deleted, recolored, field, renamed, created.version, made_next];
+    ensure!(about(vec![staging.id]).await? == next, "{:?}", about(vec![staging.id]).await?);
+    ensure!(about(vec![created.id, staging.id]).await? == [deleted, renamed, created.version]);
+    ensure!(world.store.logged_entity(world.project_id, "environment", "staging").await? == Some(staging.id));
+    let entry = world.store.log_after(Chain::Project(world.project_id), toggled - 1, 1).await?;
+    ensure!(
+        entry.iter().all(|entry| entry.entities == [Entity::flag(&created)]),
+        "what it says stays as it was"
+    );
     Ok(())
 }
 

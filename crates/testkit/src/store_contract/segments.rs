@@ -169,7 +169,8 @@ pub(super) async fn segments_and_fields_come_in_pages_by_key(world: World) -> Re
         ensure!((segments.total, segments.more) == (fields.total, fields.more));
         ensure!(segments.items.iter().all(|one| (one.included_count, one.excluded_count) == (2, 0)));
         ensure!(segments.items.iter().all(|one| one.when.is_some() && one.version == one.segment.version));
-        Ok((keys, segments.total, segments.more))
+        let total = segments.total.context("they were not counted")?;
+        Ok((keys, total, segments.more))
     };
     let texts = |keys: &[&str]| keys.iter().map(|key| (*key).to_owned()).collect::<Vec<_>>();
     ensure!(find("", "", None, 2).await? == (texts(&["B", "a"]), 5, true));
@@ -267,9 +268,12 @@ async fn fetch(world: &World, sha256: &str) -> Result<Option<Vec<u8>>> {
 
 pub(super) async fn a_key_list_comes_back_byte_for_byte(world: World) -> Result<()> {
     let keys = large("ü");
+    let has = async |project, sha256| world.store.has_key_list(project, sha256).await;
     ensure!(fetch(&world, keys.sha256()).await?.is_none());
+    ensure!(!has(world.project_id, keys.sha256()).await?);
     for _ in 0..2 {
         world.store.put_key_list(world.project_id, &keys, NOW).await?;
+        ensure!(has(world.project_id, keys.sha256()).await?);
         let bytes = fetch(&world, keys.sha256()).await?.context("it is not there")?;
         ensure!(bytes == keys.bytes(), "{} bytes came back of {}", bytes.len(), keys.bytes().len());
     }
@@ -277,6 +281,8 @@ pub(super) async fn a_key_list_comes_back_byte_for_byte(world: World) -> Result<
     ensure!(first.is_some_and(|first| first.len() < keys.bytes().len()), "it is in one piece");
     ensure!(world.store.key_list_chunk(world.id(), keys.sha256(), 0).await?.is_none(), "another project's");
     ensure!(world.store.key_list_chunk(world.project_id, "\0", 0).await?.is_none());
+    ensure!(!has(world.id(), keys.sha256()).await?, "another project's");
+    ensure!(!has(world.project_id, "\0").await? && !has(world.project_id, large("u").sha256()).await?);
     ensure!(world.store.key_list_chunk(world.project_id, keys.sha256(), u32::MAX).await?.is_none());
     Ok(())
 }

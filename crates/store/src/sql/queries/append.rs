@@ -7,7 +7,7 @@ use engine::model::Revision;
 use super::Connection;
 use super::rows::{signed, to_document};
 
-/// Appends the change to its chain and makes it the chain's head.
+/// Appends the change to its chain and makes it the chain's head. The environments that it affected are marked before.
 pub(super) async fn append(
     connection: &mut Connection,
     change: &Change,
@@ -20,6 +20,7 @@ pub(super) async fn append(
     for entity in &change.entities {
         index(connection, change.chain.id(), revision, entity).await?;
     }
+    index_environments(connection, change.chain.id(), revision).await?;
     sqlx::query("UPDATE chains SET hash = $2 WHERE project_id = $1")
         .bind(change.chain.id().to_string())
         .bind(hash.as_slice())
@@ -53,6 +54,25 @@ async fn insert(
     .bind(link.texts.after.as_slice())
     .bind(link.texts.comment.as_slice())
     .bind(hash.as_slice())
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// A change is about the environments whose readers it affected, too, whether or not it names them.
+async fn index_environments(
+    connection: &mut Connection,
+    project_id: Id,
+    revision: Revision,
+) -> sqlx::Result<()> {
+    sqlx::query(
+        "INSERT INTO change_entities (project_id, entity_id, revision, kind, key)
+         SELECT project_id, id, $2, 'environment', key FROM environments
+         WHERE project_id = $1 AND snapshot_revision = $2
+         ON CONFLICT DO NOTHING",
+    )
+    .bind(project_id.to_string())
+    .bind(signed(revision))
     .execute(connection)
     .await?;
     Ok(())

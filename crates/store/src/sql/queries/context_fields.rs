@@ -53,7 +53,7 @@ pub(super) async fn page(
     filter: &KeyedFilter,
 ) -> sqlx::Result<Page<ContextField>> {
     if !storable_filter(filter) {
-        return Ok(Page { items: Vec::new(), total: 0, more: false });
+        return Ok(Page { items: Vec::new(), total: Some(0), more: false });
     }
     let mut listed = QueryBuilder::<Db>::new(concat!("SELECT ", columns!()));
     push_conditions(&mut listed, project_id, filter);
@@ -69,7 +69,7 @@ pub(super) async fn page(
     let total =
         counted.build().try_map(|row: Row| revision(&row, "total")).fetch_one(&mut *transaction).await?;
     transaction.commit().await?;
-    let mut page = Page { items: read_all(rows, read).await?, total, more: false };
+    let mut page = Page { items: read_all(rows, read).await?, total: Some(total), more: false };
     page.more = cut(&mut page.items, filter.limit);
     Ok(page)
 }

@@ -213,7 +213,7 @@ pub(super) async fn page(
 ) -> sqlx::Result<Page<FlagHere>> {
     let given = [&filter.search, &filter.tag, &filter.owner];
     if given.into_iter().flatten().any(|text| !crate::fit::storable(text)) {
-        return Ok(Page { items: Vec::new(), total: 0, more: false });
+        return Ok(Page { items: Vec::new(), total: Some(0), more: false });
     }
     let mut listed = QueryBuilder::<Db>::new(concat!("SELECT ", flag_columns!(), ", ", config_columns!()));
     push_conditions(&mut listed, environment, filter);
@@ -229,7 +229,7 @@ pub(super) async fn page(
     let total =
         counted.build().try_map(|row: Row| revision(&row, "total")).fetch_one(&mut *transaction).await?;
     transaction.commit().await?;
-    let mut page = Page { items, total, more: false };
+    let mut page = Page { items, total: Some(total), more: false };
     page.more = cut(&mut page.items, filter.limit);
     Ok(page)
 }

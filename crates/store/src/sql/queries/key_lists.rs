@@ -23,30 +23,30 @@ macro_rules! unnamed {
     };
 }
 
-/// Writes what of the list is not there yet. A list of that name is the same list, whoever began it.
+/// Writes what of the list is not there, or not as it must be. A list of that name is the same list, whoever began it.
 pub(super) async fn put(store: &SqlStore, project_id: Id, keys: &KeySet, at: Timestamp) -> StoreResult<()> {
-    if bounded(begin(&store.writer, project_id, keys.sha256(), at)).await? {
-        return Ok(());
+    bounded(begin(&store.writer, project_id, keys, at)).await?;
+    let mut pieces = 0;
+    for bytes in keys.bytes().chunks(PIECE) {
+        bounded(put_piece(&store.writer, project_id, keys.sha256(), pieces, bytes)).await?;
+        pieces += 1;
     }
-    for (position, bytes) in (0_i32..).zip(keys.bytes().chunks(PIECE)) {
-        bounded(put_piece(&store.writer, project_id, keys.sha256(), position, bytes)).await?;
-    }
-    bounded(complete(&store.writer, project_id, keys.sha256())).await
+    bounded(complete(&store.writer, project_id, keys.sha256(), pieces)).await
 }
 
-/// Notes that the list is wanted, and answers whether it is there already.
-async fn begin(pool: &Pool<Db>, project_id: Id, sha256: &str, at: Timestamp) -> sqlx::Result<bool> {
+/// Notes that the list is wanted.
+async fn begin(pool: &Pool<Db>, project_id: Id, keys: &KeySet, at: Timestamp) -> sqlx::Result<()> {
     sqlx::query(
-        "INSERT INTO key_lists (project_id, sha256, complete, used_at) VALUES ($1, $2, FALSE, $3)
-         ON CONFLICT (project_id, sha256) DO UPDATE SET used_at = excluded.used_at
-         RETURNING complete",
+        "INSERT INTO key_lists (project_id, sha256, length, complete, used_at) VALUES ($1, $2, $3, FALSE, $4)
+         ON CONFLICT (project_id, sha256) DO UPDATE SET length = excluded.length, used_at = excluded.used_at",
     )
     .bind(project_id.to_string())
-    .bind(sha256)
+    .bind(keys.sha256())
+    .bind(i64::try_from(keys.bytes().len()).unwrap_or(i64::MAX))
     .bind(at.as_millis())
-    .try_map(|row: Row| row.try_get("complete"))
-    .fetch_one(pool)
-    .await
+    .execute(pool)
+    .await?;
+    Ok(())
 }
 
 async fn put_piece(
@@ -58,7 +58,8 @@ async fn put_piece(
 ) -> sqlx::Result<()> {
     sqlx::query(
         "INSERT INTO key_list_chunks (project_id, sha256, position, bytes) VALUES ($1, $2, $3, $4)
-         ON CONFLICT DO NOTHING",
+         ON CONFLICT (project_id, sha256, position) DO UPDATE SET bytes = excluded.bytes
+         WHERE key_list_chunks.bytes <> excluded.bytes",
     )
     .bind(project_id.to_string())
     .bind(sha256)
@@ -69,13 +70,36 @@ async fn put_piece(
     Ok(())
 }
 
-async fn complete(pool: &Pool<Db>, project_id: Id, sha256: &str) -> sqlx::Result<()> {
+async fn complete(pool: &Pool<Db>, project_id: Id, sha256: &str, pieces: i32) -> sqlx::Result<()> {
+    sqlx::query("DELETE FROM key_list_chunks WHERE project_id = $1 AND sha256 = $2 AND position >= $3")
+        .bind(project_id.to_string())
+        .bind(sha256)
+        .bind(pieces)
+        .execute(pool)
+        .await?;
     sqlx::query("UPDATE key_lists SET complete = TRUE WHERE project_id = $1 AND sha256 = $2")
         .bind(project_id.to_string())
         .bind(sha256)
         .execute(pool)
         .await?;
     Ok(())
+}
+
+/// Reads no piece: both databases know how long it is without it.
+pub(super) async fn is_whole(pool: &Pool<Db>, project_id: Id, sha256: &str) -> sqlx::Result<bool> {
+    if !crate::fit::storable(sha256) {
+        return Ok(false);
+    }
+    let whole = sqlx::query(
+        "SELECT 1 FROM key_lists l WHERE l.project_id = $1 AND l.sha256 = $2 AND l.complete AND l.length = (
+             SELECT coalesce(sum(length(c.bytes)), 0) FROM key_list_chunks c
+             WHERE c.project_id = l.project_id AND c.sha256 = l.sha256)",
+    )
+    .bind(project_id.to_string())
+    .bind(sha256)
+    .fetch_optional(pool)
+    .await?;
+    Ok(whole.is_some())
 }
 
 pub(super) async fn piece(

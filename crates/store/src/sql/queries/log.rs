@@ -7,7 +7,7 @@ use engine::model::Revision;
 use sqlx::{Pool, QueryBuilder, Row as _};
 
 use super::rows::{cut, document, hash, id, read_all, revision, signed, text, time};
-use super::{Db, Row, SqlStore};
+use super::{Connection, Db, Row, SqlStore};
 
 /// The columns that [`read`] reads.
 macro_rules! columns {
@@ -60,36 +60,64 @@ pub(super) async fn chains(pool: &Pool<Db>) -> sqlx::Result<Vec<Chain>> {
 }
 
 pub(super) async fn page(store: &SqlStore, chain: Chain, filter: &LogFilter) -> sqlx::Result<Page<LogEntry>> {
-    let mut listed = QueryBuilder::<Db>::new(concat!("SELECT ", columns!()));
-    push_conditions(&mut listed, chain, filter);
-    if let Some(before) = filter.before {
-        listed.push(" AND revision < ").push_bind(signed(before));
+    let id = chain.id().to_string();
+    let (before, one_more) = (filter.before.map_or(i64::MAX, signed), i64::from(filter.limit) + 1);
+    let mut listed =
+        QueryBuilder::<Db>::new(concat!("SELECT ", columns!(), " FROM changes WHERE project_id = "));
+    listed.push_bind(id.clone());
+    if let Some((first, others)) = filter.entities.split_first() {
+        listed.push(" AND revision IN (SELECT e.revision");
+        push_entries(&mut listed, &id, *first, others);
+        listed.push(" AND e.revision < ").push_bind(before);
+        listed.push(" ORDER BY e.revision DESC LIMIT ").push_bind(one_more).push(")");
+    } else {
+        listed.push(" AND revision < ").push_bind(before);
     }
-    listed.push(" ORDER BY revision DESC LIMIT ").push_bind(i64::from(filter.limit) + 1);
-    let mut counted = QueryBuilder::<Db>::new("SELECT count(*) AS total");
-    push_conditions(&mut counted, chain, filter);
+    listed.push(" ORDER BY revision DESC LIMIT ").push_bind(one_more);
 
     let mut transaction = store.reading().await?;
     let rows = listed.build().fetch_all(&mut *transaction).await?;
-    let total =
-        counted.build().try_map(|row: Row| revision(&row, "total")).fetch_one(&mut *transaction).await?;
+    let total = count(&mut transaction, &id, filter).await?;
     transaction.commit().await?;
     let mut page = Page { items: read_all(rows, read).await?, total, more: false };
     page.more = cut(&mut page.items, filter.limit);
     Ok(page)
 }
 
-/// Which entries, however many of them are shown.
-fn push_conditions(query: &mut QueryBuilder<Db>, chain: Chain, filter: &LogFilter) {
-    query.push(" FROM changes WHERE project_id = ").push_bind(chain.id().to_string());
-    for entity in &filter.entities {
+/// The entries about the first of the entities, newest first by the index, and of these the ones about the others.
+fn push_entries(query: &mut QueryBuilder<Db>, project_id: &str, first: Id, others: &[Id]) {
+    query.push(" FROM change_entities e WHERE e.project_id = ").push_bind(project_id.to_owned());
+    query.push(" AND e.entity_id = ").push_bind(first.to_string());
+    for other in others {
         query
-            .push(" AND revision IN (SELECT revision FROM change_entities WHERE project_id = ")
-            .push_bind(chain.id().to_string())
-            .push(" AND entity_id = ")
-            .push_bind(entity.to_string())
-            .push(")");
+            .push(" AND EXISTS (SELECT 1 FROM change_entities o WHERE o.project_id = e.project_id AND o.entity_id = ")
+            .push_bind(other.to_string())
+            .push(" AND o.revision = e.revision)");
     }
+}
+
+/// How many entries there are, however many of them are shown; `None` if they are more than the filter counts.
+async fn count(
+    connection: &mut Connection,
+    project_id: &str,
+    filter: &LogFilter,
+) -> sqlx::Result<Option<u64>> {
+    let most = filter.most_counted;
+    let mut counted = QueryBuilder::<Db>::new("");
+    if let Some((first, others)) = filter.entities.split_first() {
+        counted.push("SELECT count(*) AS total FROM (SELECT e.revision");
+        push_entries(&mut counted, project_id, *first, others);
+        counted.push(" LIMIT ").push_bind(signed(most.saturating_add(1))).push(") counted");
+    } else {
+        // Its revisions have no gaps.
+        counted
+            .push("SELECT revision AS total FROM chains WHERE project_id = ")
+            .push_bind(project_id.to_owned());
+    }
+    let total =
+        counted.build().try_map(|row: Row| revision(&row, "total")).fetch_optional(connection).await?;
+    let total = total.unwrap_or_default();
+    Ok(Some(total).filter(|total| filter.entities.is_empty() || *total <= most))
 }
 
 pub(super) async fn after(

@@ -153,6 +153,10 @@ impl Store for SqlStore {
         key_lists::put(self, project_id, keys, at).await
     }
 
+    async fn has_key_list(&self, project_id: Id, sha256: &str) -> StoreResult<bool> {
+        bounded(key_lists::is_whole(&self.reader, project_id, sha256)).await
+    }
+
     async fn key_list_chunk(
         &self,
         project_id: Id,

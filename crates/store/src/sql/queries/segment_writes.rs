@@ -96,15 +96,53 @@ impl Writes<'_> {
             .bind(config.updated_at.as_millis()))
     }
 
-    /// The lists that a config names must be there, whole.
+    /// The lists that a config names must be there, whole; but one that it named before may have been lost.
     async fn expect_lists(&mut self, config: &SegmentConfig) -> Result<(), Fault> {
         for sha256 in [&config.included, &config.excluded].into_iter().filter_map(Keys::blob) {
             let query = sqlx::query(
                 "UPDATE key_lists SET used_at = $3 WHERE project_id = $1 AND sha256 = $2 AND complete",
             );
             let query = query.bind(self.project_id.clone()).bind(sha256.to_owned());
-            self.change(query.bind(self.at.as_millis())).await?;
+            match self.change(query.bind(self.at.as_millis())).await {
+                Err(Fault::Stale) => self.expect_lost(config, sha256).await?,
+                done => done?,
+            }
         }
+        Ok(())
+    }
+
+    /// Keeps the place of a list that was lost with its name, if the config names it already.
+    async fn expect_lost(&mut self, config: &SegmentConfig, sha256: &str) -> Result<(), Fault> {
+        let query = sqlx::query(
+            "INSERT INTO key_lists (project_id, sha256, complete, used_at)
+             SELECT project_id, $4, FALSE, $5 FROM segment_configs
+             WHERE project_id = $1 AND segment_id = $2 AND environment_id = $3
+               AND (included_list = $4 OR excluded_list = $4)
+             ON CONFLICT (project_id, sha256) DO UPDATE SET used_at = excluded.used_at",
+        )
+        .bind(self.project_id.clone())
+        .bind(config.segment_id.to_string())
+        .bind(config.environment_id.to_string())
+        .bind(sha256.to_owned())
+        .bind(self.at.as_millis());
+        self.change(query).await
+    }
+
+    /// Keeps the places of lists that were lost with their names, of all that an environment's segments name.
+    async fn expect_lists_of(&mut self, environment_id: Id) -> Result<(), Fault> {
+        sqlx::query(
+            "INSERT INTO key_lists (project_id, sha256, complete, used_at)
+             SELECT project_id, included_list, FALSE, $3 FROM segment_configs
+             WHERE project_id = $1 AND environment_id = $2 AND included_list IS NOT NULL
+             UNION SELECT project_id, excluded_list, FALSE, $3 FROM segment_configs
+             WHERE project_id = $1 AND environment_id = $2 AND excluded_list IS NOT NULL
+             ON CONFLICT DO NOTHING",
+        )
+        .bind(self.project_id.clone())
+        .bind(environment_id.to_string())
+        .bind(self.at.as_millis())
+        .execute(&mut *self.connection)
+        .await?;
         Ok(())
     }
 
@@ -129,6 +167,9 @@ impl Writes<'_> {
         from: Option<Id>,
         at: Timestamp,
     ) -> Result<(), Fault> {
+        if let Some(from) = from {
+            self.expect_lists_of(from).await?;
+        }
         let query = match from {
             Some(from) => sqlx::query(
                 "INSERT INTO segment_configs (project_id, segment_id, environment_id, condition, included,

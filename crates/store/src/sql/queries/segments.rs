@@ -105,7 +105,7 @@ pub(super) async fn page(
     filter: &KeyedFilter,
 ) -> sqlx::Result<Page<SegmentSummary>> {
     if !storable_filter(filter) {
-        return Ok(Page { items: Vec::new(), total: 0, more: false });
+        return Ok(Page { items: Vec::new(), total: Some(0), more: false });
     }
     let mut listed = QueryBuilder::<Db>::new(concat!(
         "SELECT ",
@@ -126,7 +126,7 @@ pub(super) async fn page(
     let total =
         counted.build().try_map(|row: Row| revision(&row, "total")).fetch_one(&mut *transaction).await?;
     transaction.commit().await?;
-    let mut page = Page { items: read_all(rows, read_summary).await?, total, more: false };
+    let mut page = Page { items: read_all(rows, read_summary).await?, total: Some(total), more: false };
     page.more = cut(&mut page.items, filter.limit);
     Ok(page)
 }
