@@ -1,6 +1,7 @@
 //! All flags of one environment at one revision, ready to be asked.
 
 mod apply;
+mod reach;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
