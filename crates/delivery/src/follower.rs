@@ -269,7 +269,11 @@ fn log_waiting(environment: &EnvironmentId, installed: &Installed, before: Optio
     let waited: BTreeSet<_> = before.into_iter().flat_map(Installed::waiting).collect();
     let revision = installed.position().revision;
     for segment in waiting.difference(&waited).take(MOST_PROBLEMS) {
-        tracing::info!(%environment, revision, segment, "asked as it was before until its key lists are here");
+        if installed.ruleset().knows_segment(segment) {
+            tracing::info!(%environment, revision, segment, "asked as it was before until its key lists are here");
+        } else {
+            tracing::info!(%environment, revision, segment, "not understood until its key lists are here");
+        }
     }
     for segment in waited.difference(&waiting).take(MOST_PROBLEMS) {
         tracing::info!(%environment, revision, segment, "asked as it was written: its key lists are here");

@@ -10,6 +10,7 @@ mod behind;
 mod follower;
 mod heavy;
 mod key_lists;
+mod mixtures;
 mod ofrep;
 mod sdk;
 mod support;
