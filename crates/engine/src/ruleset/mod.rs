@@ -14,7 +14,7 @@ use crate::json::Violation;
 use crate::key_list::KeyLists;
 use crate::link::{compile_flags, compile_segments};
 use crate::lookup::{Lookup, Name};
-use crate::model::{Flag, Read, Revision, SCHEMA, Snapshot};
+use crate::model::{Flag, Read, Revision, SCHEMA, Segment, Snapshot};
 use crate::resolution::Resolution;
 use crate::surroundings::{Given, Lists, Paths, Segments, Surroundings};
 use crate::trace::Nobody;
@@ -114,6 +114,11 @@ impl Ruleset {
     pub fn key_lists(&self) -> BTreeSet<&str> {
         let documents = self.segments.values().filter_map(|segment| segment.document.known());
         documents.flat_map(|segment| [segment.included.blob(), segment.excluded.blob()]).flatten().collect()
+    }
+
+    /// What a segment was compiled from.
+    pub fn segment(&self, key: &str) -> Option<&Read<Segment>> {
+        self.segments.get(key).map(|segment| &*segment.document)
     }
 
     /// Whether there is a segment of this key that can be asked.
