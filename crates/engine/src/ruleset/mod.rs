@@ -235,6 +235,11 @@ impl<'r> Entry<'r> {
         if self.slot.fixed.is_some() { 0 } else { self.slot.flag.weight_asked }
     }
 
+    /// How many bytes the longest of its values takes as JSON, about: no answer for it has a longer one.
+    pub fn longest_value(&self) -> u64 {
+        self.slot.flag.longest_value
+    }
+
     /// Answers for it, as [`Ruleset::evaluate`] does.
     #[inline]
     pub fn evaluate(&self, context: &Context) -> Resolution<'r> {
