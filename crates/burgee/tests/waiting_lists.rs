@@ -55,10 +55,10 @@ impl Taken {
 
     /// Uploads 20,000 keys, and gives the last line of the answer.
     async fn upload(&self) -> Result<Value> {
-        let keys: String = (0..20_000).map(|number| format!("user-{number}\n")).collect();
+        let keys: Vec<_> = (0..20_000).map(|number| format!("user-{number}")).collect();
         let url = format!("{}/api/v1/segments/beta/included", self.burgee.url);
         let request = self.burgee.http.put(url).bearer_auth(&self.token).header("content-type", "text/plain");
-        let answer = request.header("accept", "application/x-ndjson").body(keys).send().await?;
+        let answer = request.header("accept", "application/x-ndjson").body(keys.join("\n")).send().await?;
         ensure!(answer.status() == 200, "{}", answer.text().await?);
         Ok(serde_json::from_str(answer.text().await?.lines().last().context("no lines")?)?)
     }
