@@ -16,6 +16,7 @@ use crate::behind::{divide, divide_snapshot, lacking, merge};
 use crate::library::Name;
 use crate::ports::KeyKind;
 use crate::waiting::{Wait, Waiting};
+use crate::weight::{Weight, Weights};
 
 /// A document of more flags than this takes so long to compile or render (about a millisecond) that it is done
 /// off the reactor.
@@ -37,34 +38,13 @@ pub struct Installed {
     lacking: BTreeSet<String>,
     /// Tells what is evaluated meanwhile from other states of the same revision; none if nothing waits.
     stage: Option<Box<str>>,
-    /// What a question about all flags weighs.
+    /// What a question about all flags takes.
     weight: Weights,
     /// Oldest first. Each leads on from where the one before it led to, the last one to here.
     deltas: VecDeque<Step>,
     refetch: Bytes,
     /// Rendered when the first reader asks: most revisions are only ever sent as deltas.
     rendered: OnceCell<SnapshotFrame>,
-}
-
-/// What questions about many flags weigh.
-struct Weights {
-    of_all: u64,
-    of_visible: u64,
-}
-
-impl Weights {
-    fn of(ruleset: &Ruleset) -> Self {
-        let mut weights = Self { of_all: 0, of_visible: 0 };
-        for flag in ruleset.flags() {
-            // One for writing the answer.
-            let weight = flag.weight().saturating_add(1);
-            weights.of_all = weights.of_all.saturating_add(weight);
-            if flag.client_visible() {
-                weights.of_visible = weights.of_visible.saturating_add(weight);
-            }
-        }
-        weights
-    }
 }
 
 #[derive(Clone)]
@@ -166,12 +146,9 @@ impl Installed {
         &self.ruleset
     }
 
-    /// What a question about all flags weighs that a key of this kind shows; see [`engine::Entry::weight`].
-    pub(crate) fn weight(&self, kind: KeyKind) -> u64 {
-        match kind {
-            KeyKind::Server => self.weight.of_all,
-            KeyKind::Client => self.weight.of_visible,
-        }
+    /// What a question about all flags takes that a key of this kind shows.
+    pub(crate) fn weight(&self, kind: KeyKind) -> Weight {
+        self.weight.shown_to(kind)
     }
 
     /// What the source has at this revision: what is asked, and what waits for key lists in its place.

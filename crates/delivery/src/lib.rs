@@ -19,7 +19,9 @@ mod ports;
 mod problem;
 mod sdk;
 mod stream;
+mod turned_away;
 mod waiting;
+mod weight;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
