@@ -112,7 +112,7 @@ impl Follower {
     /// is missing. One that fails does not hold up the others; the first failure is returned. A list that cannot be
     /// fetched is no failure: it is in the log, and the segments that name it stay as they were.
     pub async fn sync_once(&mut self) -> Result<(), SourceError> {
-        self.library.try_again();
+        self.library.try_all();
         let mut result = self.round().await;
         while self.library.fetch().await {
             result = self.round().await;

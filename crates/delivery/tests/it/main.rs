@@ -7,6 +7,7 @@
 )]
 
 mod behind;
+mod failing_lists;
 mod follower;
 mod heavy;
 mod key_lists;
