@@ -1,16 +1,18 @@
 //! Questions that may take long are answered off the reactor, a few at a time: whatever flags and contexts people
 //! make, no one waits for them who asks for something else.
 
-use std::sync::Arc;
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::available_parallelism;
 use std::time::Duration;
 
-use tokio::sync::Semaphore;
+use tokio::sync::{AcquireError, Semaphore};
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 use wire::ofrep::MOST_CONTEXT;
 
+use crate::ports::Reader;
 use crate::turned_away::TurnedAway;
 
 /// A question is light if the tests that it takes, times the bytes that they could look at, and the bytes that are
@@ -96,6 +98,7 @@ impl Turns {
     /// the answer: if not, it should end. It keeps its turn until then, so that who hangs up makes no room for more.
     pub(crate) async fn answer<T: Send + 'static>(
         &self,
+        reader: &Reader,
         cost: Cost,
         work: impl FnOnce(&dyn Fn() -> bool) -> T + Send + 'static,
     ) -> Result<T, Overload> {
@@ -104,7 +107,7 @@ impl Turns {
             Load::Middling => &self.middling,
             Load::Heavy => &self.heavy,
         };
-        let answer = line.answer(cost.room(), work).await;
+        let answer = line.answer(reader, cost.room(), work).await;
         match &answer {
             Ok(_) => self.turned_away.answered(),
             Err(Overload::Busy | Overload::Endless) => self.turned_away.refused(),
@@ -115,6 +118,21 @@ impl Turns {
 }
 
 struct Line {
+    turns: Arc<Semaphore>,
+    /// How many there are.
+    most_turns: usize,
+    /// In KiB.
+    room: Semaphore,
+    /// Half of it.
+    most_room: usize,
+    /// Of those who ask, and of some who did.
+    shares: Mutex<HashMap<Reader, Arc<Share>>>,
+}
+
+/// What there is for one reader: however much they ask, half of the room is left, and the next turn but one goes to
+/// whoever else waits.
+struct Share {
+    /// As many as there are in all: who has one of these waits for one of those.
     turns: Arc<Semaphore>,
     room: Semaphore,
 }
@@ -132,18 +150,44 @@ pub(crate) enum Overload {
 
 impl Line {
     fn new(turns: usize, room: usize) -> Self {
-        Self { turns: Arc::new(Semaphore::new(turns)), room: Semaphore::new(room) }
+        Self {
+            turns: Arc::new(Semaphore::new(turns)),
+            most_turns: turns,
+            room: Semaphore::new(room),
+            most_room: room / 2,
+            shares: Mutex::default(),
+        }
+    }
+
+    fn share(&self, reader: &Reader) -> Arc<Share> {
+        let mut shares = self.shares.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(share) = shares.get(reader) {
+            return Arc::clone(share);
+        }
+        // Who asks nothing just now is forgotten, or readers that are gone would stay.
+        shares.retain(|_, share| Arc::strong_count(share) > 1);
+        let turns = Arc::new(Semaphore::new(self.most_turns));
+        let share = Arc::new(Share { turns, room: Semaphore::new(self.most_room) });
+        shares.insert(reader.clone(), Arc::clone(&share));
+        share
     }
 
     async fn answer<T: Send + 'static>(
         &self,
+        reader: &Reader,
         room: u32,
         work: impl FnOnce(&dyn Fn() -> bool) -> T + Send + 'static,
     ) -> Result<T, Overload> {
+        let share = self.share(reader);
+        let own_room = share.room.try_acquire_many(room).map_err(|_| Overload::Busy)?;
         let room = self.room.try_acquire_many(room).map_err(|_| Overload::Busy)?;
-        let turn = timeout(PATIENCE, Arc::clone(&self.turns).acquire_owned()).await;
+        let turn = async {
+            let own = Arc::clone(&share.turns).acquire_owned().await?;
+            Ok::<_, AcquireError>((own, Arc::clone(&self.turns).acquire_owned().await?))
+        };
+        let turn = timeout(PATIENCE, turn).await;
         let turn = turn.map_err(|_| Overload::Busy)?.map_err(|_| Overload::Stopped)?;
-        drop(room);
+        drop((own_room, room));
         let wanted = Wanted::default();
         let is_over = Arc::clone(&wanted.is_over);
         let answering = spawn_blocking(move || {
@@ -172,6 +216,7 @@ mod tests {
     use std::sync::mpsc;
 
     use super::*;
+    use crate::ports::{EnvironmentId, KeyKind};
 
     /// A question that takes long.
     const HEAVY: Cost = Cost { weight: u64::MAX, bytes: 0, written: 0 };
@@ -199,13 +244,21 @@ mod tests {
         }
     }
 
-    /// Turns for one heavy question, taken until the sender is dropped, and room for two short ones.
+    fn reader(environment: &str) -> Reader {
+        Reader { environment: EnvironmentId(environment.into()), kind: KeyKind::Server }
+    }
+
+    /// Turns for one heavy question, taken by `one` until the sender is dropped, and room for three short ones, of which
+    /// two are of one reader.
     async fn taken() -> (Arc<Turns>, mpsc::Sender<()>) {
-        let turns = Turns { heavy: Line::new(1, 2), middling: Line::new(1, 2), ..Turns::new() };
+        let line = || Line { room: Semaphore::new(3), ..Line::new(1, 4) };
+        let turns = Turns { heavy: line(), middling: line(), ..Turns::new() };
         let turns = Arc::new(turns);
         let (end, ended) = mpsc::channel::<()>();
         let first = Arc::clone(&turns);
-        tokio::spawn(async move { first.answer(HEAVY, move |_| ended.recv().is_err()).await });
+        tokio::spawn(
+            async move { first.answer(&reader("one"), HEAVY, move |_| ended.recv().is_err()).await },
+        );
         while turns.heavy.turns.available_permits() > 0 {
             tokio::task::yield_now().await;
         }
@@ -221,36 +274,57 @@ mod tests {
     #[tokio::test]
     async fn who_comes_when_many_wait_is_sent_away() {
         let (turns, end) = taken().await;
-        let waiting: Vec<_> = [1, 2]
-            .into_iter()
-            .map(|number| {
-                let turns = Arc::clone(&turns);
-                tokio::spawn(async move { turns.answer(HEAVY, move |_| number).await })
-            })
-            .collect();
-        while turns.heavy.room.available_permits() > 0 {
-            tokio::task::yield_now().await;
+        let order = Arc::new(Mutex::new(Vec::new()));
+        let mut waiting = Vec::new();
+        for (number, environment) in [(1, "one"), (2, "one"), (3, "other")] {
+            let (turns, order) = (Arc::clone(&turns), Arc::clone(&order));
+            let before = turns.heavy.room.available_permits();
+            let room = Arc::clone(&turns);
+            waiting.push(tokio::spawn(async move {
+                let work = move |_: &dyn Fn() -> bool| order.lock().unwrap().push(number);
+                turns.answer(&reader(environment), HEAVY, work).await
+            }));
+            while room.heavy.room.available_permits() == before {
+                tokio::task::yield_now().await;
+            }
+            let again = room.answer(&reader("one"), Cost { bytes: 1 << 10, ..HEAVY }, |_| ()).await;
+            assert_eq!(again, Err(Overload::Busy), "{number}: two more are over half of the room");
         }
-        assert_eq!(turns.answer(HEAVY, |_| 3).await, Err(Overload::Busy));
-        for weight in [0, LIGHT] {
-            let cost = Cost { weight, ..HEAVY };
-            let answer = turns.answer(cost, |_| 4).await;
-            assert_eq!(answer, Ok(4), "{:?} questions do not wait for heavy ones", cost.load());
+        for environment in ["one", "other"] {
+            let busy = turns.answer(&reader(environment), HEAVY, |_| ()).await;
+            assert_eq!(busy, Err(Overload::Busy), "{environment}: there is no room at all");
+            for weight in [0, LIGHT] {
+                let cost = Cost { weight, ..HEAVY };
+                let answer = turns.answer(&reader(environment), cost, |_| 4).await;
+                assert_eq!(answer, Ok(4), "{:?} questions do not wait for heavy ones", cost.load());
+            }
         }
         drop(end);
-        for (number, waiting) in (1..).zip(waiting) {
-            assert_eq!(waiting.await.unwrap(), Ok(number));
+        for waiting in waiting {
+            assert_eq!(waiting.await.unwrap(), Ok(()));
         }
-        assert_eq!(turns.answer(HEAVY, |_| 3).await, Ok(3), "room is given back");
+        assert_eq!(*order.lock().unwrap(), [3, 1, 2], "who asks often does not keep others from their turn");
+        assert_eq!(turns.answer(&reader("one"), HEAVY, |_| 3).await, Ok(3), "room is given back");
         let long = Cost { bytes: 2 << 10, ..HEAVY };
-        assert_eq!(turns.answer(long, |_| 3).await, Err(Overload::Busy), "a long context takes more of it");
+        let busy = turns.answer(&reader("one"), long, |_| 3).await;
+        assert_eq!(busy, Err(Overload::Busy), "a long context takes more of it");
+    }
+
+    #[tokio::test]
+    async fn who_asks_no_longer_is_forgotten() {
+        let turns = Turns::new();
+        for number in 0..100 {
+            assert_eq!(turns.answer(&reader(&number.to_string()), HEAVY, |_| 1).await, Ok(1));
+        }
+        assert_eq!(turns.heavy.shares.lock().unwrap().len(), 1);
     }
 
     #[tokio::test]
     async fn nobody_waits_for_ever_for_a_turn() {
         let (turns, end) = taken().await;
         tokio::time::pause();
-        let (answer, ()) = tokio::join!(turns.answer(HEAVY, |_| ()), pass(PATIENCE));
+        let other = reader("other");
+        let (answer, ()) = tokio::join!(turns.answer(&other, HEAVY, |_| ()), pass(PATIENCE));
         assert_eq!(answer, Err(Overload::Busy));
         drop(end);
     }
@@ -265,7 +339,8 @@ mod tests {
             }
         };
         tokio::time::pause();
-        let work = turns.answer(Cost { weight: LIGHT, ..HEAVY }, move |is_wanted| {
+        let one = reader("one");
+        let work = turns.answer(&one, Cost { weight: LIGHT, ..HEAVY }, move |is_wanted| {
             until_unwanted(is_wanted);
             let _ = say.send(());
         });

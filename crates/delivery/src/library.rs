@@ -29,7 +29,7 @@ const FIRST_PATIENCE: Duration = Duration::from_secs(30);
 /// and takes no more of the machine than this, while one that is not there is asked for each time anew.
 const REST: u32 = 10;
 /// It rests no longer.
-const MOST_REST: Duration = Duration::from_secs(60);
+const MOST_REST: Duration = Duration::from_mins(1);
 
 /// How a segment names a list.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]

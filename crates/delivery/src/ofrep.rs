@@ -68,7 +68,7 @@ pub(crate) async fn evaluate_flag(
     } else {
         let (asked, key) = (Arc::clone(&installed), key.clone().into_owned());
         let work = move |_: &dyn Fn() -> bool| one(&asked, reader.kind, &key, &question.context);
-        doors.turns.answer(cost, work).await
+        doors.turns.answer(&reader, cost, work).await
     };
     Ok(match answered {
         Ok((status, body)) => json(status, body),
@@ -98,7 +98,7 @@ pub(crate) async fn evaluate_flags(
         let work = move |is_wanted: &dyn Fn() -> bool| {
             bulk(asked.ruleset(), reader.kind, &question.context, is_wanted)
         };
-        match doors.turns.answer(cost, work).await {
+        match doors.turns.answer(&reader, cost, work).await {
             Ok(body) => json(StatusCode::OK, body),
             Err(overload) => {
                 return Ok(overloaded(&overload, || heaviest(installed.ruleset().flags(), reader.kind)));
