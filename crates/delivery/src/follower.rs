@@ -112,7 +112,7 @@ impl Follower {
     /// is missing. One that fails does not hold up the others; the first failure is returned. A list that cannot be
     /// fetched is no failure: it is in the log, and the segments that name it stay as they were.
     pub async fn sync_once(&mut self) -> Result<(), SourceError> {
-        self.library.try_again();
+        self.library.try_all();
         let mut result = self.round().await;
         while self.library.fetch().await {
             result = self.round().await;
@@ -269,7 +269,11 @@ fn log_waiting(environment: &EnvironmentId, installed: &Installed, before: Optio
     let waited: BTreeSet<_> = before.into_iter().flat_map(Installed::waiting).collect();
     let revision = installed.position().revision;
     for segment in waiting.difference(&waited).take(MOST_PROBLEMS) {
-        tracing::info!(%environment, revision, segment, "asked as it was before until its key lists are here");
+        if installed.ruleset().knows_segment(segment) {
+            tracing::info!(%environment, revision, segment, "asked as it was before until its key lists are here");
+        } else {
+            tracing::info!(%environment, revision, segment, "not understood until its key lists are here");
+        }
     }
     for segment in waited.difference(&waiting).take(MOST_PROBLEMS) {
         tracing::info!(%environment, revision, segment, "asked as it was written: its key lists are here");

@@ -1,6 +1,6 @@
 //! One environment at one revision, with everything that is told from it.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -12,9 +12,11 @@ use tokio::task::spawn_blocking;
 use wire::etag::Position;
 use wire::sse::{self, SnapshotFrame};
 
-use crate::behind::{divide, divide_snapshot, merge};
+use crate::behind::{divide, divide_snapshot, lacking, merge};
 use crate::library::Name;
 use crate::ports::KeyKind;
+use crate::waiting::{Wait, Waiting};
+use crate::weight::{Weight, Weights};
 
 /// A document of more flags than this takes so long to compile or render (about a millisecond) that it is done
 /// off the reactor.
@@ -28,39 +30,21 @@ const MOST_BYTES: usize = 1 << 20;
 /// these never sees half a change.
 pub struct Installed {
     ruleset: Ruleset,
-    /// What the source has at this revision and the ruleset does not yet, for want of key lists. Its revision is
-    /// that of the last change of which something had to wait.
+    /// What the source has at this revision and the ruleset does not yet, for want of key lists.
     behind: Delta,
+    /// Since when each of its segments waits.
+    waits: BTreeMap<String, Wait>,
+    /// Those of them that a list is missing for; the others wait with them.
+    lacking: BTreeSet<String>,
     /// Tells what is evaluated meanwhile from other states of the same revision; none if nothing waits.
     stage: Option<Box<str>>,
-    /// What a question about all flags weighs.
+    /// What a question about all flags takes.
     weight: Weights,
     /// Oldest first. Each leads on from where the one before it led to, the last one to here.
     deltas: VecDeque<Step>,
     refetch: Bytes,
     /// Rendered when the first reader asks: most revisions are only ever sent as deltas.
     rendered: OnceCell<SnapshotFrame>,
-}
-
-/// What questions about many flags weigh.
-struct Weights {
-    of_all: u64,
-    of_visible: u64,
-}
-
-impl Weights {
-    fn of(ruleset: &Ruleset) -> Self {
-        let mut weights = Self { of_all: 0, of_visible: 0 };
-        for flag in ruleset.flags() {
-            // One for writing the answer.
-            let weight = flag.weight().saturating_add(1);
-            weights.of_all = weights.of_all.saturating_add(weight);
-            if flag.client_visible() {
-                weights.of_visible = weights.of_visible.saturating_add(weight);
-            }
-        }
-        weights
-    }
 }
 
 #[derive(Clone)]
@@ -85,17 +69,22 @@ impl Installed {
     /// Compiles a snapshot that was fetched, with the large lists that it names. A segment whose lists are not all
     /// there is one that is not understood.
     pub fn new(document: &Snapshot, key_lists: &KeyLists) -> Self {
-        let nothing = Snapshot::empty("", 0, "", "");
-        let (evaluated, behind) = divide_snapshot(document, nothing, |_| false, key_lists);
-        Self::of(Ruleset::compile(&evaluated, key_lists), behind, VecDeque::new())
+        let (ruleset, behind) = divide_snapshot(document, None, key_lists);
+        let waits = waits(&behind, |_| Wait { before: 0, wanted: document.revision });
+        Self::of(ruleset, behind, waits, VecDeque::new(), key_lists)
     }
 
     /// Compiles a snapshot that was fetched to take the place of this state. A segment whose lists are not all there
     /// is evaluated as it is here.
     pub(crate) fn replaced(&self, document: &Snapshot, key_lists: &KeyLists) -> Self {
-        let knows = |key: &str| self.ruleset.knows_segment(key);
-        let (evaluated, behind) = divide_snapshot(document, self.ruleset.snapshot(), knows, key_lists);
-        Self::of(Ruleset::compile(&evaluated, key_lists), behind, VecDeque::new())
+        let (ruleset, behind) = divide_snapshot(document, Some(&self.ruleset), key_lists);
+        // Revisions of another history say nothing here: what is asked is of some time before this one.
+        let is_same = self.ruleset.epoch() == document.epoch;
+        let waits = waits(&behind, |key| {
+            let before = self.waits.get(key).map_or(self.ruleset.revision(), |wait| wait.before);
+            Wait { before: if is_same { before } else { 0 }, wanted: document.revision }
+        });
+        Self::of(ruleset, behind, waits, VecDeque::new(), key_lists)
     }
 
     /// The state after `delta`, which must lead on from here. `key_lists` has the large lists that it names, as far
@@ -107,25 +96,40 @@ impl Installed {
         deltas.push_back(Step { from: self.ruleset.revision(), to: delta.revision, frame });
         forget_oldest(&mut deltas);
         let wanted = merge(&self.behind, delta);
-        let (now, mut behind) = divide(wanted, |key| self.ruleset.knows_segment(key), key_lists);
-        if !delta.segments.keys().any(|key| matches!(behind.segments.get(key), Some(Some(_)))) {
-            behind.revision = self.behind.revision;
-        }
-        Self::of(self.ruleset.apply(&now, key_lists), behind, deltas)
+        let apply = |now: &Delta| self.ruleset.apply(now, key_lists);
+        let (ruleset, behind) = divide(&wanted, Some(&self.ruleset), key_lists, apply);
+        let waits = waits(&behind, |key| match self.waits.get(key) {
+            Some(wait) if delta.segments.contains_key(key) => Wait { wanted: delta.revision, ..*wait },
+            Some(wait) => *wait,
+            None => Wait { before: self.ruleset.revision(), wanted: delta.revision },
+        });
+        Self::of(ruleset, behind, waits, deltas, key_lists)
     }
 
     /// The same revision with what was waiting, if more of it can be asked now.
     pub(crate) fn caught_up(&self, key_lists: &KeyLists) -> Option<Self> {
+        // Compared first: that is looked at again and again while nothing comes.
+        if lacking(&self.behind, key_lists).into_iter().eq(&self.lacking) {
+            return None;
+        }
         let wanted = Delta { revision: self.ruleset.revision(), ..self.behind.clone() };
-        let (now, mut behind) = divide(wanted, |key| self.ruleset.knows_segment(key), key_lists);
+        let apply = |now: &Delta| self.ruleset.apply(now, key_lists);
+        let (ruleset, behind) = divide(&wanted, Some(&self.ruleset), key_lists, apply);
         if behind.segments == self.behind.segments {
             return None;
         }
-        behind.revision = self.behind.revision;
-        Some(Self::of(self.ruleset.apply(&now, key_lists), behind, self.deltas.clone()))
+        let mut waits = self.waits.clone();
+        waits.retain(|key, _| behind.segments.contains_key(key));
+        Some(Self::of(ruleset, behind, waits, self.deltas.clone(), key_lists))
     }
 
-    fn of(ruleset: Ruleset, behind: Delta, deltas: VecDeque<Step>) -> Self {
+    fn of(
+        ruleset: Ruleset,
+        behind: Delta,
+        waits: BTreeMap<String, Wait>,
+        deltas: VecDeque<Step>,
+        key_lists: &KeyLists,
+    ) -> Self {
         let position = Position { epoch: ruleset.epoch(), revision: ruleset.revision() };
         let stage = (!behind.segments.is_empty()).then(|| stage(&ruleset, &behind));
         let refetch = match &stage {
@@ -133,7 +137,8 @@ impl Installed {
             Some(stage) => sse::refetch_on_the_way(position, stage),
         };
         let weight = Weights::of(&ruleset);
-        Self { ruleset, behind, stage, weight, deltas, refetch, rendered: OnceCell::new() }
+        let lacking = lacking(&behind, key_lists).into_iter().map(str::to_owned).collect();
+        Self { ruleset, behind, waits, lacking, stage, weight, deltas, refetch, rendered: OnceCell::new() }
     }
 
     /// What is asked.
@@ -141,12 +146,9 @@ impl Installed {
         &self.ruleset
     }
 
-    /// What a question about all flags weighs that a key of this kind shows; see [`engine::Entry::weight`].
-    pub(crate) fn weight(&self, kind: KeyKind) -> u64 {
-        match kind {
-            KeyKind::Server => self.weight.of_all,
-            KeyKind::Client => self.weight.of_visible,
-        }
+    /// What a question about all flags takes that a key of this kind shows.
+    pub(crate) fn weight(&self, kind: KeyKind) -> Weight {
+        self.weight.shown_to(kind)
     }
 
     /// What the source has at this revision: what is asked, and what waits for key lists in its place.
@@ -166,10 +168,22 @@ impl Installed {
         self.stage.as_deref()
     }
 
-    /// The segments that wait for key lists.
+    /// The segments that wait for key lists: all of them, those that are not understood until then included.
     pub(crate) fn waiting(&self) -> impl Iterator<Item = &str> {
-        let waiting = self.behind.segments.iter().filter(|(_, segment)| segment.is_some());
-        waiting.map(|(key, _)| key.as_str())
+        self.waits.keys().map(String::as_str)
+    }
+
+    /// Of these segments those that are asked as they were, by key.
+    pub fn asked_as_before<'a>(
+        &'a self,
+        segments: impl IntoIterator<Item = &'a str>,
+    ) -> impl Iterator<Item = Waiting<'a>> {
+        let is_asked = |key: &&str| self.ruleset.knows_segment(key);
+        segments.into_iter().filter(is_asked).filter_map(|key| {
+            let wait = self.waits.get(key)?;
+            let wanted = self.behind.segments.get(key)?.as_ref()?.known()?;
+            Some(Waiting::new(key, *wait, wanted))
+        })
     }
 
     /// The lists of the segments that wait, those that are there already included.
@@ -185,10 +199,10 @@ impl Installed {
         self.ruleset.key_lists().into_iter().chain(awaited).collect()
     }
 
-    /// Whether the change that took this revision is asked here, all of it. What only later changes brought may wait
-    /// for key lists still, and so may what waits since before.
+    /// Whether the change that took this revision is asked here, all of it. What other changes brought may wait for
+    /// key lists still.
     pub fn has_taken_in(&self, revision: Revision) -> bool {
-        self.ruleset.revision() >= revision && !(self.is_behind() && self.behind.revision >= revision)
+        self.ruleset.revision() >= revision && !self.waits.values().any(|wait| wait.is_for(revision))
     }
 
     /// Where this is in the environment's history.
@@ -235,6 +249,12 @@ impl Installed {
     pub fn refetch(&self) -> Bytes {
         self.refetch.clone()
     }
+}
+
+/// Those of all segments that wait.
+fn waits(behind: &Delta, wait: impl Fn(&str) -> Wait) -> BTreeMap<String, Wait> {
+    let waiting = behind.segments.iter().filter(|(_, segment)| segment.is_some());
+    waiting.map(|(key, _)| (key.clone(), wait(key))).collect()
 }
 
 /// A digest of what is evaluated in the place of what waits: all that two states of one revision can differ in.

@@ -19,6 +19,9 @@ mod ports;
 mod problem;
 mod sdk;
 mod stream;
+mod turned_away;
+mod waiting;
+mod weight;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -36,6 +39,7 @@ pub use hub::Hub;
 pub use installed::{Catchup, Installed};
 pub use ports::{EnvironmentId, Gate, KeyKind, Reader, Source, SourceError};
 pub use problem::Problem;
+pub use waiting::Waiting;
 
 use credential::{API_KEY, SDK_KEY};
 use stream::LAST_EVENT_ID;

@@ -25,6 +25,12 @@ use crate::ports::{EnvironmentId, Source, SourceError, ask};
 /// flags without their segments would be answered otherwise a moment later. Then it is served without them.
 const FIRST_PATIENCE: Duration = Duration::from_secs(30);
 
+/// After a try in vain a list rests so many times as long as the try took: one that is damaged is read whole each time,
+/// and takes no more of the machine than this, while one that is not there is asked for each time anew.
+const REST: u32 = 10;
+/// It rests no longer.
+const MOST_REST: Duration = Duration::from_mins(1);
+
 /// How a segment names a list.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Name {
@@ -77,8 +83,7 @@ pub(crate) struct Library {
     newcomers: BTreeMap<EnvironmentId, Instant>,
     /// At most one at a time: what is read into memory besides a list's fingerprints is one piece of one list.
     fetching: Option<Fetching>,
-    /// Not tried again before [`Library::try_again`].
-    failed: BTreeSet<Name>,
+    failed: BTreeMap<Name, Failure>,
     /// Their failures are in the log.
     told: BTreeSet<Name>,
 }
@@ -99,8 +104,18 @@ impl Patience {
     }
 }
 
+/// A try in vain.
+struct Failure {
+    ended: Instant,
+    /// The list is not tried again before.
+    rests_until: Instant,
+    /// Whether to try it again was asked for since, by [`Library::try_again`].
+    is_due: bool,
+}
+
 struct Fetching {
     name: Name,
+    began: Instant,
     list: BoxFuture<'static, Result<KeyList, SourceError>>,
 }
 
@@ -114,7 +129,7 @@ impl Library {
             wanted: BTreeMap::new(),
             newcomers: BTreeMap::new(),
             fetching: None,
-            failed: BTreeSet::new(),
+            failed: BTreeMap::new(),
             told: BTreeSet::new(),
         }
     }
@@ -159,7 +174,7 @@ impl Library {
         self.newcomers.retain(|environment, _| environments.contains(environment));
         let wanted: BTreeSet<_> = self.wanted.values().flatten().collect();
         self.fetching.take_if(|fetching| !wanted.contains(&fetching.name));
-        self.failed.retain(|name| wanted.contains(name));
+        self.failed.retain(|name, _| wanted.contains(name));
         self.told.retain(|name| wanted.contains(name));
         if self.held.is_empty() {
             return;
@@ -170,15 +185,30 @@ impl Library {
         Arc::make_mut(&mut self.held).retain(|sha256| named.contains(sha256));
     }
 
-    /// Lists that could not be fetched are tried once more.
+    /// Lists that could not be fetched are tried once more, unless they rest.
     pub(crate) fn try_again(&mut self) {
-        self.failed.clear();
+        let now = Instant::now();
+        for failure in self.failed.values_mut() {
+            failure.is_due |= failure.rests_until <= now;
+        }
     }
 
+    /// Those that rest, too.
+    pub(crate) fn try_all(&mut self) {
+        for failure in self.failed.values_mut() {
+            failure.is_due = true;
+        }
+    }
+
+    /// What was never tried, and then what was not for the longest time: or a few that fail would be tried for ever, and
+    /// no other.
     fn next(&self) -> Option<(&Name, &EnvironmentId)> {
-        let mut wanted =
+        let wanted =
             self.wanted.iter().flat_map(|(environment, names)| names.iter().zip(repeat(environment)));
-        wanted.find(|(name, _)| !self.failed.contains(name) && !name.is_held(&self.held))
+        wanted
+            .filter(|(name, _)| !name.is_held(&self.held))
+            .filter(|(name, _)| self.failed.get(name).is_none_or(|failure| failure.is_due))
+            .min_by_key(|(name, _)| self.failed.get(name).map(|failure| failure.ended))
     }
 
     /// Whether there is a list to be fetched.
@@ -196,12 +226,13 @@ impl Library {
                 (Some(fetching), _) => fetching,
                 (empty, Some((name, environment))) => empty.insert(Fetching {
                     list: Box::pin(fetched(Arc::clone(&self.source), environment, name.clone(), self.seed)),
+                    began: Instant::now(),
                     name,
                 }),
                 (None, None) => return has_tried,
             };
             let list = (&mut fetching.list).await;
-            let Some(Fetching { name, .. }) = self.fetching.take() else { return has_tried };
+            let Some(Fetching { name, began, .. }) = self.fetching.take() else { return has_tried };
             has_tried = true;
             match list {
                 Ok(list) => {
@@ -209,15 +240,16 @@ impl Library {
                     if self.told.remove(&name) {
                         tracing::info!(list = name.sha256, "the key list that was missing has been fetched");
                     }
+                    self.failed.remove(&name);
                     Arc::make_mut(&mut self.held).insert(name.sha256, Arc::new(list));
                     return true;
                 }
-                Err(error) => self.tell(name, &error),
+                Err(error) => self.fail(name, began, &error),
             }
         }
     }
 
-    fn tell(&mut self, name: Name, SourceError(cause): &SourceError) {
+    fn fail(&mut self, name: Name, began: Instant, SourceError(cause): &SourceError) {
         if self.told.insert(name.clone()) {
             tracing::warn!(
                 list = name.sha256,
@@ -226,7 +258,9 @@ impl Library {
                  not understood"
             );
         }
-        self.failed.insert(name);
+        let ended = Instant::now();
+        let rests_until = ended + (REST * (ended - began)).min(MOST_REST);
+        self.failed.insert(name, Failure { ended, rests_until, is_due: false });
     }
 }
 

@@ -1,5 +1,6 @@
 //! OFREP 0.3: flags evaluated for a context, one or all of them. The bodies are in `wire::ofrep`.
 
+use std::cmp::Reverse;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,10 +21,11 @@ use wire::ofrep::{
 
 use crate::Doors;
 use crate::credential;
-use crate::heavy::{Load, Overload};
+use crate::heavy::{Cost, Load, MOST_TIME, Overload};
 use crate::installed::Installed;
 use crate::ports::{KeyKind, Reader};
 use crate::problem::Problem;
+use crate::weight::Weight;
 
 /// Where all flags are evaluated.
 pub(crate) const FLAGS: &str = "/ofrep/v1/evaluate/flags";
@@ -34,6 +36,8 @@ pub(crate) const FLAG: &str = "/ofrep/v1/evaluate/flags/{*key}";
 
 /// What a client is told of any error.
 const UNTOLD: &str = "this flag has no answer for this context; ask with a server-kind key to see why";
+/// No more flags are named that take long.
+const MOST_NAMED: usize = 3;
 /// No body is larger, in bytes.
 const MOST_BODY: usize = 1 << 20;
 /// No body takes longer to arrive, from when it is first wanted.
@@ -53,19 +57,23 @@ pub(crate) async fn evaluate_flag(
         Ok(question) => question,
         Err(refusal) => return Ok(refusal.into_response(Some(&key))),
     };
-    let weight = shown_flag(installed.ruleset(), reader.kind, &key).map_or(0, |flag| flag.weight());
-    let answered = match Load::of(weight, question.bytes) {
-        Load::Light => Ok(one(&installed, reader.kind, &key, &question.context)),
-        load => {
-            let key = key.clone().into_owned();
-            let work = move |_: &dyn Fn() -> bool| one(&installed, reader.kind, &key, &question.context);
-            doors.turns.answer(load, work).await
-        }
+    let flag = shown_flag(installed.ruleset(), reader.kind, &key);
+    let cost = Cost {
+        weight: flag.map_or(0, |flag| flag.weight()),
+        bytes: question.bytes,
+        written: flag.map_or(0, |flag| flag.longest_value()),
     };
-    Ok(answered.map_or_else(
-        |overload| Refusal::from(overload).into_response(Some(&key)),
-        |(status, body)| json(status, body),
-    ))
+    let answered = if cost.load() == Load::Light {
+        Ok(one(&installed, reader.kind, &key, &question.context))
+    } else {
+        let (asked, key) = (Arc::clone(&installed), key.clone().into_owned());
+        let work = move |_: &dyn Fn() -> bool| one(&asked, reader.kind, &key, &question.context);
+        doors.turns.answer(&reader, cost, work).await
+    };
+    Ok(match answered {
+        Ok((status, body)) => json(status, body),
+        Err(overload) => overloaded(&overload, || heaviest(flag.into_iter(), reader.kind)),
+    })
 }
 
 /// `POST /ofrep/v1/evaluate/flags`: all flags that the key shows. The query is ignored: `flagConfigEtag` could
@@ -84,14 +92,17 @@ pub(crate) async fn evaluate_flags(
     let mut response = if names(&parts.headers, &etag) {
         StatusCode::NOT_MODIFIED.into_response()
     } else {
-        let load = Load::of(installed.weight(reader.kind), question.bytes);
+        let Weight { tests, written } = installed.weight(reader.kind);
+        let cost = Cost { weight: tests, bytes: question.bytes, written };
+        let asked = Arc::clone(&installed);
         let work = move |is_wanted: &dyn Fn() -> bool| {
-            bulk(installed.ruleset(), reader.kind, &question.context, is_wanted)
+            bulk(asked.ruleset(), reader.kind, &question.context, is_wanted)
         };
-        let answered = doors.turns.answer(load, work).await;
-        match answered {
+        match doors.turns.answer(&reader, cost, work).await {
             Ok(body) => json(StatusCode::OK, body),
-            Err(overload) => return Ok(Refusal::from(overload).into_response(None)),
+            Err(overload) => {
+                return Ok(overloaded(&overload, || heaviest(installed.ruleset().flags(), reader.kind)));
+            }
         }
     };
     if let Ok(etag) = HeaderValue::try_from(etag) {
@@ -118,13 +129,7 @@ enum Refusal {
     BodyTooLarge,
     BodyTooSlow,
     ContextTooLarge,
-    Overload(Overload),
-}
-
-impl From<Overload> for Refusal {
-    fn from(overload: Overload) -> Self {
-        Self::Overload(overload)
-    }
+    Stopped,
 }
 
 async fn question(body: axum::body::Body) -> Result<Question, Refusal> {
@@ -137,7 +142,7 @@ async fn question(body: axum::body::Body) -> Result<Question, Refusal> {
     } else {
         // Reading takes milliseconds, and what is in there besides the context is nobody's usual question.
         let reading = spawn_blocking(move || read_context(&body));
-        reading.await.map_err(|_| Refusal::Overload(Overload::Stopped))?
+        reading.await.map_err(|_| Refusal::Stopped)?
     };
     match read {
         Ok(context) => Ok(Question { context, bytes }),
@@ -163,26 +168,50 @@ impl Refusal {
                 json(StatusCode::REQUEST_TIMEOUT, failure(&details))
             }
             Self::ContextTooLarge => too_large("context", MOST_CONTEXT),
-            Self::Overload(overload) => overloaded(&overload),
+            Self::Stopped => overloaded(&Overload::Stopped, String::new),
         }
     }
 }
 
-/// 503 rather than 429, on which providers stop asking for anything.
-fn overloaded(overload: &Overload) -> Response {
-    let details = match overload {
-        Overload::Busy => {
+/// 503 rather than 429, on which providers stop asking for anything. Who would be refused again is not told to come
+/// back, but what it is that takes so long.
+fn overloaded(overload: &Overload, heaviest: impl FnOnce() -> String) -> Response {
+    let (details, is_worth_another) = match overload {
+        Overload::Busy => (
             "this question takes long, and too many like it wait for an answer here; ask again in a moment, or with a \
              shorter context"
-        }
+                .to_owned(),
+            true,
+        ),
         Overload::Endless => {
-            "this question takes too long; ask with a shorter context, or for one flag at a time, and make the rules \
-             lighter"
+            let most = MOST_TIME.as_secs();
+            let heaviest = heaviest();
+            let details = format!(
+                "this question takes longer than {most} s, and would again: what the rules weigh times the bytes of the \
+                 context is too much. Make the rules lighter{heaviest}, or ask with a shorter context or for one flag at \
+                 a time"
+            );
+            (details, false)
         }
-        Overload::Stopped => "this server is shutting down; try again in a moment",
+        Overload::Stopped => ("this server is shutting down; try again in a moment".to_owned(), true),
     };
-    let response = json(StatusCode::SERVICE_UNAVAILABLE, failure(details));
+    let response = json(StatusCode::SERVICE_UNAVAILABLE, failure(&details));
+    if !is_worth_another {
+        return response;
+    }
     ([(header::RETRY_AFTER, HeaderValue::from_static("1"))], response).into_response()
+}
+
+/// Which of these flags weigh most, to go on in a sentence; nothing for who is not shown rules.
+fn heaviest<'r>(flags: impl Iterator<Item = Entry<'r>>, kind: KeyKind) -> String {
+    if kind == KeyKind::Client {
+        return String::new();
+    }
+    let mut weights: Vec<_> = flags.map(|flag| (Reverse(flag.weight()), flag.key())).collect();
+    weights.sort_unstable();
+    let named = weights.iter().take(MOST_NAMED);
+    let named: Vec<_> = named.map(|(Reverse(weight), key)| format!("{key:?} with {weight}")).collect();
+    format!(" (the heaviest, with what they require: {})", named.join(", "))
 }
 
 fn json(status: StatusCode, body: Vec<u8>) -> Response {
@@ -265,7 +294,9 @@ fn names(headers: &HeaderMap, etag: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use axum::body::{Body, Bytes};
+    use engine::KeyLists;
     use futures_util::{StreamExt, stream};
+    use serde_json::{Value, json};
     use tokio::time::Instant;
 
     use super::*;
@@ -284,5 +315,39 @@ mod tests {
         let body = to_bytes(response.into_body(), MOST_BODY).await.unwrap();
         let body = String::from_utf8_lossy(&body);
         assert!(body.contains(r#""errorDetails":"the request body did not arrive within 30 s"#), "{body}");
+    }
+
+    #[tokio::test]
+    async fn who_would_be_refused_again_is_told_why_and_not_to_come_back() {
+        let flag = |values: usize| {
+            let values: Vec<_> = (0..values).map(|value| value.to_string()).collect();
+            let when = json!({"attribute": "text", "operator": "contains", "values": values});
+            json!({"kind": "boolean", "version": 1, "enabled": true, "default": null,
+                "variants": [{"key": "on", "value": true}],
+                "rules": [{"id": "r", "when": when, "serve": {"variant": "on"}}]})
+        };
+        let document = json!({
+            "schema": 1, "epoch": "e", "revision": 1, "project": "p", "environment": "dev",
+            "flags": {"a": flag(3), "b": flag(9), "c": flag(5), "d": flag(7)},
+        });
+        let document = serde_json::from_value(document).unwrap();
+        let installed = Installed::new(&document, &KeyLists::default());
+        let refused = async |overload, kind| {
+            let response = overloaded(&overload, || heaviest(installed.ruleset().flags(), kind));
+            assert_eq!(response.status(), 503);
+            let retry = response.headers().contains_key(header::RETRY_AFTER);
+            let body = to_bytes(response.into_body(), MOST_BODY).await.unwrap();
+            let body: Value = serde_json::from_slice(&body).unwrap();
+            (retry, body["errorDetails"].as_str().unwrap().to_owned())
+        };
+        let (retry, details) = refused(Overload::Endless, KeyKind::Server).await;
+        let named = r#"(the heaviest, with what they require: "b" with 10, "d" with 8, "c" with 6)"#;
+        assert!(!retry && details.contains(named), "{details}");
+        let (retry, details) = refused(Overload::Endless, KeyKind::Client).await;
+        assert!(!retry && details.contains("Make the rules lighter, or"), "{details}");
+        for overload in [Overload::Busy, Overload::Stopped] {
+            let (retry, details) = refused(overload, KeyKind::Server).await;
+            assert!(retry && details.contains("in a moment"), "{details}");
+        }
     }
 }

@@ -87,7 +87,7 @@ pub trait Gate: Send + Sync {
 }
 
 /// Whom a key lets in.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Reader {
     /// The one environment that it reads.
     pub environment: EnvironmentId,

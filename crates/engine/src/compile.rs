@@ -64,7 +64,7 @@ impl Compiled {
         let key = Arc::from(key);
         let document = Arc::clone(document);
         let names_others = !Mention::all_of_flag(&document).is_empty();
-        let (weight, weight_asked) = (0, 0);
+        let (weight, weight_asked, longest_value) = (0, 0, 0);
         let compiled = match &*document {
             Read::Known(flag) => {
                 let mut findings = Findings::default();
@@ -80,6 +80,7 @@ impl Compiled {
                     body,
                     weight,
                     weight_asked,
+                    longest_value,
                     problems,
                 }
             }
@@ -94,6 +95,7 @@ impl Compiled {
                 names_others,
                 weight,
                 weight_asked,
+                longest_value,
             },
         };
         compiled.weighed()

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use serde_json::Value;
+
 use crate::answer::{Answer, Outcome, Place};
 use crate::json::Violation;
 use crate::lookup::Lookup;
@@ -26,6 +28,8 @@ pub(crate) struct Compiled {
     pub(crate) weight: u64,
     /// The same with all flags that it requires, and those that they require.
     pub(crate) weight_asked: u64,
+    /// How many bytes the longest of its values takes as JSON, about.
+    pub(crate) longest_value: u64,
     /// Why it does not compile, or why some of its rules never hold.
     pub(crate) problems: Box<[Violation]>,
 }
@@ -133,6 +137,9 @@ impl Compiled {
         } else {
             self.asked().iter().map(|flag| flag.weight).fold(0, u64::saturating_add)
         };
+        let variants = self.document.known().map(|flag| &*flag.variants).unwrap_or_default();
+        self.longest_value =
+            variants.iter().map(|variant| bytes_of(&variant.value)).max().unwrap_or_default();
         self
     }
 
@@ -158,6 +165,24 @@ impl Compiled {
     }
 }
 
+/// How many bytes a value takes as JSON, but for what must be escaped.
+fn bytes_of(value: &Value) -> u64 {
+    // Quotes, brackets; a colon and a comma.
+    const AROUND: u64 = 2;
+    // The longest there are: a short one takes as long to write.
+    const NUMBER: u64 = 24;
+    match value {
+        Value::Null | Value::Bool(_) => 5,
+        Value::Number(_) => NUMBER,
+        Value::String(text) => text.len() as u64 + AROUND,
+        Value::Array(values) => AROUND + values.iter().map(|value| bytes_of(value) + 1).sum::<u64>(),
+        Value::Object(members) => {
+            let member = |(name, value): (&String, &Value)| name.len() as u64 + 2 * AROUND + bytes_of(value);
+            AROUND + members.iter().map(member).sum::<u64>()
+        }
+    }
+}
+
 impl Body {
     /// The answer, if no context can change it.
     fn fixed(&self) -> Option<Answer> {
@@ -165,6 +190,30 @@ impl Body {
             _ if !self.on => Some(Answer::plain(self.off, Outcome::Disabled)),
             Serve::Variant(variant) if self.is_static => Some(Answer::plain(Some(variant), Outcome::Static)),
             _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn no_value_is_longer_than_it_is_taken_for() {
+        for (value, times) in [
+            (json!(null), 2),
+            (json!(true), 2),
+            (json!(-1.797_693_134_862_315_7e308), 1),
+            (json!((0..1_000).collect::<Vec<_>>()), 7),
+            (json!("some text"), 1),
+            (json!([[], "two", {"three": [false, null]}]), 2),
+            (json!({"b": {"c": "x".repeat(1_000)}, "d": vec!["y".repeat(100); 100]}), 1),
+        ] {
+            let (taken_for, written) = (bytes_of(&value), value.to_string().len() as u64);
+            assert!(taken_for >= written, "{taken_for} for {written} of {value}");
+            assert!(taken_for <= times * written + written / 10, "{taken_for} for {written} of {value}");
         }
     }
 }

@@ -13,7 +13,7 @@ use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
 /// A list that is named, and is not there until it is put.
-fn lost_list(source: &FakeSource, pieces: &[&str]) -> Value {
+pub(crate) fn lost_list(source: &FakeSource, pieces: &[&str]) -> Value {
     let list = source.put_list(pieces);
     source.remove_list(digest(&list));
     list
@@ -21,7 +21,7 @@ fn lost_list(source: &FakeSource, pieces: &[&str]) -> Value {
 
 /// Checks that an environment is what compiling the source's snapshot afresh would make of it.
 #[track_caller]
-fn assert_whole(hub: &Hub, source: &FakeSource, id: &str, lists: &[(&Value, &[&str])]) {
+pub(crate) fn assert_whole(hub: &Hub, source: &FakeSource, id: &str, lists: &[(&Value, &[&str])]) {
     let installed = hub.read(&environment(id)).unwrap();
     let mut held = KeyLists::default();
     for (list, pieces) in lists {

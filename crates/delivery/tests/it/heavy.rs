@@ -12,7 +12,11 @@ const ALL: &str = "/ofrep/v1/evaluate/flags";
 /// `heavy` looks for each of its texts in all of the context; `light` does nothing of the kind, and clients see it
 /// alone.
 fn flags() -> Value {
-    let texts: Vec<_> = (0..100).map(|number| format!("ab{number}")).collect();
+    flags_looking_for(100)
+}
+
+fn flags_looking_for(texts: usize) -> Value {
+    let texts: Vec<_> = (0..texts).map(|number| format!("ab{number}")).collect();
     let when = json!({"attribute": "text", "operator": "contains", "values": texts});
     let rule = json!({"id": "r1", "when": when, "serve": {"variant": "off"}});
     let light =
@@ -96,8 +100,8 @@ async fn a_heavy_question_is_answered_as_a_light_one_is() {
 
 #[tokio::test]
 async fn no_more_heavy_questions_wait_than_may() {
-    let app = App::new(flags()).await;
-    let statuses = ask_often(&app, 200, "/ofrep/v1/evaluate/flags/heavy", &AtomicUsize::new(0)).await;
+    let app = App::new(flags_looking_for(1_200)).await;
+    let statuses = ask_often(&app, 80, "/ofrep/v1/evaluate/flags/heavy", &AtomicUsize::new(0)).await;
     assert_eq!(statuses.keys().copied().collect::<Vec<_>>(), [200, 503]);
     assert_eq!(ask(&app, ALL, SERVER_KEY, long_question()).await.status, 200, "room is given back");
 }
@@ -110,4 +114,49 @@ async fn a_long_body_is_read_as_a_short_one_is() {
         ask(&app, "/ofrep/v1/evaluate/flags/light", SERVER_KEY, around(r#"{"plan": "\ud800"}"#)).await;
     assert_eq!((answer.status.as_u16(), &answer.json()["variant"]), (200, &json!("off")));
     assert_eq!(ask(&app, ALL, SERVER_KEY, around("7")).await.status, 400);
+}
+
+/// As many flags as asked for, as people write them.
+fn usual_flags(number: usize) -> Value {
+    let when = json!({"attribute": "country", "operator": "in", "values": ["DE", "AT", "CH"]});
+    let rule = json!({"id": "r1", "when": when, "serve": {"variant": "off"}});
+    let flag = with(flag(), json!({"rules": [rule], "client_visible": true}));
+    (0..number)
+        .map(|number| (format!("flag-{number}"), flag.clone()))
+        .collect::<serde_json::Map<_, _>>()
+        .into()
+}
+
+/// All clients ask for their flags anew within half a second of a change.
+#[tokio::test]
+async fn usual_questions_that_come_at_once_are_all_answered() {
+    let app = App::new(usual_flags(500)).await;
+    let question = json!({"context": {"targetingKey": "u1", "country": "FR", "plan": "gold"}}).to_string();
+    let questions = (0..200).map(|_| ask(&app, ALL, CLIENT_KEY, question.clone()));
+    assert!(join_all(questions).await.iter().all(|answer| answer.status == 200));
+}
+
+/// On one thread: what is long to write keeps nobody waiting either.
+#[tokio::test]
+async fn light_questions_pass_long_answers() {
+    let long = json!([{"key": "on", "value": "x".repeat(300_000)}]);
+    let long = with(flag(), json!({"kind": "string", "variants": long, "off_variant": null}));
+    let mut flags: serde_json::Map<_, _> =
+        (0..10).map(|number| (format!("long-{number}"), long.clone())).collect();
+    flags.insert("light".to_owned(), flag());
+    let app = App::new(flags.into()).await;
+    for path in [ALL, "/ofrep/v1/evaluate/flags/long-0"] {
+        let answered = AtomicUsize::new(0);
+        let long = join_all((0..30).map(|_| async {
+            let answer = ask(&app, path, SERVER_KEY, r#"{"context": {}}"#.to_owned()).await;
+            answered.fetch_add(1, Ordering::SeqCst);
+            assert!(answer.status == 200 && answer.body.len() > 300_000);
+        }));
+        let light = async {
+            ask(&app, "/ofrep/v1/evaluate/flags/light", SERVER_KEY, "{}".to_owned()).await;
+            answered.load(Ordering::SeqCst)
+        };
+        let (_, before) = tokio::join!(long, light);
+        assert!(before < 20, "{path}: {before} long answers were written before");
+    }
 }

@@ -7,9 +7,11 @@
 )]
 
 mod behind;
+mod failing_lists;
 mod follower;
 mod heavy;
 mod key_lists;
+mod mixtures;
 mod ofrep;
 mod sdk;
 mod support;

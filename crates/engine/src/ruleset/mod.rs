@@ -1,6 +1,7 @@
 //! All flags of one environment at one revision, ready to be asked.
 
 mod apply;
+mod reach;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -13,7 +14,7 @@ use crate::json::Violation;
 use crate::key_list::KeyLists;
 use crate::link::{compile_flags, compile_segments};
 use crate::lookup::{Lookup, Name};
-use crate::model::{Flag, Read, Revision, SCHEMA, Snapshot};
+use crate::model::{Flag, Read, Revision, SCHEMA, Segment, Snapshot};
 use crate::resolution::Resolution;
 use crate::surroundings::{Given, Lists, Paths, Segments, Surroundings};
 use crate::trace::Nobody;
@@ -113,6 +114,11 @@ impl Ruleset {
     pub fn key_lists(&self) -> BTreeSet<&str> {
         let documents = self.segments.values().filter_map(|segment| segment.document.known());
         documents.flat_map(|segment| [segment.included.blob(), segment.excluded.blob()]).flatten().collect()
+    }
+
+    /// What a segment was compiled from.
+    pub fn segment(&self, key: &str) -> Option<&Read<Segment>> {
+        self.segments.get(key).map(|segment| &*segment.document)
     }
 
     /// Whether there is a segment of this key that can be asked.
@@ -227,6 +233,11 @@ impl<'r> Entry<'r> {
     /// its answer. Times the bytes of the context this is what a question takes, up to a factor.
     pub fn weight(&self) -> u64 {
         if self.slot.fixed.is_some() { 0 } else { self.slot.flag.weight_asked }
+    }
+
+    /// How many bytes the longest of its values takes as JSON, about: no answer for it has a longer one.
+    pub fn longest_value(&self) -> u64 {
+        self.slot.flag.longest_value
     }
 
     /// Answers for it, as [`Ruleset::evaluate`] does.

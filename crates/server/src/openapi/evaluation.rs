@@ -40,8 +40,27 @@ pub(crate) struct Explanation {
     /// Id of the rule that answered.
     rule: Option<String>,
     steps: Vec<Tried>,
+    /// Segments that it may ask and that are asked as they were, until their key lists are here; not there if there are
+    /// none.
+    #[schema(nullable = false)]
+    waiting: Option<Vec<Waiting>>,
     /// All of it for people.
     text: String,
+}
+
+/// A segment that is asked as it was before it was last written.
+#[derive(ToSchema)]
+#[schema(as = WaitingSegment)]
+pub(crate) struct Waiting {
+    segment: String,
+    /// It is asked as it was then; not there if that is not known.
+    #[schema(nullable = false)]
+    revision: Option<u64>,
+    /// Digests of the lists that it names as it was last written. If there are none, it waits for those of segments that
+    /// it would not be understood without.
+    key_lists: Vec<String>,
+    /// The same for people.
+    message: String,
 }
 
 /// Something that was tried; `step` says what, and which of the others are there: `state` (`enabled`, `archived`),

@@ -205,8 +205,9 @@ pub(crate) struct Flag {
     created_at: String,
     #[schema(format = DateTime)]
     updated_at: String,
-    /// What of it this node does not understand, and so does not answer by; not there if all is well. What is written
-    /// is checked: this comes of another version of the program, or of an edit of the database.
+    /// What of it this node does not answer by as it was written; not there if all is well. What it does not understand
+    /// comes of another version of the program, or of an edit of the database, for what is written is checked; and a
+    /// segment may be asked as it was before until its new key list is here.
     #[schema(nullable = false)]
     problems: Option<Vec<Violation>>,
 }

@@ -1,13 +1,14 @@
 //! Asking flags to understand them: why one answers what it answers, and what it gives to many.
 
+use std::sync::Arc;
+
 use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use delivery::EnvironmentId;
+use delivery::{EnvironmentId, Installed};
 use domain::environment::Environment;
 use domain::error::Error;
 use domain::evaluation::{Proposal, Question};
-use engine::Ruleset;
 use engine::explain::Explanation;
 use engine::model::Revision;
 use engine::simulate::Simulation;
@@ -38,7 +39,36 @@ struct Explained {
     revision: Revision,
     #[serde(flatten)]
     explanation: Explanation,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    waiting: Vec<Waiting>,
     text: String,
+}
+
+/// A segment that is asked as it was, for want of its key lists.
+#[derive(Serialize)]
+struct Waiting {
+    segment: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    revision: Option<Revision>,
+    key_lists: Vec<String>,
+    message: String,
+}
+
+impl Waiting {
+    /// Those that a question about a flag may ask.
+    fn all_of_flag(installed: &Installed, flag: &str) -> Vec<Self> {
+        if !installed.is_behind() {
+            return Vec::new();
+        }
+        let waiting = installed.asked_as_before(installed.ruleset().segments_of_flag(flag));
+        let told = waiting.map(|waiting| Self {
+            message: format!("the segment {:?} {waiting}", waiting.segment),
+            segment: waiting.segment.to_owned(),
+            revision: waiting.revision,
+            key_lists: waiting.key_lists.iter().map(|(_, list)| (*list).to_owned()).collect(),
+        });
+        told.collect()
+    }
 }
 
 #[derive(Serialize)]
@@ -71,14 +101,17 @@ async fn explain_flag(
 ) -> Result<Response, Problem> {
     let question = Question::read(&document)?;
     let (environment, served) = served(&state, question.environment.as_deref(), query).await?;
-    let revision = served.revision();
-    let explanation = state.control.explain_flag(&caller.reader(), served, question).await?;
-    let text = explanation.to_string();
+    let revision = served.ruleset().revision();
+    let waiting = Waiting::all_of_flag(&served, &question.flag);
+    let ruleset = served.ruleset().clone();
+    let explanation = state.control.explain_flag(&caller.reader(), ruleset, question).await?;
+    let mut text = explanation.to_string();
+    text.extend(waiting.iter().map(|waiting| format!("  But {}.\n", waiting.message)));
     if prefers_text(&headers) {
         return Ok(([(header::CONTENT_TYPE, "text/plain; charset=utf-8")], text).into_response());
     }
     let environment = environment.key.to_string();
-    Ok(Json(Explained { environment, revision, explanation, text }).into_response())
+    Ok(Json(Explained { environment, revision, explanation, waiting, text }).into_response())
 }
 
 /// Simulate a flag, and a change of it
@@ -100,17 +133,18 @@ async fn simulate_flag(
 ) -> Result<Json<Simulated>, Problem> {
     let proposal = Proposal::read(&document)?;
     let (environment, served) = served(&state, proposal.environment.as_deref(), query).await?;
-    let (flag, revision) = (proposal.flag.clone(), served.revision());
-    let simulation = state.control.simulate_flag(&caller.reader(), &environment, served, proposal).await?;
+    let (flag, revision) = (proposal.flag.clone(), served.ruleset().revision());
+    let ruleset = served.ruleset().clone();
+    let simulation = state.control.simulate_flag(&caller.reader(), &environment, ruleset, proposal).await?;
     Ok(Json(Simulated { flag, environment: environment.key.to_string(), revision, simulation }))
 }
 
-/// The environment that body or query name, and the rules that applications are served there.
+/// The environment that body or query name, and the state that applications are served there.
 async fn served(
     state: &AppState,
     in_body: Option<&str>,
     query: EnvironmentName,
-) -> Result<(Environment, Ruleset), Problem> {
+) -> Result<(Environment, Arc<Installed>), Problem> {
     let in_query = query.environment.as_deref();
     if in_body.is_some() && in_query.is_some() && in_body != in_query {
         return Err(Error::invalid("environment", "is another one than the query names; say it once").into());
@@ -118,7 +152,7 @@ async fn served(
     let environment = state.control.environment(in_body.or(in_query)).await?;
     let installed = state.hub.read(&EnvironmentId(environment.id.to_string().into()));
     let installed = installed.ok_or_else(Problem::not_loaded)?;
-    Ok((environment, installed.ruleset().clone()))
+    Ok((environment, installed))
 }
 
 /// Whether text comes before JSON and before anything in what the client would take.

@@ -1,39 +1,67 @@
-//! What applications cannot be answered by, told where people look: why a flag or a segment, or a part of it, is not
-//! understood.
+//! What applications are not answered by as it was written, told where people look: why a flag or a segment, or a part
+//! of it, is not understood, and which segments are asked as they were until their key lists are here.
 //!
 //! What is written is checked, so there is a fault only in what came otherwise: from a newer version of this program,
-//! or by an edit of the database. Asked are the rules that this node serves: they know, and looking costs nothing.
+//! or by an edit of the database. Asked are the rules that this node serves: they are in memory, and know.
 
 use std::collections::HashMap;
+use std::iter::once;
+use std::sync::Arc;
 
-use delivery::EnvironmentId;
+use delivery::{EnvironmentId, Installed};
 use domain::error::Error;
 use domain::id::Id;
 use domain::key::Key;
 use engine::json::{Violation, Violations};
+use engine::model::Condition;
 use http::StatusCode;
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use crate::AppState;
 use crate::problem::Problem;
 
-/// All that this node does not understand of an environment, by what it is about, such as `flag new-cart`.
-pub(super) struct Faults(HashMap<String, Vec<Violation>>);
+/// What this node does not serve of an environment as it was written.
+pub(super) struct Faults {
+    /// What it does not understand, by what it is about, such as `flag new-cart`.
+    problems: HashMap<String, Vec<Violation>>,
+    /// The environment, if some of its segments are asked as they were.
+    behind: Option<Arc<Installed>>,
+}
 
 /// Something that is shown, with what is wrong with it.
 #[derive(Serialize)]
 pub(super) struct Shown<'a, T> {
     #[serde(flatten)]
     pub(super) thing: &'a T,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    problems: Vec<wire::problem::Violation>,
+    #[serde(skip_serializing_if = "Problems::is_empty")]
+    problems: Problems,
+}
+
+#[derive(Default)]
+struct Problems {
+    not_understood: Vec<Violation>,
+    asked_as_before: Vec<Violation>,
+}
+
+impl Problems {
+    fn is_empty(&self) -> bool {
+        self.not_understood.is_empty() && self.asked_as_before.is_empty()
+    }
+}
+
+impl Serialize for Problems {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let all = self.not_understood.iter().chain(&self.asked_as_before).cloned();
+        serializer.collect_seq(all.map(wire::problem::Violation::from))
+    }
 }
 
 impl<T> Shown<'_, T> {
-    /// With more that is wrong; where something is said of the same place already, this knows more of it.
+    /// With more that is wrong; where something is not understood for it, this knows more of why.
     pub(super) fn and(mut self, problems: Vec<Violation>) -> Self {
-        self.problems.retain(|known| problems.iter().all(|more| more.path != known.path));
-        self.problems.extend(problems.into_iter().map(Into::into));
+        let not_understood = &mut self.problems.not_understood;
+        not_understood.retain(|known| problems.iter().all(|more| more.path != known.path));
+        not_understood.extend(problems);
         self
     }
 }
@@ -41,22 +69,23 @@ impl<T> Shown<'_, T> {
 impl Faults {
     /// Those of an environment; none if it is not loaded here.
     pub(super) fn of(state: &AppState, environment: Id) -> Self {
-        let mut faults: HashMap<_, Vec<_>> = HashMap::new();
-        if let Some(installed) = state.hub.read(&EnvironmentId(environment.to_string().into())) {
-            for (about, problem) in installed.ruleset().problems() {
-                faults.entry(about).or_default().push(problem.clone());
-            }
+        let mut problems: HashMap<_, Vec<_>> = HashMap::new();
+        let installed = state.hub.read(&EnvironmentId(environment.to_string().into()));
+        for (about, problem) in installed.iter().flat_map(|installed| installed.ruleset().problems()) {
+            problems.entry(about).or_default().push(problem.clone());
         }
-        Self(faults)
-    }
-
-    fn about(&self, kind: &str, key: &str) -> &[Violation] {
-        self.0.get(&format!("{kind} {key}")).map(Vec::as_slice).unwrap_or_default()
+        Self { problems, behind: installed.filter(|installed| installed.is_behind()) }
     }
 
     /// A `thing` of this kind (`flag`, `segment`) and key, with what is wrong with it.
     pub(super) fn with<'a, T>(&'a self, kind: &str, key: &Key, thing: &'a T) -> Shown<'a, T> {
-        Shown { thing, problems: self.about(kind, key.as_str()).iter().cloned().map(Into::into).collect() }
+        let not_understood = self.problems.get(&format!("{kind} {key}")).cloned().unwrap_or_default();
+        let behind = self.behind.as_deref();
+        let asked_as_before = behind.map_or_else(Vec::new, |installed| match kind {
+            "flag" => flag_asked_as_before(installed, key.as_str()),
+            _ => segment_asked_as_before(installed, key.as_str()),
+        });
+        Shown { thing, problems: Problems { not_understood, asked_as_before } }
     }
 
     /// Why one of a kind could not be shown: it does not read, if that is known of it.
@@ -70,11 +99,11 @@ impl Faults {
     }
 
     fn unreadable(&self, error: Error, is_meant: impl Fn(&&String) -> bool) -> Problem {
-        let mut meant: Vec<_> = self.0.keys().filter(is_meant).collect();
+        let mut meant: Vec<_> = self.problems.keys().filter(is_meant).collect();
         meant.sort_unstable();
         // Of the whole of it, and not of a part.
         let whole = |about: &String| {
-            let why = self.0.get(about)?.iter().find(|problem| problem.path.is_empty())?;
+            let why = self.problems.get(about)?.iter().find(|problem| problem.path.is_empty())?;
             Some(Violation { path: about.clone(), message: why.message.clone() })
         };
         let why: Vec<_> = meant.into_iter().filter_map(whole).take(Violations::MOST).collect();
@@ -90,4 +119,50 @@ impl Faults {
             _ => error.into(),
         }
     }
+}
+
+/// The segments that the rules of a flag ask as they were, by the places where these name them.
+fn flag_asked_as_before(installed: &Installed, key: &str) -> Vec<Violation> {
+    let flag = installed.ruleset().flag(key).and_then(|flag| flag.document().known());
+    let rules = flag.into_iter().flat_map(|flag| flag.rules.iter().enumerate());
+    let rules = rules.filter_map(|(index, rule)| Some((index, rule.known()?)));
+    rules
+        .flat_map(|(index, rule)| {
+            named_asked_as_before(installed, &rule.when, &format!("rules[{index}].when"))
+        })
+        .take(Violations::MOST)
+        .collect()
+}
+
+/// Whether a segment is asked as it was; if not, those that its condition asks so.
+fn segment_asked_as_before(installed: &Installed, key: &str) -> Vec<Violation> {
+    let Some(waiting) = installed.asked_as_before([key]).next() else {
+        let segment = installed.ruleset().segment(key).and_then(|segment| segment.known());
+        let when = segment.and_then(|segment| segment.when.as_ref());
+        let named = when.into_iter().flat_map(|when| named_asked_as_before(installed, when, "when"));
+        return named.take(Violations::MOST).collect();
+    };
+    let violation = |path: &str| Violation { path: path.to_owned(), message: waiting.to_string() };
+    match &*waiting.key_lists {
+        [] => vec![violation("")],
+        lists => lists.iter().map(|(path, _)| violation(path)).collect(),
+    }
+}
+
+/// The segments that a condition asks as they were, through other segments too.
+fn named_asked_as_before<'a>(
+    installed: &'a Installed,
+    when: &'a Condition,
+    path: &str,
+) -> impl Iterator<Item = Violation> + use<'a> {
+    let path = path.to_owned();
+    when.parts().into_iter().flat_map(move |(way, part)| {
+        let Condition::Segment(named) = part else { return Vec::new() };
+        let reached = once(named.as_str()).chain(installed.ruleset().segments_of_segment(named));
+        let told = installed.asked_as_before(reached).map(|waiting| Violation {
+            path: format!("{path}{way}.segment"),
+            message: format!("the segment {:?} {waiting}", waiting.segment),
+        });
+        told.collect()
+    })
 }

@@ -22,7 +22,8 @@ use utoipa::IntoParams;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::here::{answer, settled};
+use super::faults::Faults;
+use super::here::{Here as _, answer, settled};
 use crate::AppState;
 use crate::auth::{ReaderOf, WriterOf};
 use crate::body::{Params, Said};
@@ -136,6 +137,7 @@ async fn upload_segment_keys(
     state.control.expect_segment(&writer, &key, &request).await?;
     let place = state.uploads.begin()?;
     let may_empty = query.mode.is_some();
+    let shown_by = state.clone();
     let upload = Uploading { state, writer, key, list, mode, may_empty, request, format };
     if !wants_progress(&headers) {
         let here = upload.run(body, Progress::default()).await?;
@@ -148,13 +150,13 @@ async fn upload_segment_keys(
     // The answer begins when there is something to tell: the body is asked for before it, for clients that wait to
     // be told to go on, and what fails early has a status of its own.
     let first = tokio::select! {
-        ended = &mut work => return Ok(told(once(ready(last_line(&Ok(ended?)))))),
+        ended = &mut work => return Ok(told(once(ready(last_line(&shown_by, &Ok(ended?)))))),
         Some(line) = receiver.recv() => line,
     };
     // From here on the work is driven by who reads the answer: if they are gone, so is the upload.
     let work = async move {
         // Who does not listen any more needs no line.
-        let _ = sender.send(last_line(&work.await)).await;
+        let _ = sender.send(last_line(&shown_by, &work.await)).await;
         drop((sender, place));
     };
     let lines = unfold(receiver, async |mut receiver| Some((receiver.recv().await?, receiver)));
@@ -168,10 +170,13 @@ fn told(lines: impl Stream<Item = Bytes> + Send + 'static) -> Response {
     ([(header::CONTENT_TYPE, NDJSON)], body).into_response()
 }
 
-/// How an upload ended.
-fn last_line(ended: &Result<SegmentHere, Problem>) -> Bytes {
+/// How an upload ended, and whether this node serves it already.
+fn last_line(state: &AppState, ended: &Result<SegmentHere, Problem>) -> Bytes {
     let last = match ended {
-        Ok(here) => json!({ "segment": here }),
+        Ok(here) => {
+            let faults = Faults::of(state, here.environment());
+            json!({ "segment": faults.with(SegmentHere::KIND, here.key(), here) })
+        }
         Err(problem) => json!({ "error": problem.document() }),
     };
     format!("{last}\n").into()

@@ -28,7 +28,7 @@ pub(crate) struct Segment {
     created_at: String,
     #[schema(format = DateTime)]
     updated_at: String,
-    /// What of it this node does not understand; not there if all is well. See those of a flag.
+    /// What of it this node does not answer by as it was written; not there if all is well. See those of a flag.
     #[schema(nullable = false)]
     problems: Option<Vec<Violation>>,
 }
@@ -49,7 +49,7 @@ pub(crate) struct SegmentSummary {
     created_at: String,
     #[schema(format = DateTime)]
     updated_at: String,
-    /// What of it this node does not understand; not there if all is well. See those of a flag.
+    /// What of it this node does not answer by as it was written; not there if all is well. See those of a flag.
     #[schema(nullable = false)]
     problems: Option<Vec<Violation>>,
 }
