@@ -57,6 +57,11 @@ impl Serialize for Problems {
 }
 
 impl<T> Shown<'_, T> {
+    /// Whether something is wrong with it: what it says of that changes while the thing does not.
+    pub(super) fn has_problems(&self) -> bool {
+        !self.problems.is_empty()
+    }
+
     /// With more that is wrong; where something is not understood for it, this knows more of why.
     pub(super) fn and(mut self, problems: Vec<Violation>) -> Self {
         let not_understood = &mut self.problems.not_understood;

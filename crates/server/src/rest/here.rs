@@ -89,7 +89,9 @@ pub(super) fn answer<T: Here>(state: &AppState, here: &T) -> Response {
 pub(super) fn answer_with<T: Here>(state: &AppState, here: &T, problems: Vec<Violation>) -> Response {
     let faults = Faults::of(state, here.environment());
     let shown = faults.with(T::KIND, here.key(), here).and(problems);
-    ([(header::ETAG, here.etag())], Json(shown)).into_response()
+    // The tag is that of the thing, not of what is wrong with it, which may pass: then it is a weak one.
+    let weak = if shown.has_problems() { "W/" } else { "" };
+    ([(header::ETAG, format!("{weak}{}", here.etag()))], Json(shown)).into_response()
 }
 
 /// What was changed, as soon as this node serves it.
