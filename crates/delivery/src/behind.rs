@@ -12,7 +12,7 @@ use std::sync::Arc;
 use engine::model::{Condition, Delta, Read, Segment, Snapshot};
 use engine::{KeyLists, Ruleset};
 
-use crate::library::Name;
+use crate::list_name::Name;
 
 /// After so many mixtures that lose something, all segments wait that can be asked as they were: that loses nothing,
 /// and each try compiles anew what changed. Segments are no deeper than eight.

@@ -19,7 +19,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::hub::Hub;
 use crate::installed::{Installed, LARGE};
-use crate::library::{Library, Name, Patience};
+use crate::library::{Library, Patience};
+use crate::list_name::Name;
 use crate::ports::{EnvironmentId, Source, SourceError, ask};
 
 /// How long a lost bell may go unnoticed.

@@ -13,7 +13,7 @@ use wire::etag::Position;
 use wire::sse::{self, SnapshotFrame};
 
 use crate::behind::{divide, divide_snapshot, lacking, merge};
-use crate::library::Name;
+use crate::list_name::Name;
 use crate::ports::KeyKind;
 use crate::waiting::{Wait, Waiting};
 use crate::weight::{Weight, Weights};

@@ -14,6 +14,7 @@ mod hub;
 mod installed;
 mod key_list;
 mod library;
+mod list_name;
 mod ofrep;
 mod ports;
 mod problem;

@@ -11,7 +11,6 @@ use std::iter::repeat;
 use std::sync::Arc;
 use std::time::Duration;
 
-use engine::model::{Delta, Keys, Read, Segment, Snapshot};
 use engine::{KeyList, KeyListReader, KeyLists};
 use futures_util::future::BoxFuture;
 use sha2::{Digest, Sha256};
@@ -19,6 +18,7 @@ use tokio::task::spawn_blocking;
 use tokio::time::Instant;
 
 use crate::hub::Hub;
+use crate::list_name::Name;
 use crate::ports::{EnvironmentId, Source, SourceError, ask};
 
 /// So long an environment of which nothing is known here waits for its lists, unless all of them were tried before:
@@ -30,47 +30,6 @@ const FIRST_PATIENCE: Duration = Duration::from_secs(30);
 const REST: u32 = 10;
 /// It rests no longer.
 const MOST_REST: Duration = Duration::from_mins(1);
-
-/// How a segment names a list.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Name {
-    sha256: String,
-    count: u64,
-}
-
-impl Name {
-    fn of(keys: &Keys) -> Option<Self> {
-        match keys {
-            Keys::Inline(_) => None,
-            Keys::Blob { sha256, count } => Some(Self { sha256: sha256.clone(), count: *count }),
-        }
-    }
-
-    /// Whether the list is among these.
-    pub(crate) fn is_held(&self, held: &KeyLists) -> bool {
-        held.get(&self.sha256).is_some_and(|list| list.len() as u64 == self.count)
-    }
-
-    /// The lists that a segment names.
-    pub(crate) fn all_of_segment(segment: &Segment) -> impl Iterator<Item = Self> {
-        [&segment.included, &segment.excluded].into_iter().filter_map(Self::of)
-    }
-
-    /// The lists that a fetched snapshot names.
-    pub(crate) fn all_of_snapshot(snapshot: &Snapshot) -> BTreeSet<Self> {
-        names(snapshot.segments.values())
-    }
-
-    /// The lists that a change names.
-    pub(crate) fn all_of_delta(delta: &Delta) -> BTreeSet<Self> {
-        names(delta.segments.values().flatten())
-    }
-}
-
-fn names<'a>(segments: impl Iterator<Item = &'a Arc<Read<Segment>>>) -> BTreeSet<Name> {
-    let known = segments.filter_map(|segment| segment.known());
-    known.flat_map(Name::all_of_segment).collect()
-}
 
 /// The lists that are held, and the work on those that are missing.
 pub(crate) struct Library {

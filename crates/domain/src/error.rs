@@ -100,9 +100,6 @@ pub type Cause = Box<dyn std::error::Error + Send + Sync>;
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 impl Error {
-    /// There is no such flag.
-    pub const NO_FLAG: Self = Self::NotFound { what: "flag", why: String::new() };
-
     /// There is no flag with this key.
     pub fn no_flag(key: &str) -> Self {
         Self::not_found("flag", key, "GET /api/v1/flags lists them")

@@ -66,9 +66,10 @@ impl Control {
     ) -> Result<Explanation> {
         let explain = move || {
             let assignments = question.assignments.as_ref().map(|all| all as &dyn Assignments);
-            served.explain(&question.flag, &question.context, assignments)
+            let told = served.explain(&question.flag, &question.context, assignments);
+            told.ok_or_else(|| Error::no_flag(&question.flag))
         };
-        self.explaining.take().await?.work(explain).await?.ok_or(Error::NO_FLAG)
+        self.explaining.take().await?.work(explain).await?
     }
 }
 

@@ -105,7 +105,7 @@ impl Control {
     ) -> Result<Simulation> {
         let Proposal { flag, audience, change, .. } = proposal;
         if served.flag(&flag).is_none() {
-            return Err(Error::NO_FLAG);
+            return Err(Error::no_flag(&flag));
         }
         let delta = match change {
             Some(change) => Some(self.propose(environment, &flag, &change, &served).await?),
