@@ -164,11 +164,13 @@ impl Comparison {
         match operator {
             Operator::Equals | Operator::In => {
                 same(values, leaf.ignore_case).map(|values| match values.few_texts() {
-                    Some(texts) => Self::SameText(texts.into()),
-                    None => Self::Same(values),
+                    Ok(texts) => Self::SameText(texts),
+                    Err(values) => Self::Same(Box::new(values)),
                 })
             }
-            Operator::NotEquals | Operator::NotIn => same(values, leaf.ignore_case).map(Self::Different),
+            Operator::NotEquals | Operator::NotIn => {
+                same(values, leaf.ignore_case).map(|values| Self::Different(Box::new(values)))
+            }
             Operator::Contains => Self::text(Place::Inside, leaf, values),
             Operator::StartsWith => Self::text(Place::Front, leaf, values),
             Operator::EndsWith => Self::text(Place::End, leaf, values),
@@ -339,12 +341,12 @@ fn one<T>(values: &[Value], parse: impl Fn(&Value) -> Result<T, String>) -> Resu
     each(values, parse)?.into_iter().next().ok_or_else(Vec::new)
 }
 
-fn same(values: &[Value], ignore_case: bool) -> Result<Box<Values>, Faults> {
+fn same(values: &[Value], ignore_case: bool) -> Result<Values, Faults> {
     each(values, |value| {
         let scalar = value.is_string() || value.is_number() || value.is_boolean();
         if scalar { Ok(()) } else { Err("equality compares with texts, numbers and booleans".to_owned()) }
     })?;
-    Ok(Box::new(Values::new(values, ignore_case)))
+    Ok(Values::new(values, ignore_case))
 }
 
 fn text_of(value: &Value) -> Result<&str, String> {

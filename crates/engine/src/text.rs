@@ -48,8 +48,9 @@ pub(crate) struct Needle {
 }
 
 impl Needle {
-    pub(crate) fn new(text: &str) -> Self {
-        Self { start: start(text), text: text.into() }
+    pub(crate) fn new(text: impl Into<Box<str>>) -> Self {
+        let text = text.into();
+        Self { start: start(&text), text }
     }
 
     /// Whether it is the same as `text`, which begins with `text_start`.
@@ -278,7 +279,7 @@ mod tests {
                     let fold = |text: &str| -> String {
                         if ignore_case { text.chars().map(fold).collect() } else { text.to_owned() }
                     };
-                    let needles = [Needle::new("never in front"), Needle::new(&fold(part))];
+                    let needles = [Needle::new("never in front"), Needle::new(fold(part))];
                     let found = starts_with_any(text, &needles, ignore_case);
                     assert_eq!(found, fold(text).starts_with(&fold(part)), "{text:?} {part:?} {ignore_case}");
                     let inside = contains_any(text, &needles, ignore_case);

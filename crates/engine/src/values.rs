@@ -28,7 +28,8 @@ pub(crate) struct Values {
 impl Values {
     /// Prepares texts, numbers and booleans; values of other types equal nothing.
     pub(crate) fn new(values: &[Value], ignore_case: bool) -> Self {
-        let (mut texts, mut numbers, mut spelled_numbers) = (Vec::new(), Vec::new(), Vec::new());
+        let mut texts = Vec::with_capacity(values.len());
+        let (mut numbers, mut spelled_numbers) = (Vec::new(), Vec::new());
         let (mut booleans, mut spelled_booleans) = (Booleans::default(), Booleans::default());
         for value in values {
             match Attribute::of(value) {
@@ -59,13 +60,13 @@ impl Values {
         }
     }
 
-    /// The texts, if there is nothing else to compare with: no case to ignore, and no text that spells a number
-    /// or a boolean.
-    pub(crate) fn few_texts(&self) -> Option<&[Needle]> {
+    /// The texts, if there is nothing else to compare with: no case to ignore, and no text that spells a number or a
+    /// boolean. Itself otherwise.
+    pub(crate) fn few_texts(self) -> Result<Box<[Needle]>, Self> {
         let plain = !self.ignore_case && self.spelled_numbers.0.is_empty() && !self.spelled_booleans.any();
-        match &self.texts {
-            Texts::Few(texts) if plain => Some(texts),
-            Texts::Few(_) | Texts::Many(_) => None,
+        match self.texts {
+            Texts::Few(texts) if plain => Ok(texts),
+            texts => Err(Self { texts, ..self }),
         }
     }
 
@@ -111,7 +112,7 @@ enum Texts {
 impl Texts {
     fn new(texts: Vec<Box<str>>) -> Self {
         if texts.len() <= FEW {
-            Self::Few(texts.iter().map(|text| Needle::new(text)).collect())
+            Self::Few(texts.into_iter().map(Needle::new).collect())
         } else {
             Self::Many(texts.into_iter().collect())
         }
