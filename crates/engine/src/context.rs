@@ -77,10 +77,15 @@ impl Context {
     /// What stands at `path`; null if nothing does.
     #[inline]
     pub(crate) fn value(&self, path: &Path) -> &Value {
-        self.find_at(path).unwrap_or(&Value::Null)
+        let found = if path.is_short && self.attributes.len() <= FEW {
+            let is_it = |one: &&Named| one.start == path.start && one.name.len() == path.name.len();
+            self.attributes.iter().find(is_it).map(|one| &one.value)
+        } else {
+            self.find_at(path)
+        };
+        found.unwrap_or(&Value::Null)
     }
 
-    #[inline]
     fn find_at(&self, path: &Path) -> Option<&Value> {
         if path.is_targeting_key {
             return Some(&self.targeting_key);
@@ -124,6 +129,8 @@ pub(crate) struct Path {
     name: Box<str>,
     start: u64,
     is_targeting_key: bool,
+    /// One name of at most eight bytes, all of which are in its start: most are.
+    is_short: bool,
     /// Names of the objects on the way and of the attribute; empty where only the full name counts.
     parts: Box<[Box<str>]>,
 }
@@ -133,8 +140,15 @@ impl Path {
         let walks = (2..=MOST_PARTS).contains(&name.split('.').count())
             // An object there is no targeting key, and nothing else either.
             && name.split('.').next() != Some(TARGETING_KEY);
-        let parts = if walks { name.split('.').map(Box::from).collect() } else { Box::default() };
-        Self { name: name.into(), start: start(name), is_targeting_key: name == TARGETING_KEY, parts }
+        let parts: Box<[_]> = if walks { name.split('.').map(Box::from).collect() } else { Box::default() };
+        let is_short = name.len() <= 8 && parts.is_empty();
+        Self {
+            name: name.into(),
+            start: start(name),
+            is_targeting_key: name == TARGETING_KEY,
+            is_short,
+            parts,
+        }
     }
 }
 
