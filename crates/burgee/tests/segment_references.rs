@@ -3,6 +3,7 @@
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
 use testkit::house::House;
+use testkit::problem::violations;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_burgee");
 const SEGMENTS: &str = "/api/v1/segments";
@@ -13,24 +14,11 @@ async fn house() -> Result<House> {
 
 /// Asks as the developer.
 async fn ask(house: &House, method: &str, path: &str, body: Value) -> Result<(u16, Value)> {
-    let body = Some(&body).filter(|body| !body.is_null());
-    house.burgee.ask(method, &format!("{SEGMENTS}{path}"), Some(&house.developer), body).await
+    house.ask(&house.developer, method, &format!("{SEGMENTS}{path}"), body).await
 }
 
 async fn make(house: &House, segment: Value) -> Result<Value> {
     house.burgee.post(SEGMENTS, Some(&house.developer), &segment).await
-}
-
-/// The paths and messages of all violations of an answer.
-fn violations(answer: &Value) -> Vec<String> {
-    let violations = answer["violations"].as_array().into_iter().flatten();
-    let told = violations.map(|one| format!("{}: {}", one["path"], one["message"]).replace('"', ""));
-    told.collect()
-}
-
-/// What applications with the server key are given.
-async fn served(house: &House) -> Result<Value> {
-    house.burgee.get("/sdk/v1/snapshot", &house.burgee.banner.server_key).await
 }
 
 #[tokio::test]
@@ -85,7 +73,7 @@ async fn what_is_named_must_be_there_and_stays() -> Result<()> {
     for key in ["a", "b", "c"] {
         assert_eq!(delete(format!("{SEGMENTS}/{key}")).await?.0, 204);
     }
-    assert_eq!(served(&house).await?["segments"], json!({}));
+    assert_eq!(house.snapshot().await?["segments"], json!({}));
     Ok(())
 }
 

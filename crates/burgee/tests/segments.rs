@@ -3,6 +3,7 @@
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
 use testkit::house::House;
+use testkit::problem::violations;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_burgee");
 const SEGMENTS: &str = "/api/v1/segments";
@@ -13,24 +14,11 @@ async fn house() -> Result<House> {
 
 /// Asks as the developer.
 async fn ask(house: &House, method: &str, path: &str, body: Value) -> Result<(u16, Value)> {
-    let body = Some(&body).filter(|body| !body.is_null());
-    house.burgee.ask(method, &format!("{SEGMENTS}{path}"), Some(&house.developer), body).await
+    house.ask(&house.developer, method, &format!("{SEGMENTS}{path}"), body).await
 }
 
 async fn make(house: &House, segment: Value) -> Result<Value> {
     house.burgee.post(SEGMENTS, Some(&house.developer), &segment).await
-}
-
-/// The paths and messages of all violations of an answer.
-fn violations(answer: &Value) -> Vec<String> {
-    let violations = answer["violations"].as_array().into_iter().flatten();
-    let told = violations.map(|one| format!("{}: {}", one["path"], one["message"]).replace('"', ""));
-    told.collect()
-}
-
-/// What applications with the server key are given.
-async fn served(house: &House) -> Result<Value> {
-    house.burgee.get("/sdk/v1/snapshot", &house.burgee.banner.server_key).await
 }
 
 #[tokio::test]
@@ -54,7 +42,7 @@ async fn a_segment_is_made_everywhere_and_changed_in_one_place() -> Result<()> {
         let there = house.get(&format!("{SEGMENTS}/beta?environment={environment}")).await?;
         assert_eq!(there, made, "{environment}");
     }
-    let snapshot = served(&house).await?;
+    let snapshot = house.snapshot().await?;
     let expected = json!({"when": condition, "included": ["u1", "u2"], "excluded": ["u9"]});
     assert_eq!(snapshot["segments"]["beta"], expected);
 
@@ -71,7 +59,7 @@ async fn a_segment_is_made_everywhere_and_changed_in_one_place() -> Result<()> {
     assert_eq!((status, &again), (200, &here), "what GET answers can be sent back and changes nothing");
     let (status, _) = ask(&house, "PUT", "/beta", json!({"when": null})).await?;
     assert_eq!(status, 200);
-    assert_eq!(served(&house).await?["segments"]["beta"].get("when"), None);
+    assert_eq!(house.snapshot().await?["segments"]["beta"].get("when"), None);
     Ok(())
 }
 
@@ -201,7 +189,7 @@ async fn everything_wrong_is_told_at_once() -> Result<()> {
     assert_eq!(status, 400);
     assert_eq!(
         violations(&answer),
-        ["key: a segment's key never changes, and this one's is \\beta\\; make another"]
+        ["key: a segment's key never changes, and this one's is \"beta\"; make another"]
     );
     Ok(())
 }

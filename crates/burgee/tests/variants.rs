@@ -3,21 +3,12 @@
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
 use testkit::house::House;
+use testkit::problem::{detail, paths};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_burgee");
 
 async fn ask(house: &House, token: &str, method: &str, path: &str, body: Value) -> Result<(u16, Value)> {
-    let body = Some(body).filter(|body| !body.is_null());
-    house.burgee.ask(method, &format!("/api/v1/flags/{path}"), Some(token), body.as_ref()).await
-}
-
-fn detail(problem: &Value) -> &str {
-    problem["detail"].as_str().unwrap_or_default()
-}
-
-fn paths(problem: &Value) -> Vec<&str> {
-    let violations = problem["violations"].as_array().into_iter().flatten();
-    violations.filter_map(|violation| violation["path"].as_str()).collect()
+    house.ask(token, method, &format!("/api/v1/flags/{path}"), body).await
 }
 
 #[tokio::test]

@@ -41,6 +41,17 @@ impl House {
         self.burgee.ask("PATCH", &format!("/api/v1/flags/{path}"), Some(token), Some(&document)).await
     }
 
+    /// Sends a request as whose token it is, without a body if that is null.
+    pub async fn ask(&self, token: &str, method: &str, path: &str, body: Value) -> Result<(u16, Value)> {
+        let body = Some(body).filter(|body| !body.is_null());
+        self.burgee.ask(method, path, Some(token), body.as_ref()).await
+    }
+
+    /// What applications with the server key are given.
+    pub async fn snapshot(&self) -> Result<Value> {
+        self.burgee.get("/sdk/v1/snapshot", &self.burgee.banner.server_key).await
+    }
+
     /// What the developer is shown at a path.
     pub async fn get(&self, path: &str) -> Result<Value> {
         self.burgee.get(path, &self.developer).await

@@ -4,6 +4,7 @@ pub mod bus_contract;
 pub mod fakes;
 pub mod house;
 pub mod postgres;
+pub mod problem;
 pub mod process;
 pub mod sqlite;
 pub mod store_contract;

@@ -24,7 +24,7 @@ use domain::time::Timestamp;
 use engine::model::{Delta, Flag, List, Read, Revision, SCHEMA, Segment, Snapshot};
 
 use segments::{matches as matches_filter, summary};
-use tables::{Of, Tables};
+use tables::{Of, Tables, matches};
 
 /// Everything, behind one lock that no call holds for longer than it computes.
 pub(crate) struct MemoryStore {
@@ -385,22 +385,4 @@ impl Store for MemoryStore {
         keys.sort_by_key(|key| (key.created_at, key.id));
         Ok(keys)
     }
-}
-
-fn matches(here: &FlagHere, filter: &FlagFilter) -> bool {
-    let flag = &here.flag;
-    let tagged = filter.tag.as_ref().is_none_or(|tag| flag.tags.contains(tag));
-    let found = filter.search.as_ref().is_none_or(|search| {
-        let part = search.to_ascii_lowercase();
-        let texts = [flag.key.as_str(), &flag.name, &flag.description];
-        texts.iter().any(|text| text.to_ascii_lowercase().contains(&part))
-    });
-    let ended = |day| flag.lifetime.expected_end().is_some_and(|end| end < day);
-    tagged
-        && found
-        && filter.owner.as_ref().is_none_or(|owner| flag.owner.as_ref() == Some(owner))
-        && filter.lifecycle.is_none_or(|lifecycle| flag.lifecycle == lifecycle)
-        && filter.archived.is_none_or(|archived| flag.archived == archived)
-        && filter.temporary.is_none_or(|temporary| flag.lifetime.is_temporary() == temporary)
-        && filter.ended_before.is_none_or(ended)
 }

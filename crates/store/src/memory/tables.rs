@@ -9,7 +9,7 @@ use domain::flag::{Config, Flag, FlagEverywhere, FlagHere};
 use domain::id::Id;
 use domain::key::Key;
 use domain::log::{ReadVersion, Write};
-use domain::ports::{CommitError, StoreError};
+use domain::ports::{CommitError, FlagFilter, StoreError};
 use domain::sdk_key::SdkKey;
 use domain::time::Timestamp;
 use engine::model::Revision;
@@ -295,4 +295,23 @@ pub(super) fn free(free: bool, what: &'static str) -> Applied {
 /// What a database says by a foreign key.
 pub(super) fn dangling(what: &str) -> CommitError {
     StoreError::Corrupt(format!("a row names a {what} that is not there").into()).into()
+}
+
+/// Whether a list that is filtered shows a flag.
+pub(super) fn matches(here: &FlagHere, filter: &FlagFilter) -> bool {
+    let flag = &here.flag;
+    let tagged = filter.tag.as_ref().is_none_or(|tag| flag.tags.contains(tag));
+    let found = filter.search.as_ref().is_none_or(|search| {
+        let part = search.to_ascii_lowercase();
+        let texts = [flag.key.as_str(), &flag.name, &flag.description];
+        texts.iter().any(|text| text.to_ascii_lowercase().contains(&part))
+    });
+    let ended = |day| flag.lifetime.expected_end().is_some_and(|end| end < day);
+    tagged
+        && found
+        && filter.owner.as_ref().is_none_or(|owner| flag.owner.as_ref() == Some(owner))
+        && filter.lifecycle.is_none_or(|lifecycle| flag.lifecycle == lifecycle)
+        && filter.archived.is_none_or(|archived| flag.archived == archived)
+        && filter.temporary.is_none_or(|temporary| flag.lifetime.is_temporary() == temporary)
+        && filter.ended_before.is_none_or(ended)
 }
