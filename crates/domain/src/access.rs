@@ -12,6 +12,7 @@ pub struct Caller {
     account_id: Id,
     email: String,
     role: Role,
+    project_id: Id,
 }
 
 /// May read the project.
@@ -35,8 +36,8 @@ pub struct Editor(Caller);
 pub struct Admin(Caller);
 
 impl Caller {
-    pub(crate) fn new(account_id: Id, email: String, role: Role) -> Self {
-        Self { account_id, email, role }
+    pub(crate) fn new(account_id: Id, email: String, role: Role, project_id: Id) -> Self {
+        Self { account_id, email, role, project_id }
     }
 
     /// The account: the actor of what they change.
@@ -47,6 +48,11 @@ impl Caller {
     /// The account's e-mail, or a service account's name.
     pub fn email(&self) -> &str {
         &self.email
+    }
+
+    /// The project that they speak of.
+    pub fn project_id(&self) -> Id {
+        self.project_id
     }
 
     /// What they may do.
@@ -98,6 +104,11 @@ impl Caller {
 }
 
 impl Reader {
+    /// The project that they speak of.
+    pub fn project_id(&self) -> Id {
+        self.0.project_id
+    }
+
     /// Who it is.
     pub fn caller(&self) -> &Caller {
         &self.0
@@ -105,6 +116,11 @@ impl Reader {
 }
 
 impl Writer {
+    /// The project that they speak of.
+    pub fn project_id(&self) -> Id {
+        self.caller.project_id
+    }
+
     /// Who it is.
     pub fn caller(&self) -> &Caller {
         &self.caller
@@ -122,6 +138,11 @@ impl Writer {
 }
 
 impl Editor {
+    /// The project that they speak of.
+    pub fn project_id(&self) -> Id {
+        self.0.project_id
+    }
+
     /// Who it is.
     pub fn caller(&self) -> &Caller {
         &self.0
@@ -134,6 +155,11 @@ impl Editor {
 }
 
 impl Admin {
+    /// The project that they speak of.
+    pub fn project_id(&self) -> Id {
+        self.0.project_id
+    }
+
     /// Who it is.
     pub fn caller(&self) -> &Caller {
         &self.0

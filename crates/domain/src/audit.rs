@@ -28,6 +28,8 @@ pub struct AuditEntry {
     pub actor: Actor,
     /// The door it came by.
     pub source: String,
+    /// The address that it came from, if it is known.
+    pub address: Option<String>,
     /// What was done.
     pub action: String,
     /// What it was about; the first is the subject.
@@ -110,6 +112,10 @@ impl Control {
 fn shown(entry: LogEntry, names: &[(Id, String)]) -> AuditEntry {
     // Written by us as JSON; a text that does not read was edited, which `verify` tells.
     let raw = |text: Option<String>| text.and_then(|text| RawValue::from_string(text).ok());
+    let (source, address) = match entry.source.split_once(' ') {
+        Some((door, address)) => (door.to_owned(), Some(address.to_owned())),
+        None => (entry.source, None),
+    };
     let name = names.iter().find(|(id, _)| *id == entry.actor).map(|(_, name)| name.clone());
     AuditEntry {
         revision: entry.revision,
@@ -118,7 +124,8 @@ fn shown(entry: LogEntry, names: &[(Id, String)]) -> AuditEntry {
             id: entry.actor,
             name: name.or_else(|| (entry.actor == Id::NIL).then(|| "burgee".to_owned())),
         },
-        source: entry.source,
+        source,
+        address,
         action: entry.action,
         entities: entry.entities,
         before: raw(entry.before),

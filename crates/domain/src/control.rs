@@ -1,5 +1,6 @@
 //! The control plane: the use cases, and what they share.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -61,8 +62,10 @@ pub struct Control {
 /// What a request says besides its content.
 #[derive(Debug, Clone, Default)]
 pub struct Request {
-    /// The door it came by, such as `api`.
+    /// The door it came by and, after a space, the address that it came from, if it is known: `api 203.0.113.7`.
     pub source: String,
+    /// The address that it came from.
+    pub address: Option<IpAddr>,
     /// Why, in the words of who asks.
     pub comment: Option<String>,
     /// The entity tags (RFC 9110 `If-Match`) of which one must be current.

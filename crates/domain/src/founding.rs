@@ -7,8 +7,8 @@ use engine::model::Revision;
 use serde_json::json;
 
 use crate::account::{
-    AccessToken, Account, Role, SigningKey, creation as account_creation, hash_password, hash_secret,
-    is_email, is_password, password_rule, verify,
+    AccessToken, Account, Role, SigningKey, creation as account_creation, hash_password, is_email,
+    is_password, password_rule, verify,
 };
 use crate::control::{DEFAULT_ENVIRONMENT, DEFAULT_PROJECT, unexpected};
 use crate::environment::{Color, Environment};
@@ -18,6 +18,7 @@ use crate::key::Key;
 use crate::log::{Chain, Change, Entity, Write};
 use crate::ports::{Clock, CommitError, Ids, Store};
 use crate::sdk_key::{self, NewSdkKey, SdkKeyKind};
+use crate::secret::hash_secret;
 
 /// The door that founding comes by, in the log.
 const SOURCE: &str = "start";

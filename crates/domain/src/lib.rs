@@ -22,6 +22,7 @@ pub mod key;
 pub mod log;
 pub mod ports;
 pub mod sdk_key;
+pub mod secret;
 pub mod segment;
 pub mod time;
 mod turns;

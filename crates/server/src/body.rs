@@ -1,5 +1,6 @@
 //! Bodies, parameters and headers of requests, bounded and with errors that say where.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use axum::body::{Bytes, to_bytes};
@@ -157,6 +158,10 @@ fn bad_path() -> Problem {
     Problem::new(StatusCode::BAD_REQUEST, "invalid_path", "the path is not percent-encoded UTF-8")
 }
 
+/// The address of who asks, as an extension of the request.
+#[derive(Debug, Clone, Copy)]
+pub struct Client(pub IpAddr);
+
 /// What a request says besides its body: the comment and the versions it insists on.
 pub struct Said(pub Asked);
 
@@ -164,9 +169,11 @@ impl<S: Send + Sync> FromRequestParts<S> for Said {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Problem> {
+        let address = parts.extensions.get().map(|Client(address)| *address);
+        let source = address.map_or_else(|| "api".to_owned(), |address| format!("api {address}"));
         let comment = comment(&parts.headers)?;
         let if_match = if_match(&parts.headers)?;
-        Ok(Self(Asked { source: "api".to_owned(), comment, if_match }))
+        Ok(Self(Asked { source, address, comment, if_match }))
     }
 }
 

@@ -5,14 +5,18 @@ use std::io::{self, Cursor};
 use std::pin::pin;
 
 use axum::Router;
+use hyper::Request;
+use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulConnection;
 use hyper_util::service::TowerToHyperService;
+use server::body::Client;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, join};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
+use tower::ServiceExt;
 
 use super::Bounds;
 
@@ -27,6 +31,7 @@ pub(super) async fn attend(stream: TcpStream, router: Router, bounds: Bounds, sh
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "a connection kept its delay");
     }
+    let address = stream.peer_addr().ok().map(|address| address.ip().to_canonical());
     let begun = tokio::select! {
         // What is there already was asked before the shutdown.
         biased;
@@ -38,7 +43,13 @@ pub(super) async fn attend(stream: TcpStream, router: Router, bounds: Bounds, sh
         Ok(Err(error)) => return tracing::debug!(%error, "a connection broke before it said anything"),
         Err(_) => return tracing::debug!("a connection never said what it speaks"),
     };
-    let service = TowerToHyperService::new(router);
+    let service = router.map_request(move |mut request: Request<Incoming>| {
+        if let Some(address) = address {
+            request.extensions_mut().insert(Client(address));
+        }
+        request
+    });
+    let service = TowerToHyperService::new(service);
     let ended = if begun.is_http2() {
         let mut http2 = http2::Builder::new(TokioExecutor::new());
         http2.timer(TokioTimer::new()).keep_alive_interval(bounds.ping).keep_alive_timeout(bounds.ping);

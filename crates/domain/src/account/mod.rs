@@ -12,7 +12,7 @@ use crate::time::Timestamp;
 pub(crate) use password::{hash_password, hashing, verify};
 pub use register::Registration;
 pub(crate) use register::{creation, is_email, is_password, password_rule};
-pub use sign_in::{Session, hash_secret};
+pub use sign_in::Session;
 
 /// What an account may do. Each may do all that the one before it may.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

@@ -7,7 +7,6 @@ use engine::json::{At, Violations};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use sha2::{Digest, Sha256};
 
 use super::register::read_email;
 use super::{Account, SigningKey};
@@ -15,6 +14,7 @@ use crate::access::Caller;
 use crate::control::Control;
 use crate::error::{Error, Result};
 use crate::id::Id;
+use crate::secret::hash_secret;
 
 /// A signed-in account and its token.
 pub struct Session {
@@ -46,12 +46,6 @@ const EXPIRED: Error = Error::Unauthenticated {
     message: "this token has expired; sign in again at POST /auth/login",
 };
 
-/// How access tokens and SDK keys are kept: SHA-256, in lower-case hex. They are long and random, unlike
-/// passwords, so nothing slower is needed.
-pub fn hash_secret(secret: &str) -> String {
-    hex::encode(Sha256::digest(secret))
-}
-
 impl Control {
     /// Signs in with `{"email", "password"}`. An unknown e-mail and a wrong password answer alike, after the
     /// same time.
@@ -81,7 +75,7 @@ impl Control {
             self.store.access_token(&hash_secret(token)).await?.map(|(_, account)| account)
         };
         let account = account.ok_or(UNKNOWN)?;
-        Ok(Caller::new(account.id, account.email, account.role))
+        Ok(Caller::new(account.id, account.email, account.role, self.project_id))
     }
 
     /// The caller's own account.

@@ -6,22 +6,19 @@ use serde_json::{Value, json};
 
 use super::{SdkKey, SdkKeyKind};
 use crate::access::{Caller, Reader, Writer};
-use crate::account::hash_secret;
 use crate::control::{Control, Request, unexpected};
 use crate::environment::Environment;
 use crate::error::{Error, Result};
 use crate::id::Id;
 use crate::log::{Chain, Change, Entity, ReadVersion, Write};
 use crate::ports::{CommitError, Ids};
+use crate::secret::{Secret, hash_secret};
 use crate::time::Timestamp;
 
 /// The longest name of a key, in bytes.
 const MOST_NAME: usize = 256;
 /// No project has more keys in force: every node holds all of them in memory.
 const MOST_KEYS: usize = 1_000;
-/// How many characters of a key stay readable.
-const HINT: usize = 12;
-
 /// A key as it is made: the only time that its secret is shown.
 #[derive(Serialize)]
 pub struct MadeSdkKey {
@@ -134,13 +131,11 @@ impl Control {
     }
 }
 
-/// A new key with a secret of 192 bits: prefix, 48 hex digits, and 8 more that check them.
+/// A new key with a secret of its own.
 pub(crate) fn made(ids: &dyn Ids, new: NewSdkKey, place: &Environment, by: Id, now: Timestamp) -> MadeSdkKey {
-    let secret = ids.secret();
-    let body = format!("{}{}", new.kind.prefix(), hex::encode(&secret[..24]));
-    let checksum = &hash_secret(&body)[..8];
-    let mut made = given(ids, new, format!("{body}{checksum}"), place, by, now);
-    body[..HINT].clone_into(&mut made.sdk_key.hint);
+    let secret = Secret::make(new.kind.secret(), ids);
+    let mut made = given(ids, new, secret.text, place, by, now);
+    made.sdk_key.hint = secret.hint;
     made
 }
 

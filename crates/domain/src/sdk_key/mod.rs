@@ -6,6 +6,7 @@ use serde::ser::SerializeStruct;
 use serde::{Serialize, Serializer};
 
 use crate::id::Id;
+use crate::secret::SecretKind;
 use crate::time::Timestamp;
 
 pub use manage::{MadeSdkKey, NewSdkKey};
@@ -34,11 +35,11 @@ impl SdkKeyKind {
         [Self::Server, Self::Client].into_iter().find(|kind| kind.name() == name)
     }
 
-    /// What a key of this kind begins with, so that people and leak scanners can tell it.
-    pub fn prefix(self) -> &'static str {
+    /// What a key of this kind looks like.
+    pub fn secret(self) -> SecretKind {
         match self {
-            Self::Server => "bgs_",
-            Self::Client => "bgc_",
+            Self::Server => SecretKind::ServerKey,
+            Self::Client => SecretKind::ClientKey,
         }
     }
 }

@@ -346,6 +346,7 @@ pub(crate) struct AuditEntry {
     at: String,
     actor: Actor,
     source: String,
+    address: Option<String>,
     #[schema(example = "toggle_flag")]
     action: String,
     entities: Vec<Entity>,
