@@ -38,7 +38,6 @@ pub(crate) async fn start(config: Config) -> anyhow::Result<()> {
         );
     }
     let founded = founding.found(config.given).await?;
-    let project_id = founded.project_id.context("no project was founded")?;
 
     let bus: Arc<dyn Bus> = Arc::new(bus::InProcess::default());
     let settings = Settings {
@@ -47,19 +46,13 @@ pub(crate) async fn start(config: Config) -> anyhow::Result<()> {
         token_ttl: config.token_ttl,
         client_visible: config.profile == Profile::Local,
     };
-    let control = Control::new(
-        store.clone(),
-        bus.clone(),
-        Arc::new(SystemClock),
-        Arc::new(SystemIds),
-        settings,
-        project_id,
-    );
+    let control =
+        Control::new(store.clone(), bus.clone(), Arc::new(SystemClock), Arc::new(SystemIds), settings);
 
     let shutdown = CancellationToken::new();
     serve::cancel_on_signal(shutdown.clone())?;
     let hub = Arc::new(Hub::new());
-    let source = Arc::new(StoreSource::new(store.clone(), &*bus, project_id));
+    let source = Arc::new(StoreSource::new(store.clone(), &*bus));
     // Nothing is served before everything was loaded once.
     let mut follower = Follower::new(hub.clone(), source.clone(), system::seed());
     follower.load().await.context("the flags could not be loaded")?;

@@ -96,7 +96,7 @@ async fn an_environment_is_changed_by_who_may_and_knows_of_what() -> Result<()> 
     ] {
         let path = format!("{ENVIRONMENTS}{path}");
         let (status, problem) = house.burgee.ask(method, &path, Some(&house.developer), Some(&body)).await?;
-        assert_eq!((status, &problem["code"]), (403, &json!("role_too_low")), "{method} {path}");
+        assert_eq!((status, &problem["code"]), (403, &json!("not_permitted")), "{method} {path}");
     }
     Ok(())
 }

@@ -5,7 +5,7 @@ use engine::model::Revision;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use crate::access::Reader;
+use crate::access::{InProject, ReadLog};
 use crate::control::Control;
 use crate::error::{Error, Result};
 use crate::id::Id;
@@ -71,7 +71,7 @@ impl Control {
     /// about it. Of two things that had a key one after the other, those about the later one.
     pub async fn audit(
         &self,
-        _reader: &Reader,
+        reader: &InProject<ReadLog>,
         about: About<'_>,
         mut filter: LogFilter,
     ) -> Result<Page<AuditEntry>> {
@@ -91,9 +91,9 @@ impl Control {
         violations.into_result(Some(())).map_err(Error::Invalid)?;
         for (kind, what, key) in named {
             let none = || Error::not_found(what, key, "the log knows none, living or deleted");
-            filter.entities.push(self.logged(kind, key).await?.ok_or_else(none)?);
+            filter.entities.push(self.logged(reader.project_id(), kind, key).await?.ok_or_else(none)?);
         }
-        let page = self.store.log(Chain::Project(self.project_id), &filter).await?;
+        let page = self.store.log(Chain::Project(reader.project_id()), &filter).await?;
         let mut actors: Vec<_> = page.items.iter().map(|entry| entry.actor).collect();
         actors.sort_unstable();
         actors.dedup();
@@ -103,9 +103,9 @@ impl Control {
     }
 
     /// Whatever has a key was made, and that is in the log.
-    async fn logged(&self, kind: &str, key: &str) -> Result<Option<Id>> {
+    async fn logged(&self, project_id: Id, kind: &str, key: &str) -> Result<Option<Id>> {
         let Some(key) = Key::parse(key) else { return Ok(None) };
-        Ok(self.store.logged_entity(self.project_id, kind, key.as_str()).await?)
+        Ok(self.store.logged_entity(project_id, kind, key.as_str()).await?)
     }
 }
 

@@ -6,18 +6,19 @@ use std::time::Duration;
 
 use engine::model::Revision;
 
-use crate::access::Reader;
+use crate::access::{Caller, Reader};
 use crate::account::hashing;
 use crate::environment::Environment;
 use crate::error::{Error, Result};
 use crate::evaluation::{explaining, simulating};
 use crate::id::Id;
 use crate::key::Key;
-use crate::log::Change;
+use crate::log::{Chain, Change, Entity};
 use crate::ports::{Bus, Clock, CommitError, Ids, Store};
+use crate::time::Timestamp;
 use crate::turns::Turns;
 
-/// The key of the one project there is so far.
+/// The key of the project that is meant where none is named.
 pub const DEFAULT_PROJECT: &str = "default";
 /// The key of the environment that is meant where none is named.
 pub const DEFAULT_ENVIRONMENT: &str = "development";
@@ -53,7 +54,6 @@ pub struct Control {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) ids: Arc<dyn Ids>,
     pub(crate) settings: Settings,
-    pub(crate) project_id: Id,
     pub(crate) hashing: Turns,
     pub(crate) explaining: Turns,
     pub(crate) simulating: Turns,
@@ -92,10 +92,9 @@ impl Control {
         clock: Arc<dyn Clock>,
         ids: Arc<dyn Ids>,
         settings: Settings,
-        project_id: Id,
     ) -> Self {
         let (hashing, explaining, simulating) = (hashing(), explaining(), simulating());
-        Self { store, bus, clock, ids, settings, project_id, hashing, explaining, simulating }
+        Self { store, bus, clock, ids, settings, hashing, explaining, simulating }
     }
 
     /// Commits a change and rings the bell.
@@ -135,7 +134,7 @@ impl Control {
     }
 
     /// Waits a little before a further attempt, so that writers who met do not meet again.
-    async fn settle(
+    pub(crate) async fn settle(
         &self,
         committed: Result<Revision, CommitError>,
         Attempts(made): &mut Attempts,
@@ -152,26 +151,49 @@ impl Control {
         }
     }
 
-    /// The environments of the project, by position.
-    pub(crate) async fn all_environments(&self) -> Result<Vec<Environment>> {
-        Ok(self.store.environments(self.project_id).await?)
+    /// The environments of a project, by position.
+    pub(crate) async fn all_environments(&self, project_id: Id) -> Result<Vec<Environment>> {
+        Ok(self.store.environments(project_id).await?)
     }
 
     /// The environments of the project, by position.
-    pub async fn environments(&self, _reader: &Reader) -> Result<Vec<Environment>> {
-        self.all_environments().await
+    pub async fn environments(&self, reader: &Reader) -> Result<Vec<Environment>> {
+        self.all_environments(reader.project_id()).await
     }
 
-    /// The environment with this key, or the default one.
-    pub async fn environment(&self, key: Option<&str>) -> Result<Environment> {
+    /// The environment of a project with this key, or the default one.
+    pub async fn environment(&self, project_id: Id, key: Option<&str>) -> Result<Environment> {
         let key = key.unwrap_or(DEFAULT_ENVIRONMENT);
-        find_environment(&self.all_environments().await?, key)
+        find_environment(&self.all_environments(project_id).await?, key)
     }
 
     /// Whether the store answers.
     pub async fn ready(&self) -> Result<()> {
         self.store.epoch().await?;
         Ok(())
+    }
+}
+
+/// A change of the instance that says all but what changes.
+pub(crate) fn on_instance(
+    caller: &Caller,
+    request: &Request,
+    at: Timestamp,
+    action: &'static str,
+    entities: Vec<Entity>,
+) -> Change {
+    Change {
+        chain: Chain::Instance,
+        at,
+        actor: caller.account_id(),
+        source: request.source.clone(),
+        action,
+        entities,
+        before: None,
+        after: None,
+        comment: request.comment.clone(),
+        reads: Vec::new(),
+        writes: Vec::new(),
     }
 }
 
@@ -192,9 +214,6 @@ pub(crate) fn unexpected(error: CommitError) -> Error {
                 "another {what} like this was made at the same moment; look at it and try again"
             ),
         },
-        CommitError::Stale => Error::Conflict {
-            code: "busy",
-            message: "it was changed many times while this request was at work; try again".to_owned(),
-        },
+        CommitError::Stale => Error::busy(),
     }
 }

@@ -115,6 +115,17 @@ impl Error {
         Self::not_found("context field", key, "GET /api/v1/context-fields lists them")
     }
 
+    /// There is no project with this key, or the caller may not know of it: nobody learns which.
+    pub fn no_project(key: &str) -> Self {
+        Self::not_found("project", key, "or you may not see it; GET /api/v1/projects lists yours")
+    }
+
+    /// Others were faster many times.
+    pub(crate) fn busy() -> Self {
+        let message = "it was changed many times while this request was at work; try again";
+        Self::Conflict { code: "busy", message: message.to_owned() }
+    }
+
     /// There is no environment with this key among these.
     pub fn no_environment<'a>(key: &str, known: impl IntoIterator<Item = &'a str>) -> Self {
         let known: Vec<_> = known.into_iter().collect();

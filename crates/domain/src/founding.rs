@@ -11,12 +11,13 @@ use crate::account::{
     is_password, password_rule, verify,
 };
 use crate::control::{DEFAULT_ENVIRONMENT, DEFAULT_PROJECT, unexpected};
-use crate::environment::{Color, Environment};
+use crate::environment::Environment;
 use crate::error::{Error, Result};
 use crate::id::Id;
 use crate::key::Key;
 use crate::log::{Chain, Change, Entity, Write};
 use crate::ports::{Clock, CommitError, Ids, Store};
+use crate::project::{Project, first_environments};
 use crate::sdk_key::{self, NewSdkKey, SdkKeyKind};
 use crate::secret::hash_secret;
 
@@ -45,8 +46,6 @@ pub struct Given {
 /// What a start made. Secrets in it are shown once and kept nowhere.
 #[derive(Default)]
 pub struct Founded {
-    /// The project.
-    pub project_id: Option<Id>,
     /// The admin's e-mail and password, if the password was made here.
     pub admin: Option<(String, String)>,
     /// SDK keys that were made here, with their kind.
@@ -76,13 +75,12 @@ impl Founding {
         }
         let mut founded = Founded::default();
         let project_id = match self.store.project(DEFAULT_PROJECT).await? {
-            Some(project_id) => {
+            Some(project) => {
                 self.add_given(&given, &mut founded).await?;
-                project_id
+                project.id
             }
             None => self.found_instance(&given, &mut founded).await?,
         };
-        founded.project_id = Some(project_id);
         let environments = self.store.environments(project_id).await?;
         match environments.iter().find(|environment| environment.key.as_str() == DEFAULT_ENVIRONMENT) {
             None => self.found_project(project_id, &given, &mut founded).await?,
@@ -118,12 +116,22 @@ impl Founding {
         let admin = self.admin(given, founded)?;
         let key =
             Key::parse(DEFAULT_PROJECT).ok_or_else(|| Error::Internal("the default key is none".into()))?;
+        let project = Project {
+            id: project_id,
+            key,
+            name: "Default".to_owned(),
+            description: String::new(),
+            team_id: None,
+            version: 0,
+            created_at: now,
+            updated_at: now,
+        };
         let mut entities = vec![
-            Entity { kind: "project".to_owned(), id: project_id, key: DEFAULT_PROJECT.to_owned() },
+            Entity::project(&project),
             Entity { kind: "account".to_owned(), id: admin.id, key: admin.email.clone() },
         ];
         let mut writes = vec![
-            Write::CreateProject { id: project_id, key, name: "Default".to_owned() },
+            Write::CreateProject(project),
             Write::CreateSigningKey(self.signing_key(given.jwt_secret.as_deref())),
             Write::CreateAccount(admin),
         ];
@@ -140,29 +148,7 @@ impl Founding {
 
     /// The environments and the first keys: one change.
     async fn found_project(&self, project_id: Id, given: &Given, founded: &mut Founded) -> Result<()> {
-        let now = self.clock.now();
-        let environment = |position, key: &str, name: &str, color, protected| {
-            let key = Key::parse(key).ok_or_else(|| Error::Internal("a default key is none".into()))?;
-            let (id, name) = (self.ids.id(now), name.to_owned());
-            Ok::<_, Error>(Environment {
-                id,
-                project_id,
-                key,
-                name,
-                description: String::new(),
-                color,
-                protected,
-                position,
-                version: 0,
-                created_at: now,
-                updated_at: now,
-            })
-        };
-        let environments: [Environment; 3] = [
-            environment(0, DEFAULT_ENVIRONMENT, "Development", Color::GREEN, false)?,
-            environment(1, "staging", "Staging", Color::AMBER, false)?,
-            environment(2, "production", "Production", Color::RED, true)?,
-        ];
+        let environments = first_environments(project_id, &*self.ids, self.clock.now())?;
         let mut entities: Vec<_> = environments.iter().map(Entity::environment).collect();
         let after = json!({ "environments": entities.iter().map(|one| &one.key).collect::<Vec<_>>() });
         let [default, ..] = &environments;

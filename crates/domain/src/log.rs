@@ -9,10 +9,14 @@ use crate::account::{AccessToken, Account, SigningKey};
 use crate::context_field::ContextField;
 use crate::environment::Environment;
 use crate::flag::{Config, Flag};
+use crate::grant::Grant;
 use crate::id::Id;
 use crate::key::Key;
+use crate::project::Project;
+use crate::role::CustomRole;
 use crate::sdk_key::SdkKey;
 use crate::segment::{Segment, SegmentConfig};
+use crate::team::Team;
 use crate::time::Timestamp;
 
 pub use link::{Hash, Link, Texts, link};
@@ -71,6 +75,26 @@ impl Entity {
     /// An environment.
     pub fn environment(environment: &Environment) -> Self {
         Self { kind: "environment".to_owned(), id: environment.id, key: environment.key.to_string() }
+    }
+
+    /// A project.
+    pub fn project(project: &Project) -> Self {
+        Self { kind: "project".to_owned(), id: project.id, key: project.key.to_string() }
+    }
+
+    /// A team.
+    pub fn team(team: &Team) -> Self {
+        Self { kind: "team".to_owned(), id: team.id, key: team.key.to_string() }
+    }
+
+    /// A role that somebody made.
+    pub fn role(role: &CustomRole) -> Self {
+        Self { kind: "role".to_owned(), id: role.id, key: role.key.to_string() }
+    }
+
+    /// An account.
+    pub fn account(account: &Account) -> Self {
+        Self { kind: "account".to_owned(), id: account.id, key: account.email.clone() }
     }
 }
 
@@ -150,6 +174,27 @@ pub enum ReadVersion {
         /// Its version when it was read.
         version: Revision,
     },
+    /// Of a project.
+    Project {
+        /// The project.
+        id: Id,
+        /// Its version when it was read.
+        version: Revision,
+    },
+    /// Of a team.
+    Team {
+        /// The team.
+        id: Id,
+        /// Its version when it was read.
+        version: Revision,
+    },
+    /// Of a role that somebody made.
+    Role {
+        /// The role.
+        id: Id,
+        /// Its version when it was read.
+        version: Revision,
+    },
     /// Of what refers to what in the project: [`crate::ports::Store::dependencies_version`].
     Dependencies {
         /// The version when it was read, before any of the things that refer to one another.
@@ -160,14 +205,57 @@ pub enum ReadVersion {
 /// One row that a change writes.
 #[derive(Debug, Clone)]
 pub enum Write {
-    /// Makes a project, and the chain that its own changes go to.
-    CreateProject {
-        /// Its id.
+    /// Makes a project, and the chain that its own changes go to; its key must be free.
+    CreateProject(Project),
+    /// Replaces what people see of a project.
+    UpdateProject(Project),
+    /// Removes a project with everything in it but its log.
+    DeleteProject {
+        /// The project.
         id: Id,
-        /// Its key; must be free.
-        key: Key,
-        /// What people read.
-        name: String,
+    },
+    /// Makes a team; its key must be free.
+    CreateTeam(Team),
+    /// Replaces what people see of a team.
+    UpdateTeam(Team),
+    /// Removes a team, and what was granted to it.
+    DeleteTeam {
+        /// The team.
+        id: Id,
+    },
+    /// Lets an account join a team. Both must be there, or the change is stale.
+    AddMember {
+        /// The team.
+        team_id: Id,
+        /// The account.
+        account_id: Id,
+        /// When.
+        at: Timestamp,
+    },
+    /// Lets an account leave a team.
+    RemoveMember {
+        /// The team.
+        team_id: Id,
+        /// The account.
+        account_id: Id,
+        /// When.
+        at: Timestamp,
+    },
+    /// Makes a role; its key must be free.
+    CreateRole(CustomRole),
+    /// Replaces a role.
+    UpdateRole(CustomRole),
+    /// Removes a role; one that is granted makes the change stale.
+    DeleteRole {
+        /// The role.
+        id: Id,
+    },
+    /// Gives a role. Holder and place must be there, or the change is stale; it must not be given already.
+    CreateGrant(Grant),
+    /// Takes a role back; one that is gone already makes the change stale.
+    DeleteGrant {
+        /// The grant.
+        id: Id,
     },
     /// Makes an environment; its key must be free in the project.
     CreateEnvironment(Environment),

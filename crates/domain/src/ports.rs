@@ -10,11 +10,15 @@ use crate::context_field::ContextField;
 use crate::environment::Environment;
 use crate::error::{Cause, Error};
 use crate::flag::{FlagEverywhere, FlagHere, Lifecycle};
+use crate::grant::{Grant, GrantFilter, Granted, Holder};
 use crate::id::Id;
 use crate::key::Key;
 use crate::log::{Chain, Change, Hash, LogEntry};
+use crate::project::Project;
+use crate::role::CustomRole;
 use crate::sdk_key::SdkKey;
 use crate::segment::{KeySet, SegmentEverywhere, SegmentSummary};
+use crate::team::{Member, Team};
 use crate::time::{Day, Timestamp};
 
 /// Why a store did not answer.
@@ -119,6 +123,17 @@ pub struct LogFilter {
     pub most_counted: u64,
 }
 
+/// How much there is in a project.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct ProjectContent {
+    /// Flags, archived ones included.
+    pub flags: u64,
+    /// Segments.
+    pub segments: u64,
+    /// SDK keys that are not revoked.
+    pub sdk_keys: u64,
+}
+
 /// The end of a chain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Head {
@@ -158,7 +173,35 @@ pub trait Store: Send + Sync {
     async fn logged_entity(&self, project_id: Id, kind: &str, key: &str) -> StoreResult<Option<Id>>;
 
     /// The project with this key.
-    async fn project(&self, key: &str) -> StoreResult<Option<Id>>;
+    async fn project(&self, key: &str) -> StoreResult<Option<Project>>;
+    /// Projects, by key; of these ids only, if some are given.
+    async fn projects(&self, filter: &KeyedFilter, of: Option<&[Id]>) -> StoreResult<Page<Project>>;
+    /// The projects that a team owns, by key.
+    async fn projects_of_team(&self, team_id: Id) -> StoreResult<Vec<Project>>;
+    /// How much there is in a project.
+    async fn project_content(&self, project_id: Id) -> StoreResult<ProjectContent>;
+
+    /// A team.
+    async fn team(&self, key: &Key) -> StoreResult<Option<Team>>;
+    /// Teams, by key.
+    async fn teams(&self, filter: &KeyedFilter) -> StoreResult<Page<Team>>;
+    /// Who is in a team, by e-mail.
+    async fn team_members(&self, team_id: Id) -> StoreResult<Vec<Member>>;
+
+    /// All roles that somebody made, by key.
+    async fn roles(&self) -> StoreResult<Vec<CustomRole>>;
+
+    /// A grant.
+    async fn grant(&self, id: Id) -> StoreResult<Option<Grant>>;
+    /// Grants, by id: the oldest first.
+    async fn grants(&self, filter: &GrantFilter) -> StoreResult<Page<Grant>>;
+    /// How often a role is granted.
+    async fn grants_with_role(&self, role: &str) -> StoreResult<u64>;
+    /// What was granted to somebody; to an account by itself and through its teams.
+    async fn granted(&self, holder: Holder) -> StoreResult<Vec<Granted>>;
+
+    /// The environments of all projects.
+    async fn all_environments(&self) -> StoreResult<Vec<Environment>>;
     /// The environments of a project, by position.
     async fn environments(&self, project_id: Id) -> StoreResult<Vec<Environment>>;
     /// The revision of the project's last change that touched what refers to what

@@ -1,31 +1,23 @@
-//! Who asks, as types: a handler says in its signature what its caller must be.
+//! Who asks, as types: a handler says in its signature what its caller must be allowed.
 
-use axum::extract::FromRequestParts;
+use axum::extract::{FromRequestParts, RawPathParams};
 use axum::http::request::Parts;
-use domain::access::{Admin, Caller, Editor, Reader, Writer};
+use domain::access::{Caller, InEnvironment, InProject, OnInstance, Right};
 use domain::environment::Environment;
 use domain::error::Error;
+use domain::project::Project;
 use http::{HeaderMap, header};
 use serde::Deserialize;
 
 use crate::AppState;
-use crate::body::Params;
+use crate::body::{PROJECT, Params, bad_path};
 use crate::problem::Problem;
 
 /// Anyone who signed in.
 pub struct Signed(pub Caller);
 
-/// May read; with the environment that the request speaks of.
-pub struct ReaderOf(pub Reader, pub Environment);
-
-/// May change the environment that the request speaks of.
-pub struct WriterOf(pub Writer);
-
-/// May change what belongs to the project as a whole.
-pub struct EditorOf(pub Editor);
-
-/// May do everything; with the environment that the request speaks of.
-pub struct AdminOf(pub Admin, pub Environment);
+/// May do `R` in the project; with the environment that the request speaks of.
+pub struct With<R>(pub InProject<R>, pub Environment);
 
 #[derive(Deserialize)]
 struct EnvironmentParam {
@@ -44,49 +36,53 @@ impl FromRequestParts<AppState> for Signed {
     }
 }
 
-impl FromRequestParts<AppState> for ReaderOf {
-    type Rejection = Problem;
-
-    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Problem> {
-        let (caller, environment) = caller_and_environment(parts, state).await?;
-        Ok(Self(caller.reader(), environment))
-    }
-}
-
-impl FromRequestParts<AppState> for WriterOf {
-    type Rejection = Problem;
-
-    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Problem> {
-        let (caller, environment) = caller_and_environment(parts, state).await?;
-        Ok(Self(caller.writer(environment)?))
-    }
-}
-
-impl FromRequestParts<AppState> for EditorOf {
+impl<R: Right> FromRequestParts<AppState> for OnInstance<R> {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Problem> {
         let Signed(caller) = Signed::from_request_parts(parts, state).await?;
-        Ok(Self(caller.editor()?))
+        Ok(caller.on_instance()?)
     }
 }
 
-impl FromRequestParts<AppState> for AdminOf {
+impl<R: Right> FromRequestParts<AppState> for InProject<R> {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Problem> {
-        let (caller, environment) = caller_and_environment(parts, state).await?;
-        Ok(Self(caller.admin()?, environment))
+        let Signed(caller) = Signed::from_request_parts(parts, state).await?;
+        Ok(caller.in_project(project(parts, state).await?)?)
     }
 }
 
-async fn caller_and_environment(
-    parts: &mut Parts,
-    state: &AppState,
-) -> Result<(Caller, Environment), Problem> {
-    let Signed(caller) = Signed::from_request_parts(parts, state).await?;
+impl<R: Right> FromRequestParts<AppState> for With<R> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Problem> {
+        let permit = InProject::<R>::from_request_parts(parts, state).await?;
+        let environment = environment(parts, state, permit.project()).await?;
+        Ok(Self(permit, environment))
+    }
+}
+
+impl<R: Right> FromRequestParts<AppState> for InEnvironment<R> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Problem> {
+        let With(permit, environment) = With::<R>::from_request_parts(parts, state).await?;
+        Ok(permit.at(environment)?)
+    }
+}
+
+/// The project that the path names, or the default one.
+async fn project(parts: &mut Parts, state: &AppState) -> Result<Project, Problem> {
+    let path = RawPathParams::from_request_parts(parts, state).await.map_err(|_| bad_path())?;
+    let key = path.iter().find(|(name, _)| *name == PROJECT).map(|(_, key)| key);
+    Ok(state.control.project(key).await?)
+}
+
+async fn environment(parts: &mut Parts, state: &AppState, project: &Project) -> Result<Environment, Problem> {
     let Params(EnvironmentParam { environment }) = Params::from_request_parts(parts, state).await?;
-    Ok((caller, state.control.environment(environment.as_deref()).await?))
+    Ok(state.control.environment(project.id, environment.as_deref()).await?)
 }
 
 /// `X-Admin-API-Key`, or the token of `Authorization: Bearer`.

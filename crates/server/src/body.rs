@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use axum::body::{Bytes, to_bytes};
-use axum::extract::{FromRequest, FromRequestParts, Path, Query, RawPathParams, Request};
+use axum::extract::{FromRequest, FromRequestParts, Query, RawPathParams, Request};
 use axum::http::request::Parts;
 use domain::control::Request as Asked;
 use domain::error::Error;
@@ -125,7 +125,7 @@ pub fn truth(name: &str, said: Option<&str>) -> Result<Option<bool>, Error> {
     }
 }
 
-/// The one variable part of a path, percent-decoded; the last part of a path that has none, which is a name like
+/// The one variable part of a path besides its project, percent-decoded; the last part of a path that has none, which is a name like
 /// any other.
 pub struct Named(pub String);
 
@@ -134,7 +134,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Named {
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         let path = RawPathParams::from_request_parts(parts, state).await.map_err(|_| bad_path())?;
-        if let Some((_, name)) = path.iter().next() {
+        if let Some((_, name)) = path.iter().find(|(name, _)| *name != PROJECT) {
             return Ok(Self(name.to_owned()));
         }
         let name = parts.uri.path().rsplit('/').next().unwrap_or_default();
@@ -142,19 +142,23 @@ impl<S: Send + Sync> FromRequestParts<S> for Named {
     }
 }
 
-/// The two variable parts of a path, percent-decoded.
+/// The two variable parts of a path besides its project, percent-decoded.
 pub struct NamedIn(pub String, pub String);
 
 impl<S: Send + Sync> FromRequestParts<S> for NamedIn {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        let Path((outer, inner)) = Path::from_request_parts(parts, state).await.map_err(|_| bad_path())?;
-        Ok(Self(outer, inner))
+        let path = RawPathParams::from_request_parts(parts, state).await.map_err(|_| bad_path())?;
+        let mut names = path.iter().filter(|(name, _)| *name != PROJECT).map(|(_, name)| name.to_owned());
+        names.next().zip(names.next()).map(|(outer, inner)| Self(outer, inner)).ok_or_else(bad_path)
     }
 }
 
-fn bad_path() -> Problem {
+/// The variable part of a path that names a project.
+pub const PROJECT: &str = "project";
+
+pub(crate) fn bad_path() -> Problem {
     Problem::new(StatusCode::BAD_REQUEST, "invalid_path", "the path is not percent-encoded UTF-8")
 }
 

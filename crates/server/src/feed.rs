@@ -8,6 +8,7 @@ use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use axum::body::Bytes;
 use delivery::{EnvironmentId, Gate, KeyKind, Reader, Source, SourceError};
+use domain::environment::Environment;
 use domain::id::Id;
 use domain::ports::{Bus, Store, StoreError};
 use domain::sdk_key::SdkKeyKind;
@@ -24,13 +25,14 @@ const POLL: Duration = Duration::from_secs(2);
 pub struct StoreSource {
     store: Arc<dyn Store>,
     bell: watch::Receiver<u64>,
-    project_id: Id,
+    /// Which project each environment is of, as of when they were last asked for.
+    projects: ArcSwap<HashMap<Id, Id>>,
 }
 
 impl StoreSource {
-    /// The environments of one project.
-    pub fn new(store: Arc<dyn Store>, bus: &dyn Bus, project_id: Id) -> Self {
-        Self { store, bell: bus.listen(), project_id }
+    /// The environments of all projects.
+    pub fn new(store: Arc<dyn Store>, bus: &dyn Bus) -> Self {
+        Self { store, bell: bus.listen(), projects: ArcSwap::default() }
     }
 }
 
@@ -46,7 +48,9 @@ fn read_id(environment: &EnvironmentId) -> Option<Id> {
 #[async_trait]
 impl Source for StoreSource {
     async fn environments(&self) -> Result<Vec<EnvironmentId>, SourceError> {
-        let environments = self.store.environments(self.project_id).await.map_err(source_error)?;
+        let environments = self.store.all_environments().await.map_err(source_error)?;
+        let project = |environment: &Environment| (environment.id, environment.project_id);
+        self.projects.store(Arc::new(environments.iter().map(project).collect()));
         Ok(environments.iter().map(|environment| EnvironmentId(environment.id.to_string().into())).collect())
     }
 
@@ -64,14 +68,16 @@ impl Source for StoreSource {
         self.store.changes_since(id, since).await.map_err(source_error)
     }
 
-    /// All lists of the project are in one place; which environment names them does not matter.
+    /// All lists of a project are in one place; which of its environments names them does not matter.
     async fn key_list_chunk(
         &self,
-        _: &EnvironmentId,
+        environment: &EnvironmentId,
         sha256: &str,
         position: u32,
     ) -> Result<Option<Bytes>, SourceError> {
-        let chunk = self.store.key_list_chunk(self.project_id, sha256, position).await;
+        let project = read_id(environment).and_then(|id| self.projects.load().get(&id).copied());
+        let Some(project) = project else { return Ok(None) };
+        let chunk = self.store.key_list_chunk(project, sha256, position).await;
         Ok(chunk.map_err(source_error)?.map(Bytes::from))
     }
 

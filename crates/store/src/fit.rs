@@ -29,7 +29,19 @@ fn corrupt(message: String) -> StoreError {
 
 fn belongs(write: &Write, chain: Chain) -> bool {
     let project = match write {
-        Write::CreateProject { .. }
+        Write::CreateProject(_)
+        | Write::UpdateProject(_)
+        | Write::DeleteProject { .. }
+        | Write::CreateTeam(_)
+        | Write::UpdateTeam(_)
+        | Write::DeleteTeam { .. }
+        | Write::AddMember { .. }
+        | Write::RemoveMember { .. }
+        | Write::CreateRole(_)
+        | Write::UpdateRole(_)
+        | Write::DeleteRole { .. }
+        | Write::CreateGrant(_)
+        | Write::DeleteGrant { .. }
         | Write::CreateAccount(_)
         | Write::CreateAccessToken(_)
         | Write::CreateSigningKey(_) => return chain == Chain::Instance,
@@ -59,7 +71,14 @@ fn belongs(write: &Write, chain: Chain) -> bool {
 
 fn name(write: &Write) -> &'static str {
     match write {
-        Write::CreateProject { .. } => "a project",
+        Write::CreateProject(_) | Write::UpdateProject(_) | Write::DeleteProject { .. } => "a project",
+        Write::CreateTeam(_)
+        | Write::UpdateTeam(_)
+        | Write::DeleteTeam { .. }
+        | Write::AddMember { .. }
+        | Write::RemoveMember { .. } => "a team",
+        Write::CreateRole(_) | Write::UpdateRole(_) | Write::DeleteRole { .. } => "a role",
+        Write::CreateGrant(_) | Write::DeleteGrant { .. } => "a grant",
         Write::CreateEnvironment(_) | Write::UpdateEnvironment(_) | Write::DeleteEnvironment { .. } => {
             "an environment"
         }
@@ -90,7 +109,12 @@ fn texts(change: &Change) -> impl Iterator<Item = &str> {
 
 fn texts_of(write: &Write) -> Vec<&str> {
     match write {
-        Write::CreateProject { name, .. } => vec![name],
+        Write::CreateProject(project) | Write::UpdateProject(project) => {
+            vec![&project.name, &project.description]
+        }
+        Write::CreateTeam(team) | Write::UpdateTeam(team) => vec![&team.name, &team.description],
+        Write::CreateRole(role) | Write::UpdateRole(role) => vec![&role.name, &role.description],
+        Write::CreateGrant(grant) => vec![&grant.role],
         Write::CreateEnvironment(environment) | Write::UpdateEnvironment(environment) => {
             vec![&environment.name, &environment.description]
         }
@@ -111,6 +135,12 @@ fn texts_of(write: &Write) -> Vec<&str> {
         }
         Write::CreateAccessToken(token) => vec![&token.hash],
         Write::DeleteFlag { .. }
+        | Write::DeleteProject { .. }
+        | Write::DeleteTeam { .. }
+        | Write::AddMember { .. }
+        | Write::RemoveMember { .. }
+        | Write::DeleteRole { .. }
+        | Write::DeleteGrant { .. }
         | Write::CreateConfig(_)
         | Write::UpdateConfig(_)
         | Write::RevokeSdkKey { .. }

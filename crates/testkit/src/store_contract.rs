@@ -8,6 +8,8 @@ mod dependencies;
 mod environments;
 mod listing;
 mod log;
+mod people;
+mod projects;
 mod segments;
 mod snapshots;
 mod world;
@@ -54,6 +56,10 @@ pub async fn all(make: impl AsyncFn() -> Result<Arc<dyn Store>>) -> Result<()> {
             the_last_entity_of_a_key_is_known, texts_come_back_byte_for_byte, a_project_has_its_own_chain;
         accounts: accounts_are_found, credentials_are_found, sdk_keys_are_in_force_until_revoked,
             a_history_has_a_name;
+        projects: projects_come_in_pages_by_key, a_project_goes_with_all_but_its_log,
+            stale_projects_are_refused;
+        people: teams_say_who_is_in_them, roles_are_themselves, grants_reach_who_has_them,
+            grants_go_with_what_they_name;
     };
     let mut broken = Vec::new();
     for (name, property) in properties {

@@ -13,6 +13,7 @@ use super::{Account, SigningKey};
 use crate::access::Caller;
 use crate::control::Control;
 use crate::error::{Error, Result};
+use crate::grant::{Granted, Holder};
 use crate::id::Id;
 use crate::secret::hash_secret;
 
@@ -75,7 +76,9 @@ impl Control {
             self.store.access_token(&hash_secret(token)).await?.map(|(_, account)| account)
         };
         let account = account.ok_or(UNKNOWN)?;
-        Ok(Caller::new(account.id, account.email, account.role, self.project_id))
+        let granted = self.store.granted(Holder::Account(account.id)).await?;
+        let granted = granted.iter().map(Granted::held).collect();
+        Ok(Caller::new(account.id, account.email, account.role, granted))
     }
 
     /// The caller's own account.

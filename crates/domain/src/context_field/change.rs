@@ -9,9 +9,10 @@ use serde_json::{Value, json};
 
 use super::input::{apply, apply_values};
 use super::{ContextField, FieldKind};
-use crate::access::{Admin, Caller, Editor, Reader};
+use crate::access::{Caller, DeleteContextField, InProject, Permit, Reader, UpdateContextField};
 use crate::control::{Attempts, Control, Request};
 use crate::error::{Error, Result};
+use crate::id::Id;
 use crate::input::{check_key, read_key};
 use crate::key::Key;
 use crate::log::{Chain, Change, Entity, ReadVersion, Write};
@@ -23,31 +24,31 @@ const MOST_FIELDS: u64 = 1_000;
 
 impl Control {
     /// A context field.
-    pub async fn context_field(&self, _reader: &Reader, key: &str) -> Result<ContextField> {
-        self.load_context_field(key).await
+    pub async fn context_field(&self, reader: &Reader, key: &str) -> Result<ContextField> {
+        self.load_context_field(reader.project_id(), key).await
     }
 
     /// Context fields of the project, by key.
-    pub async fn context_fields(&self, _reader: &Reader, filter: &KeyedFilter) -> Result<Page<ContextField>> {
-        Ok(self.store.context_fields(self.project_id, filter).await?)
+    pub async fn context_fields(&self, reader: &Reader, filter: &KeyedFilter) -> Result<Page<ContextField>> {
+        Ok(self.store.context_fields(reader.project_id(), filter).await?)
     }
 
     /// Makes a context field, and with it the context list of its key.
     pub async fn create_context_field(
         &self,
-        editor: &Editor,
+        permit: &InProject<UpdateContextField>,
         document: &Value,
         request: &Request,
     ) -> Result<ContextField> {
         let mut attempts = Attempts::default();
         loop {
-            let dependencies = self.store.dependencies_version(self.project_id).await?;
+            let dependencies = self.store.dependencies_version(permit.project_id()).await?;
             let now = self.clock.now();
-            let field = self.read_new_context_field(document, now)?;
+            let field = self.read_new_context_field(permit.project_id(), document, now)?;
             let fields = KeyedFilter { limit: 1, ..KeyedFilter::default() };
             if self
                 .store
-                .context_fields(self.project_id, &fields)
+                .context_fields(permit.project_id(), &fields)
                 .await?
                 .total
                 .is_none_or(|total| total >= MOST_FIELDS)
@@ -60,7 +61,7 @@ impl Control {
                 after: Some(for_log(&field)),
                 reads: vec![ReadVersion::Dependencies { version: dependencies }],
                 writes: vec![Write::CreateContextField(field.clone()), Write::TouchDependencies],
-                ..about(&field, "create_context_field", editor.caller(), request, now)
+                ..about(&field, "create_context_field", permit.caller(), request, now)
             };
             if let Some(version) =
                 self.try_create(change, &mut attempts, "a context field", &field.key).await?
@@ -74,7 +75,7 @@ impl Control {
     /// no change. New values are the context list's at once, in every environment.
     pub async fn update_context_field(
         &self,
-        editor: &Editor,
+        permit: &InProject<UpdateContextField>,
         key: &str,
         document: &Value,
         request: &Request,
@@ -83,35 +84,35 @@ impl Control {
             check_key(&field.key, "a context field", object, violations);
             apply(field, object, violations);
         };
-        self.change_context_field(editor, key, "update_context_field", document, request, edit).await
+        self.change_context_field(permit, key, "update_context_field", document, request, edit).await
     }
 
     /// Adds and removes single values: `{"add": […], "remove": […]}`. What is there already, or is not there, is
     /// passed over.
     pub async fn update_context_field_values(
         &self,
-        editor: &Editor,
+        permit: &InProject<UpdateContextField>,
         key: &str,
         document: &Value,
         request: &Request,
     ) -> Result<ContextField> {
         let action = "update_context_field_values";
-        self.change_context_field(editor, key, action, document, request, apply_values).await
+        self.change_context_field(permit, key, action, document, request, apply_values).await
     }
 
     /// Removes a context field, unless something names its list. Gives the revision that it took.
     pub async fn delete_context_field(
         &self,
-        admin: &Admin,
+        permit: &InProject<DeleteContextField>,
         key: &str,
         request: &Request,
     ) -> Result<Revision> {
         let mut attempts = Attempts::default();
         loop {
-            let dependencies = self.store.dependencies_version(self.project_id).await?;
-            let field = self.load_context_field(key).await?;
+            let dependencies = self.store.dependencies_version(permit.project_id()).await?;
+            let field = self.load_context_field(permit.project_id(), key).await?;
             request.check(&field.etag())?;
-            let environments = self.all_environments().await?;
+            let environments = self.all_environments(permit.project_id()).await?;
             self.refuse_if_used(Named::List(key), "context_field_in_use", &environments).await?;
             let change = Change {
                 before: Some(for_log(&field)),
@@ -120,7 +121,7 @@ impl Control {
                     Write::DeleteContextField { id: field.id, key: field.key.clone() },
                     Write::TouchDependencies,
                 ],
-                ..about(&field, "delete_context_field", admin.caller(), request, self.clock.now())
+                ..about(&field, "delete_context_field", permit.caller(), request, self.clock.now())
             };
             if let Some(revision) = self.try_commit(change, &mut attempts).await? {
                 return Ok(revision);
@@ -130,7 +131,7 @@ impl Control {
 
     async fn change_context_field(
         &self,
-        editor: &Editor,
+        permit: &Permit,
         key: &str,
         action: &'static str,
         document: &Value,
@@ -139,8 +140,8 @@ impl Control {
     ) -> Result<ContextField> {
         let mut attempts = Attempts::default();
         loop {
-            let dependencies = self.store.dependencies_version(self.project_id).await?;
-            let before = self.load_context_field(key).await?;
+            let dependencies = self.store.dependencies_version(permit.project_id()).await?;
+            let before = self.load_context_field(permit.project_id(), key).await?;
             request.check(&before.etag())?;
             let mut after = before.clone();
             let mut violations = Violations::default();
@@ -157,10 +158,10 @@ impl Control {
                 after: Some(for_log(&after)),
                 reads: vec![version_of(&before)],
                 writes: vec![Write::UpdateContextField(after.clone())],
-                ..about(&after, action, editor.caller(), request, now)
+                ..about(&after, action, permit.caller(), request, now)
             };
             if before.values != after.values {
-                self.check_list(editor, &after).await?;
+                self.check_list(permit, &after).await?;
                 // Nothing more may have come to name the list meanwhile.
                 change.reads.push(ReadVersion::Dependencies { version: dependencies });
             }
@@ -172,8 +173,8 @@ impl Control {
 
     /// A list serves every environment: who changes what an enabled flag answers must be allowed to in each of
     /// them, and must leave each of them whole.
-    async fn check_list(&self, editor: &Editor, field: &ContextField) -> Result<()> {
-        for environment in self.all_environments().await? {
+    async fn check_list(&self, permit: &Permit, field: &ContextField) -> Result<()> {
+        for environment in self.all_environments(permit.project_id()).await? {
             let mut snapshot = self.load_snapshot(&environment).await?;
             let (key, list) = (field.key.to_string(), List(field.values.clone()));
             let looking = tokio::task::spawn_blocking(move || {
@@ -182,20 +183,25 @@ impl Control {
             });
             let (answers, checked) = looking.await.map_err(|error| Error::Internal(error.into()))?;
             if answers {
-                editor.may_write(&environment)?;
+                permit.may_in(&environment)?;
             }
             checked.map_err(Error::Invalid)?;
         }
         Ok(())
     }
 
-    fn read_new_context_field(&self, document: &Value, now: Timestamp) -> Result<ContextField> {
+    fn read_new_context_field(
+        &self,
+        project_id: Id,
+        document: &Value,
+        now: Timestamp,
+    ) -> Result<ContextField> {
         let mut violations = Violations::default();
         let field = At::root(document).object(&mut violations).and_then(|object| {
             let key = read_key(&object, &mut violations);
             let mut field = ContextField {
                 id: self.ids.id(now),
-                project_id: self.project_id,
+                project_id,
                 // Under a faulty key the rest is read all the same, so that its faults are told at once.
                 key: key.clone().or_else(|| Key::parse("unnamed"))?,
                 name: String::new(),
@@ -212,9 +218,9 @@ impl Control {
         violations.into_result(field).map_err(Error::Invalid)
     }
 
-    async fn load_context_field(&self, key: &str) -> Result<ContextField> {
+    async fn load_context_field(&self, project_id: Id, key: &str) -> Result<ContextField> {
         let named = Key::parse(key).ok_or_else(|| Error::no_context_field(key))?;
-        self.store.context_field(self.project_id, &named).await?.ok_or_else(|| Error::no_context_field(key))
+        self.store.context_field(project_id, &named).await?.ok_or_else(|| Error::no_context_field(key))
     }
 }
 

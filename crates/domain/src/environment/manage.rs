@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::input::{apply, read_place};
 use super::position::{Way, make_way, next_position};
 use super::{Color, Environment};
-use crate::access::{Admin, Reader};
+use crate::access::{CreateEnvironment, InProject, Permit, Reader, UpdateEnvironment};
 use crate::control::{Attempts, Control, DEFAULT_ENVIRONMENT, Request, find_environment};
 use crate::error::{Error, Result};
 use crate::id::Id;
@@ -28,28 +28,28 @@ struct NewEnvironment {
 
 impl Control {
     /// The environment with this key.
-    pub async fn get_environment(&self, _reader: &Reader, key: &str) -> Result<Environment> {
-        self.environment(Some(key)).await
+    pub async fn get_environment(&self, reader: &Reader, key: &str) -> Result<Environment> {
+        self.environment(reader.project_id(), Some(key)).await
     }
 
     /// Makes an environment with a config of every flag and segment: flags disabled and segments empty, or, with
     /// `copy_from`, as they are in another one.
     pub async fn create_environment(
         &self,
-        admin: &Admin,
+        permit: &InProject<CreateEnvironment>,
         document: &Value,
         request: &Request,
     ) -> Result<Environment> {
         let mut attempts = Attempts::default();
         loop {
             // A flag that is made meanwhile would be without a config in it.
-            let version = self.store.dependencies_version(self.project_id).await?;
-            let environments = self.all_environments().await?;
+            let version = self.store.dependencies_version(permit.project_id()).await?;
+            let environments = self.all_environments(permit.project_id()).await?;
             let now = self.clock.now();
-            let new = self.read_new_environment(document, &environments, now)?;
+            let new = self.read_new_environment(permit.project_id(), document, &environments, now)?;
             let mut environment = new.environment.clone();
             let moved = make_way(&environment, Way::Up, &environments, now);
-            let mut change = creation(new, &environments, &moved, admin, request, now);
+            let mut change = creation(new, &environments, &moved, permit, request, now);
             change.reads.extend(positions(&environments, version));
             if let Some(revision) =
                 self.try_create(change, &mut attempts, "an environment", &environment.key).await?
@@ -62,6 +62,7 @@ impl Control {
 
     fn read_new_environment(
         &self,
+        project_id: Id,
         document: &Value,
         environments: &[Environment],
         now: Timestamp,
@@ -73,7 +74,7 @@ impl Control {
             let named = key.clone().or_else(|| Key::parse("unnamed"))?;
             let mut environment = Environment {
                 id: self.ids.id(now),
-                project_id: self.project_id,
+                project_id,
                 key: named,
                 name: String::new(),
                 description: String::new(),
@@ -102,7 +103,7 @@ impl Control {
     /// from.
     pub async fn update_environment(
         &self,
-        admin: &Admin,
+        permit: &InProject<UpdateEnvironment>,
         key: &str,
         document: &Value,
         request: &Request,
@@ -110,8 +111,8 @@ impl Control {
         let mut attempts = Attempts::default();
         loop {
             // An environment that is made meanwhile may stand where this one goes.
-            let version = self.store.dependencies_version(self.project_id).await?;
-            let environments = self.all_environments().await?;
+            let version = self.store.dependencies_version(permit.project_id()).await?;
+            let environments = self.all_environments(permit.project_id()).await?;
             let before = find_environment(&environments, key)?;
             request.check(&before.etag())?;
             let mut after = before.clone();
@@ -132,7 +133,8 @@ impl Control {
                 let way = if before.position < after.position { Way::Down } else { Way::Up };
                 pairs.extend(make_way(&after, way, &environments, now));
             }
-            let mut change = changed("update_environment", &pairs, admin, request, (self.project_id, now));
+            let mut change =
+                changed("update_environment", &pairs, permit, request, (permit.project_id(), now));
             if moves {
                 change.reads.extend(positions(&environments, version));
             }
@@ -146,14 +148,14 @@ impl Control {
     /// Puts all environments into the order in which the document, `{"keys"}`, names them.
     pub async fn reorder_environments(
         &self,
-        admin: &Admin,
+        permit: &InProject<UpdateEnvironment>,
         document: &Value,
         request: &Request,
     ) -> Result<Vec<Environment>> {
         let mut attempts = Attempts::default();
         loop {
-            let version = self.store.dependencies_version(self.project_id).await?;
-            let environments = self.all_environments().await?;
+            let version = self.store.dependencies_version(permit.project_id()).await?;
+            let environments = self.all_environments(permit.project_id()).await?;
             let mut ordered = read_order(document, &environments)?;
             let now = self.clock.now();
             let mut moved = Vec::new();
@@ -167,10 +169,11 @@ impl Control {
             if moved.is_empty() {
                 return Ok(ordered);
             }
-            let mut change = changed("reorder_environments", &moved, admin, request, (self.project_id, now));
+            let mut change =
+                changed("reorder_environments", &moved, permit, request, (permit.project_id(), now));
             change.reads.extend(positions(&environments, version));
             if self.try_commit(change, &mut attempts).await?.is_some() {
-                return self.all_environments().await;
+                return self.all_environments(permit.project_id()).await;
             }
         }
     }
@@ -217,7 +220,7 @@ fn creation(
     new: NewEnvironment,
     environments: &[Environment],
     moved: &[(Environment, Environment)],
-    admin: &Admin,
+    permit: &Permit,
     request: &Request,
     now: Timestamp,
 ) -> Change {
@@ -250,7 +253,7 @@ fn creation(
     Change {
         chain: Chain::Project(environment.project_id),
         at: now,
-        actor: admin.caller().account_id(),
+        actor: permit.caller().account_id(),
         source: request.source.clone(),
         action: "create_environment",
         entities,
@@ -271,14 +274,14 @@ fn for_log<'a>(environments: impl Iterator<Item = &'a Environment>) -> Value {
 fn changed(
     action: &'static str,
     pairs: &[(Environment, Environment)],
-    admin: &Admin,
+    permit: &Permit,
     request: &Request,
     (project_id, now): (Id, Timestamp),
 ) -> Change {
     Change {
         chain: Chain::Project(project_id),
         at: now,
-        actor: admin.caller().account_id(),
+        actor: permit.caller().account_id(),
         source: request.source.clone(),
         action,
         entities: pairs.iter().map(|(_, after)| Entity::environment(after)).collect(),

@@ -15,7 +15,7 @@ use crate::key::Key;
 use crate::time::Timestamp;
 
 pub use color::Color;
-pub(crate) use input::read_places;
+pub(crate) use input::{read_place, read_places};
 
 /// An environment of a project.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

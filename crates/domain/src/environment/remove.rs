@@ -6,7 +6,7 @@ use engine::model;
 use serde_json::{Map, Value, json};
 
 use super::Environment;
-use crate::access::Admin;
+use crate::access::{DeleteEnvironment, InProject, Permit};
 use crate::control::{Attempts, Control, DEFAULT_ENVIRONMENT, Request};
 use crate::error::{Error, Result};
 use crate::flag::{self, differs_from_new};
@@ -60,7 +60,7 @@ impl Control {
     /// something into goes only by force; the default one never does.
     pub async fn delete_environment(
         &self,
-        admin: &Admin,
+        permit: &InProject<DeleteEnvironment>,
         key: &str,
         force: bool,
         request: &Request,
@@ -68,8 +68,8 @@ impl Control {
         let mut attempts = Attempts::default();
         loop {
             // What is made meanwhile would name what is gone.
-            let version = self.store.dependencies_version(self.project_id).await?;
-            let environment = self.environment(Some(key)).await?;
+            let version = self.store.dependencies_version(permit.project_id()).await?;
+            let environment = self.environment(permit.project_id(), Some(key)).await?;
             request.check(&environment.etag())?;
             if environment.key.as_str() == DEFAULT_ENVIRONMENT {
                 let message = format!(
@@ -83,7 +83,7 @@ impl Control {
                 let places = contents.places(&environment);
                 return Err(in_use("environment_in_use", message, Vec::new(), places));
             }
-            let mut change = deletion(&environment, &contents, admin, request, self.clock.now());
+            let mut change = deletion(&environment, &contents, permit, request, self.clock.now());
             change.reads.push(ReadVersion::Dependencies { version });
             if self.try_commit(change, &mut attempts).await?.is_some() {
                 return Ok(environment);
@@ -118,7 +118,7 @@ impl Control {
                 contents.logged.add("segments", key, document_for_log(segment));
             }
         }
-        let keys = self.store.sdk_keys(self.project_id).await?.into_iter();
+        let keys = self.store.sdk_keys(environment.project_id).await?.into_iter();
         let in_force = |key: &SdkKey| key.environment_id == environment.id && key.revoked_at.is_none();
         contents.sdk_keys = keys.filter(in_force).collect();
         Ok(contents)
@@ -169,7 +169,7 @@ impl Contents {
 fn deletion(
     environment: &Environment,
     contents: &Contents,
-    admin: &Admin,
+    permit: &Permit,
     request: &Request,
     now: Timestamp,
 ) -> Change {
@@ -177,7 +177,7 @@ fn deletion(
     Change {
         chain: Chain::Project(environment.project_id),
         at: now,
-        actor: admin.caller().account_id(),
+        actor: permit.caller().account_id(),
         source: request.source.clone(),
         action: "delete_environment",
         entities: vec![Entity::environment(environment)],

@@ -6,7 +6,7 @@ use engine::model::Snapshot;
 use super::FlagHere;
 use super::change::FLAG_ARCHIVED;
 use super::input::Draft;
-use crate::access::Writer;
+use crate::access::{InEnvironment, UpdateFlag, Writer};
 use crate::control::{Control, Request};
 use crate::error::{Error, Result};
 
@@ -14,12 +14,22 @@ impl Control {
     /// Puts a flag out of use everywhere: it gives its off variant. One that a prerequisite of another names stays, unless
     /// that one is archived. Needs the
     /// right for every environment in which it is enabled. `If-Match` speaks of the view in the writer's environment.
-    pub async fn archive_flag(&self, writer: &Writer, key: &str, request: &Request) -> Result<FlagHere> {
+    pub async fn archive_flag(
+        &self,
+        writer: &InEnvironment<UpdateFlag>,
+        key: &str,
+        request: &Request,
+    ) -> Result<FlagHere> {
         self.set_archived(writer, key, "archive_flag", request, true).await
     }
 
     /// Puts an archived flag back into use, as it was, unless it requires one that is archived. Needs the same right.
-    pub async fn restore_flag(&self, writer: &Writer, key: &str, request: &Request) -> Result<FlagHere> {
+    pub async fn restore_flag(
+        &self,
+        writer: &InEnvironment<UpdateFlag>,
+        key: &str,
+        request: &Request,
+    ) -> Result<FlagHere> {
         self.set_archived(writer, key, "restore_flag", request, false).await
     }
 

@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 
 use super::change::{FLAG_ARCHIVED, reads_of, require_right, touch};
 use super::{Config, Flag, FlagEverywhere, Lifecycle};
-use crate::access::Writer;
+use crate::access::{InEnvironment, UpdateFlag, Writer};
 use crate::control::{Attempts, Control, Request};
 use crate::environment::Environment;
 use crate::error::{Error, Result, summary};
@@ -56,7 +56,7 @@ impl Control {
     /// be taken.
     pub async fn bulk_change_flags(
         &self,
-        writer: &Writer,
+        writer: &InEnvironment<UpdateFlag>,
         document: &Value,
         dry_run: bool,
         request: &Request,
@@ -65,8 +65,8 @@ impl Control {
         let mut attempts = Attempts::default();
         loop {
             // Before everything that it is the version of.
-            let version = self.store.dependencies_version(self.project_id).await?;
-            let found = self.store.flags_named(self.project_id, &bulk.keys).await?;
+            let version = self.store.dependencies_version(writer.project_id()).await?;
+            let found = self.store.flags_named(writer.project_id(), &bulk.keys).await?;
             bulk.expect_all(&found)?;
             let environment = writer.environment();
             let (changed, unchanged): (Vec<_>, Vec<_>) =
@@ -97,9 +97,9 @@ impl Control {
 
     /// The right for every environment in which one of the flags is enabled, and nothing that requires them and stays.
     async fn guard_archiving(&self, writer: &Writer, bulk: &Bulk, flags: &[&FlagEverywhere]) -> Result<()> {
-        let environments = self.all_environments().await?;
+        let environments = self.all_environments(writer.project_id()).await?;
         for everywhere in flags {
-            require_right(everywhere, &environments, |environment| writer.may_write(environment))?;
+            require_right(everywhere, &environments, |environment| writer.may_in(environment))?;
         }
         let archived: BTreeSet<_> = flags.iter().map(|everywhere| everywhere.flag.key.as_str()).collect();
         let mut places = Vec::new();

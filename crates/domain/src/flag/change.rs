@@ -12,10 +12,11 @@ use super::check::{Checked, means_the_same};
 use super::input::Draft;
 use super::references::references;
 use super::{Config, FlagEverywhere, FlagHere, config_for_log, definition_for_log};
-use crate::access::{Admin, Writer};
+use crate::access::{DeleteFlag, InEnvironment, InProject, Permit, UpdateFlag, Writer};
 use crate::control::{Attempts, Control, Request};
 use crate::environment::Environment;
 use crate::error::{Error, Result};
+use crate::id::Id;
 use crate::in_use::{places_in, refuse};
 use crate::key::Key;
 use crate::log::{Chain, Change, Entity, ReadVersion, Write};
@@ -29,7 +30,7 @@ impl Control {
     /// A document that changes nothing makes no change.
     pub async fn update_flag(
         &self,
-        writer: &Writer,
+        writer: &InEnvironment<UpdateFlag>,
         key: &str,
         document: &Value,
         request: &Request,
@@ -40,7 +41,7 @@ impl Control {
     /// Raises a lowered flag and lowers a raised one, or sets it to what the document's `enabled` says.
     pub async fn toggle_flag(
         &self,
-        writer: &Writer,
+        writer: &InEnvironment<UpdateFlag>,
         key: &str,
         document: Option<&Value>,
         request: &Request,
@@ -57,20 +58,21 @@ impl Control {
     /// back. `If-Match` speaks of the view in `environment`. Gives the revision that it took.
     pub async fn delete_flag(
         &self,
-        admin: &Admin,
+        permit: &InProject<DeleteFlag>,
         environment: &Environment,
         key: &str,
         request: &Request,
     ) -> Result<Revision> {
         let mut attempts = Attempts::default();
         loop {
-            let dependencies = self.store.dependencies_version(self.project_id).await?;
-            let everywhere = self.load_flag(key).await?;
+            let dependencies = self.store.dependencies_version(permit.project_id()).await?;
+            let everywhere = self.load_flag(permit.project_id(), key).await?;
             let here = everywhere.clone().here(environment.id).ok_or_else(|| Error::no_flag(key))?;
             request.check(&here.etag())?;
-            let environments = self.all_environments().await?;
+            let environments = self.all_environments(permit.project_id()).await?;
+            require_right(&everywhere, &environments, |environment| permit.may_in(environment))?;
             self.refuse_if_used(Named::Flag(key), "flag_in_use", &environments).await?;
-            let mut change = deletion(&everywhere, admin, &environments, request, self.clock.now());
+            let mut change = deletion(&everywhere, permit, &environments, request, self.clock.now());
             change.reads.push(ReadVersion::Dependencies { version: dependencies });
             if let Some(revision) = self.try_commit(change, &mut attempts).await? {
                 return Ok(revision);
@@ -89,7 +91,7 @@ impl Control {
     ) -> Result<FlagHere> {
         let mut attempts = Attempts::default();
         loop {
-            let everywhere = self.load_flag(key).await?;
+            let everywhere = self.load_flag(writer.project_id(), key).await?;
             let before =
                 everywhere.clone().here(writer.environment().id).ok_or_else(|| Error::no_flag(key))?;
             request.check(&before.etag())?;
@@ -144,9 +146,9 @@ impl Control {
         change: &mut Change,
     ) -> Result<()> {
         change.reads.extend(reads_of(everywhere));
-        let environments = self.all_environments().await?;
+        let environments = self.all_environments(writer.project_id()).await?;
         if changes_answers(before, after) {
-            require_right(everywhere, &environments, |environment| writer.may_write(environment))?;
+            require_right(everywhere, &environments, |environment| writer.may_in(environment))?;
         }
         if let Some(version) = self.refuse_if_left_out(writer.environment(), before, after).await? {
             change.reads.push(ReadVersion::Dependencies { version });
@@ -170,10 +172,10 @@ impl Control {
             return Ok(None);
         }
         // Before everything that it is the version of.
-        let version = self.store.dependencies_version(self.project_id).await?;
+        let version = self.store.dependencies_version(addressed.project_id).await?;
         let key = after.flag.key.as_str();
         let (mut places, mut missed) = (Vec::new(), Vec::new());
-        for environment in &self.all_environments().await? {
+        for environment in &self.all_environments(addressed.project_id).await? {
             let mut snapshot = self.load_snapshot(environment).await?;
             if environment.id == addressed.id {
                 let document = Arc::new(Read::Known(after.document()));
@@ -198,9 +200,9 @@ impl Control {
         Ok(Some(version))
     }
 
-    pub(super) async fn load_flag(&self, key: &str) -> Result<FlagEverywhere> {
+    pub(super) async fn load_flag(&self, project_id: Id, key: &str) -> Result<FlagEverywhere> {
         let named = Key::parse(key).ok_or_else(|| Error::no_flag(key))?;
-        self.store.flag(self.project_id, &named).await?.ok_or_else(|| Error::no_flag(key))
+        self.store.flag(project_id, &named).await?.ok_or_else(|| Error::no_flag(key))
     }
 }
 
@@ -333,7 +335,7 @@ pub(super) fn edit(
 
 fn deletion(
     everywhere: &FlagEverywhere,
-    admin: &Admin,
+    permit: &Permit,
     environments: &[Environment],
     request: &Request,
     now: Timestamp,
@@ -346,7 +348,7 @@ fn deletion(
     Change {
         chain: Chain::Project(flag.project_id),
         at: now,
-        actor: admin.caller().account_id(),
+        actor: permit.caller().account_id(),
         source: request.source.clone(),
         action: "delete_flag",
         entities: vec![Entity::flag(flag)],

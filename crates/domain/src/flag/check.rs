@@ -43,7 +43,7 @@ impl Control {
             (None, check(Snapshot::empty("", 0, "", ""), &key, written))
         } else {
             // Before everything that it is the version of.
-            let version = self.store.dependencies_version(self.project_id).await?;
+            let version = self.store.dependencies_version(environment.project_id).await?;
             let snapshot = self.load_snapshot(environment).await?;
             let checking = spawn_blocking(move || check(snapshot, &key, written));
             (Some(version), checking.await.map_err(|error| Error::Internal(error.into()))?)

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::input::Draft;
 use super::{Config, FlagHere, config_for_log};
-use crate::access::Caller;
+use crate::access::{InProject, UpdateFlag};
 use crate::control::{Control, Request};
 use crate::difference::{MemberChange, differences};
 use crate::environment::{Environment, read_places};
@@ -40,14 +40,14 @@ impl Control {
     /// `If-Match` speaks of the view in `to`.
     pub async fn copy_flag(
         &self,
-        caller: Caller,
+        permit: &InProject<UpdateFlag>,
         key: &str,
         document: &Value,
         dry_run: bool,
         request: &Request,
     ) -> Result<CopiedFlag> {
-        let copy = Copy::read(document, &self.all_environments().await?)?;
-        let writer = caller.writer(copy.to.clone())?;
+        let copy = Copy::read(document, &self.all_environments(permit.project_id()).await?)?;
+        let writer = permit.here(copy.to.clone())?;
         // What was there is known for certain only when it is replaced.
         let replaced = Mutex::new(None);
         let apply = |draft: &mut Draft<'_>, _: &mut Violations| {
@@ -56,7 +56,7 @@ impl Control {
             Ok(())
         };
         let flag = if dry_run {
-            let everywhere = self.load_flag(key).await?;
+            let everywhere = self.load_flag(permit.project_id(), key).await?;
             let before = everywhere.clone().here(copy.to.id).ok_or_else(|| Error::no_flag(key))?;
             request.check(&before.etag())?;
             self.try_edit(&before, &everywhere.configs, &copy.to, self.clock.now(), apply).await?.here

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::input::{Draft, kind_name, read_new_kind};
 use super::references::references;
 use super::{Config, Flag, FlagHere, Lifecycle, Lifetime, configs_for_log, definition_for_log, resting};
-use crate::access::Writer;
+use crate::access::{CreateFlag, InEnvironment, Writer};
 use crate::control::{Attempts, Control, Request};
 use crate::environment::Environment;
 use crate::error::{Error, Result};
@@ -22,17 +22,17 @@ impl Control {
     /// environment; in the others the flag starts disabled.
     pub async fn create_flag(
         &self,
-        writer: &Writer,
+        writer: &InEnvironment<CreateFlag>,
         document: &Value,
         request: &Request,
     ) -> Result<FlagHere> {
         let mut attempts = Attempts::default();
         loop {
             // An environment that is made meanwhile would be without a config of this flag.
-            let version = self.store.dependencies_version(self.project_id).await?;
+            let version = self.store.dependencies_version(writer.project_id()).await?;
             let now = self.clock.now();
             let here = self.read_new_flag(writer, document, now).await?;
-            let environments = self.all_environments().await?;
+            let environments = self.all_environments(writer.project_id()).await?;
             let addressed = writer.environment();
             if !environments.iter().any(|environment| environment.id == addressed.id) {
                 return Err(Error::no_environment(addressed.key.as_str(), []));

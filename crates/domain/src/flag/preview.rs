@@ -18,7 +18,11 @@ impl Control {
         key: &str,
         document: &Value,
     ) -> Result<FlagHere> {
-        let before = self.load_flag(key).await?.here(environment.id).ok_or_else(|| Error::no_flag(key))?;
+        let before = self
+            .load_flag(environment.project_id, key)
+            .await?
+            .here(environment.id)
+            .ok_or_else(|| Error::no_flag(key))?;
         let now = self.clock.now();
         let Checked { here: after, .. } =
             self.try_edit(&before, &[], environment, now, taking_over(document)).await?;

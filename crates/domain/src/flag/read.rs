@@ -32,8 +32,11 @@ pub struct Answer {
 
 impl Control {
     /// A flag as an environment sees it.
-    pub async fn flag(&self, _reader: &Reader, environment: &Environment, key: &str) -> Result<FlagHere> {
-        self.load_flag(key).await?.here(environment.id).ok_or_else(|| Error::no_flag(key))
+    pub async fn flag(&self, reader: &Reader, environment: &Environment, key: &str) -> Result<FlagHere> {
+        self.load_flag(reader.project_id(), key)
+            .await?
+            .here(environment.id)
+            .ok_or_else(|| Error::no_flag(key))
     }
 
     /// The day on which a flag is overdue that was expected to be gone the day before.
@@ -94,7 +97,7 @@ impl Control {
             for keys in
                 [&segment.included, &segment.excluded].into_iter().filter(|keys| keys.blob().is_some())
             {
-                blobs.push(self.key_set(keys, &[]).await?);
+                blobs.push(self.key_set(environment.project_id, keys, &[]).await?);
             }
         }
         let compiling = spawn_blocking(move || {

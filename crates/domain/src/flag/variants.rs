@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::input::{Draft, MOST_VARIANTS, read_value, read_variant};
 use super::{FlagHere, document};
-use crate::access::Writer;
+use crate::access::{InEnvironment, UpdateFlag};
 use crate::control::{Control, Request};
 use crate::environment::Environment;
 use crate::error::{Error, Result};
@@ -43,7 +43,7 @@ impl Control {
     /// Adds a variant, `{"key", "value"}`, behind the others.
     pub async fn create_variant(
         &self,
-        writer: &Writer,
+        writer: &InEnvironment<UpdateFlag>,
         key: &str,
         document: &Value,
         request: &Request,
@@ -71,7 +71,7 @@ impl Control {
     /// Gives a variant another value, `{"value"}`; a document that does not name it keeps it.
     pub async fn update_variant(
         &self,
-        writer: &Writer,
+        writer: &InEnvironment<UpdateFlag>,
         key: &str,
         variant: &str,
         document: &Value,
@@ -99,12 +99,12 @@ impl Control {
     /// Removes a variant that nothing names, in any environment.
     pub async fn delete_variant(
         &self,
-        writer: &Writer,
+        writer: &InEnvironment<UpdateFlag>,
         key: &str,
         variant: &str,
         request: &Request,
     ) -> Result<FlagHere> {
-        let environments = self.all_environments().await?;
+        let environments = self.all_environments(writer.project_id()).await?;
         let named = Named::Variant { flag: key, variant };
         self.refuse_if_used(named, "variant_in_use", &environments).await?;
         let remove = |draft: &mut Draft<'_>, _: &mut Violations| {

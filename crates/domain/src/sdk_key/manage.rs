@@ -5,7 +5,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::{SdkKey, SdkKeyKind};
-use crate::access::{Caller, Reader, Writer};
+use crate::access::{InEnvironment, InProject, ManageSdkKeys, Reader};
 use crate::control::{Control, Request, unexpected};
 use crate::environment::Environment;
 use crate::error::{Error, Result};
@@ -70,12 +70,12 @@ impl Control {
     /// Makes a key for the writer's environment from `{"name", "kind"}`.
     pub async fn create_sdk_key(
         &self,
-        writer: &Writer,
+        writer: &InEnvironment<ManageSdkKeys>,
         document: &Value,
         request: &Request,
     ) -> Result<MadeSdkKey> {
         let new = NewSdkKey::read(document)?;
-        let keys = self.store.sdk_keys(self.project_id).await?;
+        let keys = self.store.sdk_keys(writer.project_id()).await?;
         if keys.iter().filter(|key| key.revoked_at.is_none()).count() >= MOST_KEYS {
             let message = format!("a project has at most {MOST_KEYS} SDK keys in force; revoke some first");
             return Err(Error::Conflict { code: "too_many_keys", message });
@@ -93,19 +93,24 @@ impl Control {
     }
 
     /// All keys of the project, newest first, revoked ones included.
-    pub async fn list_sdk_keys(&self, _reader: &Reader) -> Result<Vec<SdkKey>> {
-        Ok(self.store.sdk_keys(self.project_id).await?)
+    pub async fn list_sdk_keys(&self, reader: &Reader) -> Result<Vec<SdkKey>> {
+        Ok(self.store.sdk_keys(reader.project_id()).await?)
     }
 
     /// Refuses a key from now on. Revoking a revoked one changes nothing. Gives the hash that it was known by.
-    pub async fn revoke_sdk_key(&self, caller: Caller, id: &str, request: &Request) -> Result<String> {
+    pub async fn revoke_sdk_key(
+        &self,
+        permit: &InProject<ManageSdkKeys>,
+        id: &str,
+        request: &Request,
+    ) -> Result<String> {
         let no_key = || Error::not_found("SDK key", id, "GET /api/v1/sdk-keys lists their ids");
         let id: Id = id.parse().map_err(|_| no_key())?;
-        let keys = self.store.sdk_keys(self.project_id).await?;
+        let keys = self.store.sdk_keys(permit.project_id()).await?;
         let key = keys.into_iter().find(|key| key.id == id).ok_or_else(no_key)?;
-        let environments = self.all_environments().await?;
+        let environments = self.all_environments(permit.project_id()).await?;
         let environment = environments.into_iter().find(|environment| environment.id == key.environment_id);
-        let writer = caller.writer(environment.ok_or_else(no_key)?)?;
+        let writer = permit.here(environment.ok_or_else(no_key)?)?;
         if key.revoked_at.is_some() {
             return Ok(key.hash);
         }

@@ -9,10 +9,11 @@ use serde_json::{Map, Value, json};
 use super::history::{config_for_log, definition_for_log, off_reactor};
 use super::input::{Reading, apply};
 use super::{KeyList, KeySet, KeysChange, References, SegmentConfig, SegmentEverywhere, SegmentHere};
-use crate::access::{Admin, Writer};
+use crate::access::{DeleteSegment, InEnvironment, InProject, Permit, UpdateSegment, Writer};
 use crate::control::{Attempts, Control, Request};
 use crate::environment::Environment;
 use crate::error::{Error, Result};
+use crate::id::Id;
 use crate::input::check_key;
 use crate::key::Key;
 use crate::log::{Chain, Change, Entity, ReadVersion, Write};
@@ -57,7 +58,7 @@ impl Control {
     /// A document that changes nothing makes no change.
     pub async fn update_segment(
         &self,
-        writer: &Writer,
+        writer: &InEnvironment<UpdateSegment>,
         key: &str,
         document: &Value,
         request: &Request,
@@ -70,25 +71,25 @@ impl Control {
     /// back. `If-Match` speaks of the view in `environment`. Gives the revision that it took.
     pub async fn delete_segment(
         &self,
-        admin: &Admin,
+        permit: &InProject<DeleteSegment>,
         environment: &Environment,
         key: &str,
         request: &Request,
     ) -> Result<Revision> {
         let mut attempts = Attempts::default();
         loop {
-            let dependencies = self.store.dependencies_version(self.project_id).await?;
-            let everywhere = self.load_segment(key).await?;
+            let dependencies = self.store.dependencies_version(permit.project_id()).await?;
+            let everywhere = self.load_segment(permit.project_id(), key).await?;
             let here = everywhere.clone().here(environment.id).ok_or_else(|| Error::no_segment(key))?;
             request.check(&here.etag())?;
-            let environments = self.all_environments().await?;
+            let environments = self.all_environments(permit.project_id()).await?;
             self.refuse_if_used(engine::Named::Segment(key), "segment_in_use", &environments).await?;
             let now = self.clock.now();
-            let mut change = deletion(&everywhere, admin, &environments, request, now);
+            let mut change = deletion(&everywhere, permit, &environments, request, now);
             change.reads.push(ReadVersion::Dependencies { version: dependencies });
             if let Some(revision) = self.try_commit(change, &mut attempts).await? {
                 if everywhere.configs.iter().any(names_lists) {
-                    self.sweep_key_lists(now).await;
+                    self.sweep_key_lists(permit.project_id(), now).await;
                 }
                 return Ok(revision);
             }
@@ -107,8 +108,8 @@ impl Control {
         let mut attempts = Attempts::default();
         loop {
             // Before everything that it is the version of.
-            let dependencies = self.store.dependencies_version(self.project_id).await?;
-            let everywhere = self.load_segment(key).await?;
+            let dependencies = self.store.dependencies_version(writer.project_id()).await?;
+            let everywhere = self.load_segment(writer.project_id(), key).await?;
             let before = everywhere.clone().here(environment.id).ok_or_else(|| Error::no_segment(key))?;
             request.check(&before.etag())?;
             let Decision { after, known, reading } = self.decide(&everywhere, &before, edit).await?;
@@ -119,7 +120,7 @@ impl Control {
             if after == before {
                 return Ok(Edited { after: before.clone(), before });
             }
-            self.put_lists(&before.config, &after.config, &known).await?;
+            self.put_lists(writer.project_id(), &before.config, &after.config, &known).await?;
             let now = self.clock.now();
             let mut change = self.edition(&before, &after, writer, request, &known, now).await?;
             change.action = action;
@@ -128,7 +129,7 @@ impl Control {
             }
             if let Some(revision) = self.try_commit(change, &mut attempts).await? {
                 if names_lists(&before.config) {
-                    self.sweep_key_lists(now).await;
+                    self.sweep_key_lists(writer.project_id(), now).await;
                 }
                 let after = after.stamped(&before, revision, now);
                 return Ok(Edited { before, after });
@@ -153,7 +154,9 @@ impl Control {
                 }
             }
             Edit::Keys(change) => {
-                let (keys, held) = self.apply_upload(change, before.config.keys(change.list)).await?;
+                let (keys, held) = self
+                    .apply_upload(before.segment.project_id, change, before.config.keys(change.list))
+                    .await?;
                 *after.config.keys_mut(change.list) = keys.to_keys();
                 known.extend(held);
                 known.push(keys);
@@ -181,6 +184,7 @@ impl Control {
     /// Keeps the large lists that the change will name.
     async fn put_lists(
         &self,
+        project_id: Id,
         before: &SegmentConfig,
         after: &SegmentConfig,
         known: &[Arc<KeySet>],
@@ -190,16 +194,16 @@ impl Control {
             let set = keys.blob().and_then(|sha256| known.iter().find(|set| set.sha256() == sha256));
             // One that is not at hand is another environment's, and kept already.
             if let (Some(set), true) = (set, keys != before.keys(list)) {
-                self.store.put_key_list(self.project_id, set, self.clock.now()).await?;
+                self.store.put_key_list(project_id, set, self.clock.now()).await?;
             }
         }
         Ok(())
     }
 
     /// Removes lists that nothing names any more. That it fails harms nobody: the next change to a list tries again.
-    async fn sweep_key_lists(&self, now: Timestamp) {
+    async fn sweep_key_lists(&self, project_id: Id, now: Timestamp) {
         let before = Timestamp::from_millis(now.as_millis() - SPARED);
-        if let Err(error) = self.store.sweep_key_lists(self.project_id, before).await {
+        if let Err(error) = self.store.sweep_key_lists(project_id, before).await {
             tracing::warn!(error = &error as &dyn std::error::Error, "unnamed key lists were not removed");
         }
     }
@@ -231,7 +235,7 @@ impl Control {
             writes.push(Write::TouchDependencies);
         }
         Ok(Change {
-            chain: Chain::Project(self.project_id),
+            chain: Chain::Project(writer.project_id()),
             at: now,
             actor: writer.caller().account_id(),
             source: request.source.clone(),
@@ -248,9 +252,9 @@ impl Control {
         })
     }
 
-    pub(super) async fn load_segment(&self, key: &str) -> Result<SegmentEverywhere> {
+    pub(super) async fn load_segment(&self, project_id: Id, key: &str) -> Result<SegmentEverywhere> {
         let named = Key::parse(key).ok_or_else(|| Error::no_segment(key))?;
-        self.store.segment(self.project_id, &named).await?.ok_or_else(|| Error::no_segment(key))
+        self.store.segment(project_id, &named).await?.ok_or_else(|| Error::no_segment(key))
     }
 }
 
@@ -267,7 +271,7 @@ fn names_lists(config: &SegmentConfig) -> bool {
 
 fn deletion(
     everywhere: &SegmentEverywhere,
-    admin: &Admin,
+    permit: &Permit,
     environments: &[Environment],
     request: &Request,
     now: Timestamp,
@@ -286,7 +290,7 @@ fn deletion(
     Change {
         chain: Chain::Project(segment.project_id),
         at: now,
-        actor: admin.caller().account_id(),
+        actor: permit.caller().account_id(),
         source: request.source.clone(),
         action: "delete_segment",
         entities: vec![Entity::segment(segment)],

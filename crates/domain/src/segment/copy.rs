@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::SegmentHere;
 use super::change::{Decision, Edit, Edited};
 use super::history::Differences;
-use crate::access::Caller;
+use crate::access::{InProject, UpdateSegment};
 use crate::control::{Control, Request};
 use crate::difference::MemberChange;
 use crate::environment::{Environment, read_places};
@@ -29,21 +29,22 @@ impl Control {
     /// run says what would change, and that it would be taken. `If-Match` speaks of the view in `to`.
     pub async fn copy_segment(
         &self,
-        caller: Caller,
+        permit: &InProject<UpdateSegment>,
         key: &str,
         document: &Value,
         dry_run: bool,
         request: &Request,
     ) -> Result<CopiedSegment> {
-        let (from, to) = read(document, &self.all_environments().await?)?;
-        let writer = caller.writer(to.clone())?;
+        let (from, to) = read(document, &self.all_environments(permit.project_id()).await?)?;
+        let writer = permit.here(to.clone())?;
         let edit = Edit::CopyFrom(&from);
         let Edited { before, after } = if dry_run {
             self.try_segment(&to, key, request, edit).await?
         } else {
             self.change_segment(&writer, key, "copy_segment", request, edit).await?
         };
-        let differences = self.compare_configs(&before.config, &after.config, &[]).await?;
+        let differences =
+            self.compare_configs(permit.project_id(), &before.config, &after.config, &[]).await?;
         Ok(CopiedSegment { dry_run, changes: changes(differences), segment: after })
     }
 
@@ -55,7 +56,7 @@ impl Control {
         request: &Request,
         edit: Edit<'_>,
     ) -> Result<Edited> {
-        let everywhere = self.load_segment(key).await?;
+        let everywhere = self.load_segment(environment.project_id, key).await?;
         let before = everywhere.clone().here(environment.id).ok_or_else(|| Error::no_segment(key))?;
         request.check(&before.etag())?;
         let Decision { after, reading, .. } = self.decide(&everywhere, &before, edit).await?;

@@ -8,7 +8,7 @@ use super::change::faults_within;
 use super::history::{config_for_log, definition_for_log};
 use super::input::{Reading, apply};
 use super::{References, Segment, SegmentConfig, SegmentHere};
-use crate::access::Writer;
+use crate::access::{CreateSegment, InEnvironment, Writer};
 use crate::control::{Attempts, Control, Request};
 use crate::environment::Environment;
 use crate::error::Result;
@@ -22,18 +22,18 @@ impl Control {
     /// answers change.
     pub async fn create_segment(
         &self,
-        writer: &Writer,
+        writer: &InEnvironment<CreateSegment>,
         document: &Value,
         request: &Request,
     ) -> Result<SegmentHere> {
         let mut attempts = Attempts::default();
         loop {
-            let dependencies = self.store.dependencies_version(self.project_id).await?;
+            let dependencies = self.store.dependencies_version(writer.project_id()).await?;
             let now = self.clock.now();
             let mut reading = Reading::default();
             let here = self.read_new_segment(writer, document, now, &mut reading);
             let Some(here) = here else { return Err(reading.into_error()) };
-            let environments = self.all_environments().await?;
+            let environments = self.all_environments(writer.project_id()).await?;
             let meaning = self.faults_of_new(&here, writer.environment(), &environments).await?;
             reading.finish(meaning)?;
             let mut change = creation(&here, writer, &environments, request, now);

@@ -9,6 +9,7 @@ use super::{KeyList, KeySet, Segment, SegmentConfig, SegmentHere};
 use crate::control::Control;
 use crate::environment::Environment;
 use crate::error::{Error, Result};
+use crate::id::Id;
 
 /// More keys than this that came in or went are counted in the log, not named.
 const MOST_NAMED: u64 = 1_000;
@@ -86,7 +87,8 @@ impl Control {
             texts.add("segment", definition_for_log(&before.segment), definition_for_log(&after.segment));
         }
         if before.config != after.config {
-            let edited = self.compare_configs(&before.config, &after.config, known).await?;
+            let edited =
+                self.compare_configs(before.segment.project_id, &before.config, &after.config, known).await?;
             let [before, after] = edited.in_environment(environment);
             texts.add("configs", before, after);
         }
@@ -96,6 +98,7 @@ impl Control {
     /// The members of a config that differ. Of lists only what came in and went is said.
     pub(super) async fn compare_configs(
         &self,
+        project_id: Id,
         before: &SegmentConfig,
         after: &SegmentConfig,
         known: &[Arc<KeySet>],
@@ -108,8 +111,8 @@ impl Control {
             let (old, new) = (before.keys(list), after.keys(list));
             if old != new {
                 // What is named anew must be there, but nothing that was lost stands in the way of leaving it.
-                let present = self.key_set(new, known).await?;
-                let (before, after) = match self.find_keys(old, known).await? {
+                let present = self.key_set(project_id, new, known).await?;
+                let (before, after) = match self.find_keys(project_id, old, known).await? {
                     Some(held) => off_reactor(move || compare_keys(&held, &present)).await?,
                     None => (lost(old), named(&present)),
                 };
@@ -121,8 +124,13 @@ impl Control {
 
     /// The keys of a list, from those that are at hand or from the store. A conflict, that says what to do, if they
     /// are not there whole.
-    pub(crate) async fn key_set(&self, keys: &Keys, known: &[Arc<KeySet>]) -> Result<Arc<KeySet>> {
-        self.find_keys(keys, known).await?.ok_or_else(|| {
+    pub(crate) async fn key_set(
+        &self,
+        project_id: Id,
+        keys: &Keys,
+        known: &[Arc<KeySet>],
+    ) -> Result<Arc<KeySet>> {
+        self.find_keys(project_id, keys, known).await?.ok_or_else(|| {
             let message = format!(
                 "the key list {} is not in the store as a whole, and this cannot be done without it; upload all of its \
                  keys again, by PUT /api/v1/segments/{{key}}/included or …/excluded",
@@ -133,7 +141,12 @@ impl Control {
     }
 
     /// The same; `None` if the store does not have them as they were, whole.
-    pub(super) async fn find_keys(&self, keys: &Keys, known: &[Arc<KeySet>]) -> Result<Option<Arc<KeySet>>> {
+    pub(super) async fn find_keys(
+        &self,
+        project_id: Id,
+        keys: &Keys,
+        known: &[Arc<KeySet>],
+    ) -> Result<Option<Arc<KeySet>>> {
         let (sha256, count) = match keys {
             Keys::Inline(keys) => return Ok(Some(Arc::new(keys.iter().collect()))),
             Keys::Blob { sha256, count } => (sha256.clone(), *count),
@@ -143,7 +156,7 @@ impl Control {
         }
         let mut bytes = Vec::new();
         let mut position = 0;
-        while let Some(chunk) = self.store.key_list_chunk(self.project_id, &sha256, position).await? {
+        while let Some(chunk) = self.store.key_list_chunk(project_id, &sha256, position).await? {
             bytes.extend_from_slice(&chunk);
             position += 1;
         }

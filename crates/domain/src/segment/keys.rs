@@ -8,7 +8,7 @@ use engine::model::{Keys, MOST_KEYS};
 use super::change::{Edit, Edited};
 use super::history::off_reactor;
 use super::{KeyList, KeySet, SegmentHere};
-use crate::access::{Reader, Writer};
+use crate::access::{InEnvironment, Reader, UpdateSegment, Writer};
 use crate::control::{Control, Request};
 use crate::environment::Environment;
 use crate::error::{Error, Result};
@@ -40,9 +40,14 @@ pub struct KeysChange {
 
 impl Control {
     /// Whether an upload to this segment may begin: it is there, and as the request expects.
-    pub async fn expect_segment(&self, writer: &Writer, key: &str, request: &Request) -> Result<()> {
+    pub async fn expect_segment(
+        &self,
+        writer: &InEnvironment<UpdateSegment>,
+        key: &str,
+        request: &Request,
+    ) -> Result<()> {
         let here = self
-            .load_segment(key)
+            .load_segment(writer.project_id(), key)
             .await?
             .here(writer.environment().id)
             .ok_or_else(|| Error::no_segment(key))?;
@@ -52,7 +57,7 @@ impl Control {
     /// Changes one of a segment's lists by what was uploaded, in the writer's environment, at once.
     pub async fn upload_segment_keys(
         &self,
-        writer: &Writer,
+        writer: &InEnvironment<UpdateSegment>,
         key: &str,
         change: &KeysChange,
         request: &Request,
@@ -65,6 +70,7 @@ impl Control {
     /// What an upload makes of the keys that are held, and what these are, if that had to be known.
     pub(super) async fn apply_upload(
         &self,
+        project_id: Id,
         change: &KeysChange,
         held: &Keys,
     ) -> Result<(Arc<KeySet>, Option<Arc<KeySet>>)> {
@@ -73,7 +79,7 @@ impl Control {
         if change.mode == UploadMode::Replace {
             return Ok((uploaded, None));
         }
-        let held = self.key_set(held, &[]).await?;
+        let held = self.key_set(project_id, held, &[]).await?;
         let (adds, before) = (change.mode == UploadMode::Add, held.clone());
         let combine = move || if adds { before.with(&uploaded) } else { before.without(&uploaded) };
         let keys = off_reactor(combine).await?;
@@ -93,29 +99,29 @@ impl Control {
     /// A list that was lost is kept anew when the same keys are uploaded.
     async fn restore_list(&self, writer: &Writer, key: &str, change: &KeysChange) -> Result<()> {
         let here = self
-            .load_segment(key)
+            .load_segment(writer.project_id(), key)
             .await?
             .here(writer.environment().id)
             .ok_or_else(|| Error::no_segment(key))?;
         let named = here.config.keys(change.list).blob();
         // To read it takes as long as a change that replaces it, and finds what is damaged as well as what is missing.
         if named == Some(change.keys.sha256())
-            && self.find_keys(here.config.keys(change.list), &[]).await?.is_none()
+            && self.find_keys(writer.project_id(), here.config.keys(change.list), &[]).await?.is_none()
         {
-            self.store.put_key_list(self.project_id, &change.keys, self.clock.now()).await?;
+            self.store.put_key_list(writer.project_id(), &change.keys, self.clock.now()).await?;
             // Nothing is changed, but nodes that wait for the list can have it now.
-            self.bus.ring(Chain::Project(self.project_id), here.config.version).await;
+            self.bus.ring(Chain::Project(writer.project_id()), here.config.version).await;
         }
         Ok(())
     }
 
     /// What is wrong with the lists that a segment names: they are not in the store as a whole, as no change leaves
     /// it, but a copy of the database that was cut short may.
-    pub async fn lost_lists(&self, _reader: &Reader, here: &SegmentHere) -> Result<Vec<Violation>> {
+    pub async fn lost_lists(&self, reader: &Reader, here: &SegmentHere) -> Result<Vec<Violation>> {
         let mut lost = Vec::new();
         for list in KeyList::BOTH {
             if let Some(sha256) = here.config.keys(list).blob()
-                && !self.store.has_key_list(self.project_id, sha256).await?
+                && !self.store.has_key_list(reader.project_id(), sha256).await?
             {
                 let (path, key) = (list.name(), &here.segment.key);
                 let message = format!(
@@ -132,13 +138,16 @@ impl Control {
     /// One of a segment's lists as an environment sees it.
     pub async fn segment_keys(
         &self,
-        _reader: &Reader,
+        reader: &Reader,
         environment: &Environment,
         key: &str,
         list: KeyList,
     ) -> Result<KeyStream> {
-        let here =
-            self.load_segment(key).await?.here(environment.id).ok_or_else(|| Error::no_segment(key))?;
+        let here = self
+            .load_segment(reader.project_id(), key)
+            .await?
+            .here(environment.id)
+            .ok_or_else(|| Error::no_segment(key))?;
         let keys = here.config.keys(list);
         let rest = match keys {
             Keys::Inline(keys) => Rest::Inline(Some(keys.iter().collect())),
@@ -147,7 +156,7 @@ impl Control {
             }
         };
         let (etag, count) = (here.etag(), keys.len());
-        Ok(KeyStream { etag, count, store: self.store.clone(), project_id: self.project_id, rest })
+        Ok(KeyStream { etag, count, store: self.store.clone(), project_id: reader.project_id(), rest })
     }
 }
 

@@ -11,11 +11,14 @@ impl Control {
     /// A segment as an environment sees it.
     pub async fn segment(
         &self,
-        _reader: &Reader,
+        reader: &Reader,
         environment: &Environment,
         key: &str,
     ) -> Result<SegmentHere> {
-        self.load_segment(key).await?.here(environment.id).ok_or_else(|| Error::no_segment(key))
+        self.load_segment(reader.project_id(), key)
+            .await?
+            .here(environment.id)
+            .ok_or_else(|| Error::no_segment(key))
     }
 
     /// Segments of an environment, by key.

@@ -4,6 +4,7 @@
 
 mod environments;
 mod flag_changes;
+mod people;
 mod segments;
 
 use serde::{Deserialize, Serialize};
@@ -12,6 +13,10 @@ use utoipa::ToSchema;
 
 pub(crate) use environments::{Environment, EnvironmentInput, EnvironmentOrder, NewEnvironment};
 pub(crate) use flag_changes::{BulkDone, BulkInput, CopiedFlag, CopyFlagInput, VariantInput};
+pub(crate) use people::{
+    Grant, NewGrant, NewInstanceGrant, NewProject, NewRole, NewTeam, Permission, Project, ProjectInput, Role,
+    RoleInput, Team, TeamInput, TeamWithMembers,
+};
 pub(crate) use segments::{
     ContextField, ContextFieldInput, ContextFieldValues, CopiedSegment, CopyInput, KeyList, MemberChange,
     Segment, SegmentInput, SegmentSummary, UploadProgress,

@@ -2,6 +2,7 @@
 
 use axum::extract::State;
 use axum::response::Response;
+use domain::access::{InProject, ReadLog};
 use domain::audit::About;
 use domain::error::Error;
 use domain::ports::LogFilter;
@@ -13,7 +14,6 @@ use utoipa_axum::routes;
 
 use super::page;
 use crate::AppState;
-use crate::auth::Signed;
 use crate::body::Params;
 use crate::openapi::schema;
 use crate::problem::Problem;
@@ -49,12 +49,12 @@ struct AuditQuery {
 /// touched: with `flag` and `environment` the changes of that flag that affected it there, wherever they were made:
 /// creating, archiving and deleting affect all environments. `X-Total-Count` says how many there are in all; where
 /// something is named and there are more than 1,000, it is left out.
-#[utoipa::path(get, path = "/api/v1/audit", tag = "audit", params(AuditQuery), responses(
+#[utoipa::path(get, path = "/audit", tag = "audit", params(AuditQuery), responses(
     (status = 200, description = "Entries of the log", body = [schema::AuditEntry]),
 ))]
 async fn list_audit(
     State(state): State<AppState>,
-    Signed(caller): Signed,
+    reader: InProject<ReadLog>,
     Params(query): Params<AuditQuery>,
 ) -> Result<Response, Problem> {
     let before = query.cursor.as_deref().map(str::parse::<Revision>).transpose();
@@ -69,7 +69,7 @@ async fn list_audit(
         context_field: context_field.as_deref(),
         environment: environment.as_deref(),
     };
-    let entries = state.control.audit(&caller.reader(), about, filter).await?;
+    let entries = state.control.audit(&reader, about, filter).await?;
     let said = [
         ("flag", query.flag),
         ("segment", query.segment),

@@ -4,6 +4,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use domain::access::{CreateEnvironment, DeleteEnvironment, InProject, ReadProject, UpdateEnvironment};
 use domain::environment::Environment;
 use http::{StatusCode, header};
 use serde::Deserialize;
@@ -12,7 +13,6 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::AppState;
-use crate::auth::Signed;
 use crate::body::{self, Named, Params, Said};
 use crate::openapi::{ChangeHeaders, CommentHeader, schema};
 use crate::problem::Problem;
@@ -25,7 +25,7 @@ pub(super) fn router() -> OpenApiRouter<AppState> {
         .routes(routes!(get_environment, update_environment, delete_environment))
         .routes(routes!(reorder_environments))
         // An environment may be called `order`.
-        .route("/api/v1/environments/order", one)
+        .route("/environments/order", one)
 }
 
 #[derive(Deserialize, IntoParams)]
@@ -36,14 +36,14 @@ struct ForceQuery {
 }
 
 /// List environments
-#[utoipa::path(get, path = "/api/v1/environments", tag = "environments", responses(
+#[utoipa::path(get, path = "/environments", tag = "environments", responses(
     (status = 200, description = "All environments, by position", body = [schema::Environment]),
 ))]
 async fn list_environments(
     State(state): State<AppState>,
-    Signed(caller): Signed,
+    reader: InProject<ReadProject>,
 ) -> Result<Response, Problem> {
-    let environments = state.control.environments(&caller.reader()).await?;
+    let environments = state.control.environments(&reader).await?;
     Ok(listed(&environments))
 }
 
@@ -51,58 +51,57 @@ async fn list_environments(
 ///
 /// It begins with a config of every flag and segment: flags disabled and segments empty, or, with `copy_from`, as
 /// they are in another environment. Only admins may.
-#[utoipa::path(post, path = "/api/v1/environments", tag = "environments", params(CommentHeader), request_body = schema::NewEnvironment, responses(
+#[utoipa::path(post, path = "/environments", tag = "environments", params(CommentHeader), request_body = schema::NewEnvironment, responses(
     (status = 201, description = "The environment, with its `ETag`", body = schema::Environment),
     (status = 409, description = "`key_taken` or `too_many_environments`"),
 ))]
 async fn create_environment(
     State(state): State<AppState>,
-    Signed(caller): Signed,
+    permit: InProject<CreateEnvironment>,
     Said(request): Said,
     body::Json(document): body::Json,
 ) -> Result<Response, Problem> {
-    let made = state.control.create_environment(&caller.admin()?, &document, &request).await?;
+    let made = state.control.create_environment(&permit, &document, &request).await?;
     settle::environment(&state.hub, made.id).await;
     let location = [(header::LOCATION, format!("/api/v1/environments/{}", made.key))];
     Ok((StatusCode::CREATED, location, answer(&made)).into_response())
 }
 
 /// Get an environment
-#[utoipa::path(get, path = "/api/v1/environments/{key}", tag = "environments", params(("key" = String, Path)), responses(
+#[utoipa::path(get, path = "/environments/{key}", tag = "environments", params(("key" = String, Path)), responses(
     (status = 200, description = "The environment, with its `ETag`", body = schema::Environment),
 ))]
 async fn get_environment(
     State(state): State<AppState>,
-    Signed(caller): Signed,
+    reader: InProject<ReadProject>,
     Named(key): Named,
 ) -> Result<Response, Problem> {
-    Ok(answer(&state.control.get_environment(&caller.reader(), &key).await?).into_response())
+    Ok(answer(&state.control.get_environment(&reader, &key).await?).into_response())
 }
 
 /// Change an environment
 ///
 /// Replaces the members that are named and keeps the others. What GET answers can be sent back. Only admins may.
-#[utoipa::path(method(put, patch), path = "/api/v1/environments/{key}", tag = "environments",
+#[utoipa::path(method(put, patch), path = "/environments/{key}", tag = "environments",
     params(("key" = String, Path), ChangeHeaders), request_body = schema::EnvironmentInput, responses(
     (status = 200, description = "The environment as it is now", body = schema::Environment),
     (status = 412, description = "`stale`: `If-Match` named an older version"),
 ))]
 async fn update_environment(
     State(state): State<AppState>,
-    Signed(caller): Signed,
+    permit: InProject<UpdateEnvironment>,
     Named(key): Named,
     Said(request): Said,
     body::Json(document): body::Json,
 ) -> Result<Response, Problem> {
-    let admin = caller.admin()?;
-    Ok(answer(&state.control.update_environment(&admin, &key, &document, &request).await?).into_response())
+    Ok(answer(&state.control.update_environment(&permit, &key, &document, &request).await?).into_response())
 }
 
 /// Delete an environment
 ///
 /// Its SDK keys are refused from then on and its streams end. One that somebody put something into goes by
 /// `force=true` only; `development` never does. Only admins may.
-#[utoipa::path(delete, path = "/api/v1/environments/{key}", tag = "environments",
+#[utoipa::path(delete, path = "/environments/{key}", tag = "environments",
     params(("key" = String, Path), ForceQuery, ChangeHeaders), responses(
     (status = 204, description = "It is gone"),
     (status = 409, description = "`environment_in_use`: `in_use_by` says what is in it; or `default_environment`"),
@@ -110,13 +109,13 @@ async fn update_environment(
 ))]
 async fn delete_environment(
     State(state): State<AppState>,
-    Signed(caller): Signed,
+    permit: InProject<DeleteEnvironment>,
     Named(key): Named,
     Params(query): Params<ForceQuery>,
     Said(request): Said,
 ) -> Result<StatusCode, Problem> {
     let force = body::truth("force", query.force.as_deref())?.unwrap_or_default();
-    let gone = state.control.delete_environment(&caller.admin()?, &key, force, &request).await?;
+    let gone = state.control.delete_environment(&permit, &key, force, &request).await?;
     settle::environment_gone(&state.hub, &state.keyring, gone.id).await;
     Ok(StatusCode::NO_CONTENT)
 }
@@ -124,16 +123,16 @@ async fn delete_environment(
 /// Put environments in order
 ///
 /// `keys` names all of them, each once. Only admins may.
-#[utoipa::path(put, path = "/api/v1/environments/order", tag = "environments", params(CommentHeader), request_body = schema::EnvironmentOrder, responses(
+#[utoipa::path(put, path = "/environments/order", tag = "environments", params(CommentHeader), request_body = schema::EnvironmentOrder, responses(
     (status = 200, description = "All environments, in that order", body = [schema::Environment]),
 ))]
 async fn reorder_environments(
     State(state): State<AppState>,
-    Signed(caller): Signed,
+    permit: InProject<UpdateEnvironment>,
     Said(request): Said,
     body::Json(document): body::Json,
 ) -> Result<Response, Problem> {
-    let environments = state.control.reorder_environments(&caller.admin()?, &document, &request).await?;
+    let environments = state.control.reorder_environments(&permit, &document, &request).await?;
     Ok(listed(&environments))
 }
 

@@ -6,9 +6,11 @@ use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use delivery::{EnvironmentId, Installed};
+use domain::access::{InProject, ReadProject};
 use domain::environment::Environment;
 use domain::error::Error;
 use domain::evaluation::{Proposal, Question};
+use domain::id::Id;
 use engine::explain::Explanation;
 use engine::model::Revision;
 use engine::simulate::Simulation;
@@ -18,7 +20,6 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::AppState;
-use crate::auth::Signed;
 use crate::body::{self, Params};
 use crate::openapi::{EnvironmentQuery, evaluation as schema};
 use crate::problem::Problem;
@@ -85,7 +86,7 @@ struct Simulated {
 /// Each thing that was tried, by the rules that applications are served: prerequisites, targets, each condition
 /// with what the context has there, buckets and the borders of splits. For machines; `text` says the same for
 /// people, and with `Accept: text/plain` it is all there is.
-#[utoipa::path(post, path = "/api/v1/evaluate/explain", tag = "evaluation", params(EnvironmentQuery), request_body = schema::ExplainQuestion, responses(
+#[utoipa::path(post, path = "/evaluate/explain", tag = "evaluation", params(EnvironmentQuery), request_body = schema::ExplainQuestion, responses(
     (status = 200, description = "Why the flag answers what it answers", content(
         (schema::Explanation = "application/json"), (String = "text/plain"),
     )),
@@ -94,17 +95,18 @@ struct Simulated {
 ))]
 async fn explain_flag(
     State(state): State<AppState>,
-    Signed(caller): Signed,
+    reader: InProject<ReadProject>,
     Params(query): Params<EnvironmentName>,
     headers: HeaderMap,
     body::JsonWithContexts(document): body::JsonWithContexts,
 ) -> Result<Response, Problem> {
     let question = Question::read(&document)?;
-    let (environment, served) = served(&state, question.environment.as_deref(), query).await?;
+    let (environment, served) =
+        served(&state, reader.project_id(), question.environment.as_deref(), query).await?;
     let revision = served.ruleset().revision();
     let waiting = Waiting::all_of_flag(&served, &question.flag);
     let ruleset = served.ruleset().clone();
-    let explanation = state.control.explain_flag(&caller.reader(), ruleset, question).await?;
+    let explanation = state.control.explain_flag(&reader, ruleset, question).await?;
     let mut text = explanation.to_string();
     text.extend(waiting.iter().map(|waiting| format!("  But {}.\n", waiting.message)));
     if prefers_text(&headers) {
@@ -118,7 +120,7 @@ async fn explain_flag(
 ///
 /// The share of each variant over given contexts, or over a population that is made up, the same each time. With
 /// a `change`, as PATCH takes it, the shares after it too, and for whom something changes. Nothing is written.
-#[utoipa::path(post, path = "/api/v1/evaluate/simulate", tag = "evaluation", params(EnvironmentQuery), request_body = schema::SimulationQuestion, responses(
+#[utoipa::path(post, path = "/evaluate/simulate", tag = "evaluation", params(EnvironmentQuery), request_body = schema::SimulationQuestion, responses(
     (status = 200, description = "The shares", body = schema::Simulation),
     (status = 400, description = "What was sent is wrong, or the change could not be saved, or it takes longer than 10 s; `violations` say where"),
     (status = 404, description = "`not_found`: no such flag is served there, or `no_such_environment`"),
@@ -127,21 +129,23 @@ async fn explain_flag(
 ))]
 async fn simulate_flag(
     State(state): State<AppState>,
-    Signed(caller): Signed,
+    reader: InProject<ReadProject>,
     Params(query): Params<EnvironmentName>,
     body::JsonWithContexts(document): body::JsonWithContexts,
 ) -> Result<Json<Simulated>, Problem> {
     let proposal = Proposal::read(&document)?;
-    let (environment, served) = served(&state, proposal.environment.as_deref(), query).await?;
+    let (environment, served) =
+        served(&state, reader.project_id(), proposal.environment.as_deref(), query).await?;
     let (flag, revision) = (proposal.flag.clone(), served.ruleset().revision());
     let ruleset = served.ruleset().clone();
-    let simulation = state.control.simulate_flag(&caller.reader(), &environment, ruleset, proposal).await?;
+    let simulation = state.control.simulate_flag(&reader, &environment, ruleset, proposal).await?;
     Ok(Json(Simulated { flag, environment: environment.key.to_string(), revision, simulation }))
 }
 
 /// The environment that body or query name, and the state that applications are served there.
 async fn served(
     state: &AppState,
+    project_id: Id,
     in_body: Option<&str>,
     query: EnvironmentName,
 ) -> Result<(Environment, Arc<Installed>), Problem> {
@@ -149,7 +153,7 @@ async fn served(
     if in_body.is_some() && in_query.is_some() && in_body != in_query {
         return Err(Error::invalid("environment", "is another one than the query names; say it once").into());
     }
-    let environment = state.control.environment(in_body.or(in_query)).await?;
+    let environment = state.control.environment(project_id, in_body.or(in_query)).await?;
     let installed = state.hub.read(&EnvironmentId(environment.id.to_string().into()));
     let installed = installed.ok_or_else(Problem::not_loaded)?;
     Ok((environment, installed))

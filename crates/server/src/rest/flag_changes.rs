@@ -3,6 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use axum::response::Response;
+use domain::access::{InEnvironment, InProject, UpdateFlag};
 use domain::flag::{BulkDone, CopiedFlag};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -10,7 +11,6 @@ use utoipa_axum::routes;
 use super::here::{changed, settled};
 use super::query::TryQuery;
 use crate::AppState;
-use crate::auth::{Signed, WriterOf};
 use crate::body::{self, Named, Params, Said};
 use crate::openapi::{ChangeHeaders, CommentHeader, EnvironmentQuery, schema};
 use crate::problem::Problem;
@@ -27,7 +27,7 @@ pub(super) fn router() -> OpenApiRouter<AppState> {
 /// Archive a flag
 ///
 /// It gives its off variant everywhere from then on. Needs the right for every environment in which it is enabled.
-#[utoipa::path(post, path = "/api/v1/flags/{key}/archive", tag = "flags",
+#[utoipa::path(post, path = "/flags/{key}/archive", tag = "flags",
     params(("key" = String, Path), EnvironmentQuery, ChangeHeaders), responses(
     (status = 200, description = "The flag as it is now", body = schema::Flag),
     (status = 409, description = "`flag_in_use`: prerequisites of flags that are not archived name it; `in_use_by` says where"),
@@ -35,7 +35,7 @@ pub(super) fn router() -> OpenApiRouter<AppState> {
 ))]
 async fn archive_flag(
     State(state): State<AppState>,
-    WriterOf(writer): WriterOf,
+    writer: InEnvironment<UpdateFlag>,
     Named(key): Named,
     Said(request): Said,
 ) -> Result<Response, Problem> {
@@ -46,7 +46,7 @@ async fn archive_flag(
 /// Restore an archived flag
 ///
 /// As it was, unless it requires a flag that is archived. Needs the right for every environment in which it is enabled.
-#[utoipa::path(post, path = "/api/v1/flags/{key}/restore", tag = "flags",
+#[utoipa::path(post, path = "/flags/{key}/restore", tag = "flags",
     params(("key" = String, Path), EnvironmentQuery, ChangeHeaders), responses(
     (status = 200, description = "The flag as it is now", body = schema::Flag),
     (status = 409, description = "`flag_archived`: it requires flags that are archived"),
@@ -54,7 +54,7 @@ async fn archive_flag(
 ))]
 async fn restore_flag(
     State(state): State<AppState>,
-    WriterOf(writer): WriterOf,
+    writer: InEnvironment<UpdateFlag>,
     Named(key): Named,
     Said(request): Said,
 ) -> Result<Response, Problem> {
@@ -66,7 +66,7 @@ async fn restore_flag(
 ///
 /// It becomes what it is in the environment `from`; whether it is enabled only with `include_enabled`. `If-Match`
 /// speaks of the environment `to`.
-#[utoipa::path(post, path = "/api/v1/flags/{key}/copy", tag = "flags",
+#[utoipa::path(post, path = "/flags/{key}/copy", tag = "flags",
     params(("key" = String, Path), TryQuery, ChangeHeaders), request_body = schema::CopyFlagInput, responses(
     (status = 200, description = "What changed, or would change", body = schema::CopiedFlag),
     (status = 409, description = "`busy`"),
@@ -74,13 +74,13 @@ async fn restore_flag(
 ))]
 async fn copy_flag(
     State(state): State<AppState>,
-    Signed(caller): Signed,
+    permit: InProject<UpdateFlag>,
     Named(key): Named,
     Params(query): Params<TryQuery>,
     Said(request): Said,
     body::Json(document): body::Json,
 ) -> Result<Json<CopiedFlag>, Problem> {
-    let copied = state.control.copy_flag(caller, &key, &document, query.dry_run()?, &request).await?;
+    let copied = state.control.copy_flag(&permit, &key, &document, query.dry_run()?, &request).await?;
     settled(&state, &copied.flag).await;
     Ok(Json(copied))
 }
@@ -89,14 +89,14 @@ async fn copy_flag(
 ///
 /// Enables, disables or archives up to 1,000 flags in one change: all of them, or none. `violations` name each flag
 /// that stands in the way.
-#[utoipa::path(post, path = "/api/v1/flags/bulk", tag = "flags",
+#[utoipa::path(post, path = "/flags/bulk", tag = "flags",
     params(EnvironmentQuery, TryQuery, CommentHeader), request_body = schema::BulkInput, responses(
     (status = 200, description = "What changed, or would change", body = schema::BulkDone),
     (status = 409, description = "`flag_in_use`: `in_use_by` says where; `flag_archived`: those cannot be enabled; or `busy`"),
 ))]
 async fn bulk_change_flags(
     State(state): State<AppState>,
-    WriterOf(writer): WriterOf,
+    writer: InEnvironment<UpdateFlag>,
     Params(query): Params<TryQuery>,
     Said(request): Said,
     body::Json(document): body::Json,

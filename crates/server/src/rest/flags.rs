@@ -4,6 +4,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::response::Response;
 use axum::routing::get;
+use domain::access::{CreateFlag, DeleteFlag, InEnvironment, ReadProject, UpdateFlag};
 use domain::error::Error;
 use domain::flag::{Answer, FlagHere, Lifecycle};
 use domain::key::Key;
@@ -20,7 +21,7 @@ use super::faults::Faults;
 use super::here::{Here as _, answer, changed, made, readable};
 use super::page;
 use crate::AppState;
-use crate::auth::{AdminOf, ReaderOf, WriterOf};
+use crate::auth::With;
 use crate::body::{self, Named, OptionalJson, Params, Said};
 use crate::openapi::{ChangeHeaders, CommentHeader, EnvironmentQuery, schema};
 use crate::problem::Problem;
@@ -31,7 +32,7 @@ pub(super) fn router() -> OpenApiRouter<AppState> {
         .routes(routes!(list_flags, create_flag))
         .routes(routes!(get_flag, update_flag, delete_flag))
         // A flag may be called `bulk`.
-        .route("/api/v1/flags/bulk", get(get_flag).put(update_flag).patch(update_flag).delete(delete_flag))
+        .route("/flags/bulk", get(get_flag).put(update_flag).patch(update_flag).delete(delete_flag))
         .routes(routes!(toggle_flag))
         .routes(routes!(evaluate_flag))
 }
@@ -99,12 +100,12 @@ impl ListQuery {
 /// List flags
 ///
 /// By key, without those that are archived. `Link: <…>; rel="next"` says where the next page is, `X-Total-Count` how many flags there are.
-#[utoipa::path(get, path = "/api/v1/flags", tag = "flags", params(ListQuery), responses(
+#[utoipa::path(get, path = "/flags", tag = "flags", params(ListQuery), responses(
     (status = 200, description = "Flags, by key", body = [schema::Flag]),
 ))]
 async fn list_flags(
     State(state): State<AppState>,
-    ReaderOf(reader, environment): ReaderOf,
+    With(reader, environment): With<ReadProject>,
     Params(query): Params<ListQuery>,
 ) -> Result<Response, Problem> {
     let filter = query.filter(state.control.today())?;
@@ -131,13 +132,13 @@ async fn list_flags(
 ///
 /// `enabled`, targets, rules and default hold in the addressed environment; in the others it starts disabled.
 /// A boolean flag needs no variants.
-#[utoipa::path(post, path = "/api/v1/flags", tag = "flags", params(EnvironmentQuery, CommentHeader), request_body = schema::FlagInput, responses(
+#[utoipa::path(post, path = "/flags", tag = "flags", params(EnvironmentQuery, CommentHeader), request_body = schema::FlagInput, responses(
     (status = 201, description = "The flag", body = schema::Flag),
     (status = 409, description = "`key_taken`"),
 ))]
 async fn create_flag(
     State(state): State<AppState>,
-    WriterOf(writer): WriterOf,
+    writer: InEnvironment<CreateFlag>,
     Said(request): Said,
     body::Json(document): body::Json,
 ) -> Result<Response, Problem> {
@@ -146,12 +147,12 @@ async fn create_flag(
 }
 
 /// Get a flag
-#[utoipa::path(get, path = "/api/v1/flags/{key}", tag = "flags", params(("key" = String, Path), EnvironmentQuery), responses(
+#[utoipa::path(get, path = "/flags/{key}", tag = "flags", params(("key" = String, Path), EnvironmentQuery), responses(
     (status = 200, description = "The flag, with its `ETag`", body = schema::Flag),
 ))]
 async fn get_flag(
     State(state): State<AppState>,
-    ReaderOf(reader, environment): ReaderOf,
+    With(reader, environment): With<ReadProject>,
     Named(key): Named,
 ) -> Result<Response, Problem> {
     let here = state.control.flag(&reader, &environment, &key).await;
@@ -162,7 +163,7 @@ async fn get_flag(
 ///
 /// Replaces the members that are named and keeps the others; `null` or `[]` empties one. What GET answers can
 /// be sent back.
-#[utoipa::path(method(put, patch), path = "/api/v1/flags/{key}", tag = "flags",
+#[utoipa::path(method(put, patch), path = "/flags/{key}", tag = "flags",
     params(("key" = String, Path), EnvironmentQuery, ChangeHeaders), request_body = schema::FlagInput, responses(
     (status = 200, description = "The flag as it is now", body = schema::Flag),
     (status = 409, description = "`variant_in_use` or `flag_in_use`: `in_use_by` says where; `flag_archived`: it cannot be enabled; or `busy`"),
@@ -170,7 +171,7 @@ async fn get_flag(
 ))]
 async fn update_flag(
     State(state): State<AppState>,
-    WriterOf(writer): WriterOf,
+    writer: InEnvironment<UpdateFlag>,
     Named(key): Named,
     Said(request): Said,
     body::Json(document): body::Json,
@@ -182,7 +183,7 @@ async fn update_flag(
 /// Raise or lower a flag
 ///
 /// Without a body it flips; with `{"enabled": true}` it sets.
-#[utoipa::path(method(post, patch), path = "/api/v1/flags/{key}/toggle", tag = "flags",
+#[utoipa::path(method(post, patch), path = "/flags/{key}/toggle", tag = "flags",
     params(("key" = String, Path), EnvironmentQuery, ChangeHeaders), request_body = Option<schema::Toggle>, responses(
     (status = 200, description = "The flag as it is now", body = schema::Flag),
     (status = 409, description = "`flag_archived`: it gives its off variant all the same; restore it first"),
@@ -190,7 +191,7 @@ async fn update_flag(
 ))]
 async fn toggle_flag(
     State(state): State<AppState>,
-    WriterOf(writer): WriterOf,
+    writer: InEnvironment<UpdateFlag>,
     Named(key): Named,
     Said(request): Said,
     OptionalJson(document): OptionalJson,
@@ -202,7 +203,7 @@ async fn toggle_flag(
 /// Delete a flag
 ///
 /// In all environments. Only admins may.
-#[utoipa::path(delete, path = "/api/v1/flags/{key}", tag = "flags",
+#[utoipa::path(delete, path = "/flags/{key}", tag = "flags",
     params(("key" = String, Path), EnvironmentQuery, ChangeHeaders), responses(
     (status = 204, description = "It is gone"),
     (status = 409, description = "`flag_in_use`: prerequisites name it; `in_use_by` says where"),
@@ -210,11 +211,11 @@ async fn toggle_flag(
 ))]
 async fn delete_flag(
     State(state): State<AppState>,
-    AdminOf(admin, environment): AdminOf,
+    With(permit, environment): With<DeleteFlag>,
     Named(key): Named,
     Said(request): Said,
 ) -> Result<StatusCode, Problem> {
-    let revision = state.control.delete_flag(&admin, &environment, &key, &request).await?;
+    let revision = state.control.delete_flag(&permit, &environment, &key, &request).await?;
     settle::flags(&state.hub, environment.id, revision).await;
     Ok(StatusCode::NO_CONTENT)
 }
@@ -223,12 +224,12 @@ async fn delete_flag(
 ///
 /// With the caller's id as targeting key and `userId`, and their `role` and `email`. The variants `on` and `off`
 /// of a boolean flag are spelled `true` and `false` here.
-#[utoipa::path(get, path = "/api/v1/flags/{key}/evaluate", tag = "flags", params(("key" = String, Path), EnvironmentQuery), responses(
+#[utoipa::path(get, path = "/flags/{key}/evaluate", tag = "flags", params(("key" = String, Path), EnvironmentQuery), responses(
     (status = 200, description = "What the flag gives the caller", body = schema::Evaluation),
 ))]
 async fn evaluate_flag(
     State(state): State<AppState>,
-    ReaderOf(reader, environment): ReaderOf,
+    With(reader, environment): With<ReadProject>,
     Named(key): Named,
 ) -> Result<Json<Evaluation>, Problem> {
     let answer = state.control.evaluate_flag(&reader, &environment, &key).await?;

@@ -8,12 +8,17 @@ mod evaluate;
 mod faults;
 mod flag_changes;
 mod flags;
+mod grants;
 mod here;
+mod in_project;
 mod page;
+mod projects;
 mod query;
+mod roles;
 mod sdk_keys;
 mod segment_keys;
 mod segments;
+mod teams;
 mod variants;
 
 use utoipa_axum::router::OpenApiRouter;
@@ -23,8 +28,22 @@ use crate::openapi;
 
 /// The routes, with the document that describes them.
 pub fn router() -> OpenApiRouter<AppState> {
+    let of_project = of_project();
+    let (of_any, _) = of_project.clone().split_for_parts();
     let routes = OpenApiRouter::with_openapi(openapi::document())
         .merge(accounts::router())
+        .merge(projects::router())
+        .merge(teams::router())
+        .merge(roles::router())
+        .merge(grants::on_instance())
+        .nest(in_project::DEFAULT, of_project)
+        .merge(in_project::of_any(of_any).into());
+    query::guarded(routes)
+}
+
+/// What a project has.
+fn of_project() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new()
         .merge(flags::router())
         .merge(flag_changes::router())
         .merge(variants::router())
@@ -33,7 +52,7 @@ pub fn router() -> OpenApiRouter<AppState> {
         .merge(segment_keys::router())
         .merge(context_fields::router())
         .merge(sdk_keys::router())
+        .merge(grants::in_project())
         .merge(evaluate::router())
-        .merge(audit::router());
-    query::guarded(routes)
+        .merge(audit::router())
 }

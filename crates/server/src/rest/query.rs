@@ -18,6 +18,7 @@ use utoipa::openapi::path::{Operation, ParameterIn};
 use utoipa::openapi::{OpenApi, RefOr};
 use utoipa_axum::router::OpenApiRouter;
 
+use super::in_project::{ANY, DEFAULT};
 use crate::AppState;
 use crate::body::truth;
 use crate::problem::Problem;
@@ -69,6 +70,9 @@ impl Known {
 
     /// Those of a route; nothing if it does not take the method.
     fn of_route(&self, path: &str, method: &Method) -> Option<&[String]> {
+        let of_default =
+            path.strip_prefix(ANY).filter(|rest| !rest.is_empty()).map(|rest| format!("{DEFAULT}{rest}"));
+        let path = of_default.as_deref().unwrap_or(path);
         let method = if *method == Method::HEAD { &Method::GET } else { method };
         let named = |path: &str| Some(self.0.get(path)?.get(method)?.as_slice());
         // The last part of a path that has none that varies is a name like any other.

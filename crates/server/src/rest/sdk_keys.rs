@@ -3,12 +3,12 @@
 use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
+use domain::access::{InEnvironment, InProject, ManageSdkKeys, ReadProject};
 use http::StatusCode;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::AppState;
-use crate::auth::{Signed, WriterOf};
 use crate::body::{self, Named, Said};
 use crate::openapi::{CommentHeader, EnvironmentQuery, schema};
 use crate::problem::Problem;
@@ -21,11 +21,14 @@ pub(super) fn router() -> OpenApiRouter<AppState> {
 /// List SDK keys
 ///
 /// All of the project, newest first, revoked ones included. Their secrets are not kept.
-#[utoipa::path(get, path = "/api/v1/sdk-keys", tag = "sdk keys", responses(
+#[utoipa::path(get, path = "/sdk-keys", tag = "sdk keys", responses(
     (status = 200, description = "The keys", body = [schema::SdkKey]),
 ))]
-async fn list_sdk_keys(State(state): State<AppState>, Signed(caller): Signed) -> Result<Response, Problem> {
-    let keys = state.control.list_sdk_keys(&caller.reader()).await?;
+async fn list_sdk_keys(
+    State(state): State<AppState>,
+    reader: InProject<ReadProject>,
+) -> Result<Response, Problem> {
+    let keys = state.control.list_sdk_keys(&reader).await?;
     let total = [("x-total-count", keys.len().to_string())];
     Ok((total, Json(keys)).into_response())
 }
@@ -33,12 +36,12 @@ async fn list_sdk_keys(State(state): State<AppState>, Signed(caller): Signed) ->
 /// Make an SDK key
 ///
 /// For one environment. The answer is the only time that its secret is shown.
-#[utoipa::path(post, path = "/api/v1/sdk-keys", tag = "sdk keys", params(EnvironmentQuery, CommentHeader), request_body = schema::NewSdkKey, responses(
+#[utoipa::path(post, path = "/sdk-keys", tag = "sdk keys", params(EnvironmentQuery, CommentHeader), request_body = schema::NewSdkKey, responses(
     (status = 201, description = "The key and its secret", body = schema::MadeSdkKey),
 ))]
 async fn create_sdk_key(
     State(state): State<AppState>,
-    WriterOf(writer): WriterOf,
+    writer: InEnvironment<ManageSdkKeys>,
     Said(request): Said,
     body::Json(document): body::Json,
 ) -> Result<Response, Problem> {
@@ -50,16 +53,16 @@ async fn create_sdk_key(
 /// Revoke an SDK key
 ///
 /// It is refused within a second, and streams that it opened end.
-#[utoipa::path(delete, path = "/api/v1/sdk-keys/{id}", tag = "sdk keys", params(("id" = String, Path), CommentHeader), responses(
+#[utoipa::path(delete, path = "/sdk-keys/{id}", tag = "sdk keys", params(("id" = String, Path), CommentHeader), responses(
     (status = 204, description = "It is revoked"),
 ))]
 async fn revoke_sdk_key(
     State(state): State<AppState>,
-    Signed(caller): Signed,
+    permit: InProject<ManageSdkKeys>,
     Named(id): Named,
     Said(request): Said,
 ) -> Result<StatusCode, Problem> {
-    let hash = state.control.revoke_sdk_key(caller, &id, &request).await?;
+    let hash = state.control.revoke_sdk_key(&permit, &id, &request).await?;
     settle::revocation(&state.keyring, &hash).await;
     Ok(StatusCode::NO_CONTENT)
 }

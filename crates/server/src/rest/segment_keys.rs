@@ -3,10 +3,10 @@
 use std::convert::Infallible;
 
 use axum::body::Body;
-use axum::extract::{FromRequestParts, Path, State};
+use axum::extract::{FromRequestParts, State};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
-use domain::access::Writer;
+use domain::access::{InEnvironment, ReadProject, UpdateSegment};
 use domain::control::Request;
 use domain::error::Error;
 use domain::segment::{KeyList, KeyStream, KeysChange, SegmentHere, UploadFormat, UploadMode};
@@ -25,8 +25,8 @@ use utoipa_axum::routes;
 use super::faults::Faults;
 use super::here::{Here as _, answer, settled};
 use crate::AppState;
-use crate::auth::{ReaderOf, WriterOf};
-use crate::body::{Params, Said};
+use crate::auth::With;
+use crate::body::{NamedIn, Params, Said};
 use crate::openapi::{ChangeHeaders, EnvironmentQuery, schema};
 use crate::problem::Problem;
 use crate::upload;
@@ -47,8 +47,8 @@ impl<S: Send + Sync> FromRequestParts<S> for ListOf {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        let path = Path::<(String, String)>::from_request_parts(parts, state).await;
-        let Path((key, list)) = path.map_err(|_| Problem::no_such_route())?;
+        let path = NamedIn::from_request_parts(parts, state).await;
+        let NamedIn(key, list) = path.map_err(|_| Problem::no_such_route())?;
         let list = match list.as_str() {
             "included" => KeyList::Included,
             "excluded" => KeyList::Excluded,
@@ -80,13 +80,13 @@ impl UploadQuery {
 /// List a segment's keys
 ///
 /// All of them, one a line, sorted by their bytes.
-#[utoipa::path(get, path = "/api/v1/segments/{key}/{list}", tag = "segments",
+#[utoipa::path(get, path = "/segments/{key}/{list}", tag = "segments",
     params(("key" = String, Path), ("list" = schema::KeyList, Path), EnvironmentQuery), responses(
     (status = 200, description = "The keys; `X-Total-Count` says how many", body = String, content_type = "text/plain"),
 ))]
 async fn get_segment_keys(
     State(state): State<AppState>,
-    ReaderOf(reader, environment): ReaderOf,
+    With(reader, environment): With<ReadProject>,
     ListOf(key, list): ListOf,
 ) -> Result<Response, Problem> {
     let keys = state.control.segment_keys(&reader, &environment, &key, list).await?;
@@ -114,7 +114,7 @@ fn pieces(keys: KeyStream) -> impl Stream<Item = Result<Bytes, Error>> {
 /// at most 256 bytes, without control characters. Takes effect at once when all of it is read, or not at all.
 /// With `Accept: application/x-ndjson` the answer tells of the progress: lines `{"keys_read": …}`, and at last one
 /// `{"segment": …}` or `{"error": …}`; what fails before the first of them is answered as without it.
-#[utoipa::path(put, path = "/api/v1/segments/{key}/{list}", tag = "segments",
+#[utoipa::path(put, path = "/segments/{key}/{list}", tag = "segments",
     params(("key" = String, Path), ("list" = schema::KeyList, Path), EnvironmentQuery, UploadQuery, ChangeHeaders),
     request_body(content((String = "text/plain"), (String = "application/x-ndjson"))), responses(
     (status = 200, description = "The segment as it is now", content((schema::Segment = "application/json"), (schema::UploadProgress = "application/x-ndjson"))),
@@ -126,7 +126,7 @@ fn pieces(keys: KeyStream) -> impl Stream<Item = Result<Bytes, Error>> {
 ))]
 async fn upload_segment_keys(
     State(state): State<AppState>,
-    WriterOf(writer): WriterOf,
+    writer: InEnvironment<UpdateSegment>,
     ListOf(key, list): ListOf,
     Params(query): Params<UploadQuery>,
     Said(request): Said,
@@ -191,7 +191,7 @@ fn wants_progress(headers: &HeaderMap) -> bool {
 /// An upload that may begin.
 struct Uploading {
     state: AppState,
-    writer: Writer,
+    writer: InEnvironment<UpdateSegment>,
     key: String,
     list: KeyList,
     mode: UploadMode,

@@ -3,6 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use axum::response::Response;
+use domain::access::{CreateSegment, DeleteSegment, InEnvironment, InProject, ReadProject, UpdateSegment};
 use domain::ports::Page;
 use domain::segment::{CopiedSegment, SegmentHere};
 use http::StatusCode;
@@ -15,7 +16,7 @@ use super::here::{Here as _, answer_with, changed, made, readable, settled};
 use super::page::{self, KeyedQuery};
 use super::query::TryQuery;
 use crate::AppState;
-use crate::auth::{AdminOf, ReaderOf, Signed, WriterOf};
+use crate::auth::With;
 use crate::body::{self, Named, Params, Said};
 use crate::openapi::{ChangeHeaders, CommentHeader, EnvironmentQuery, schema};
 use crate::problem::Problem;
@@ -37,12 +38,12 @@ struct EnvironmentName {
 ///
 /// By key, with how many keys they have instead of which. `Link: <…>; rel="next"` says where the next page is,
 /// `X-Total-Count` how many segments there are.
-#[utoipa::path(get, path = "/api/v1/segments", tag = "segments", params(EnvironmentQuery, KeyedQuery), responses(
+#[utoipa::path(get, path = "/segments", tag = "segments", params(EnvironmentQuery, KeyedQuery), responses(
     (status = 200, description = "Segments, by key", body = [schema::SegmentSummary]),
 ))]
 async fn list_segments(
     State(state): State<AppState>,
-    ReaderOf(reader, environment): ReaderOf,
+    With(reader, environment): With<ReadProject>,
     Params(EnvironmentName { environment: named }): Params<EnvironmentName>,
     Params(query): Params<KeyedQuery>,
 ) -> Result<Response, Problem> {
@@ -61,13 +62,13 @@ async fn list_segments(
 ///
 /// The same in every environment; later writes go to the addressed one. Up to 10,000 keys of each kind may be given
 /// here; more are uploaded.
-#[utoipa::path(post, path = "/api/v1/segments", tag = "segments", params(EnvironmentQuery, CommentHeader), request_body = schema::SegmentInput, responses(
+#[utoipa::path(post, path = "/segments", tag = "segments", params(EnvironmentQuery, CommentHeader), request_body = schema::SegmentInput, responses(
     (status = 201, description = "The segment", body = schema::Segment),
     (status = 409, description = "`key_taken`"),
 ))]
 async fn create_segment(
     State(state): State<AppState>,
-    WriterOf(writer): WriterOf,
+    writer: InEnvironment<CreateSegment>,
     Said(request): Said,
     body::Json(document): body::Json,
 ) -> Result<Response, Problem> {
@@ -76,12 +77,12 @@ async fn create_segment(
 }
 
 /// Show a segment
-#[utoipa::path(get, path = "/api/v1/segments/{key}", tag = "segments", params(("key" = String, Path), EnvironmentQuery), responses(
+#[utoipa::path(get, path = "/segments/{key}", tag = "segments", params(("key" = String, Path), EnvironmentQuery), responses(
     (status = 200, description = "The segment", body = schema::Segment),
 ))]
 async fn get_segment(
     State(state): State<AppState>,
-    ReaderOf(reader, environment): ReaderOf,
+    With(reader, environment): With<ReadProject>,
     Named(key): Named,
 ) -> Result<Response, Problem> {
     let here = state.control.segment(&reader, &environment, &key).await;
@@ -94,7 +95,7 @@ async fn get_segment(
 ///
 /// Replaces the members that are named and keeps the others; `null` or `[]` empties one. What GET answers can
 /// be sent back.
-#[utoipa::path(method(put, patch), path = "/api/v1/segments/{key}", tag = "segments",
+#[utoipa::path(method(put, patch), path = "/segments/{key}", tag = "segments",
     params(("key" = String, Path), EnvironmentQuery, ChangeHeaders), request_body = schema::SegmentInput, responses(
     (status = 200, description = "The segment as it is now", body = schema::Segment),
     (status = 409, description = "`busy`"),
@@ -102,7 +103,7 @@ async fn get_segment(
 ))]
 async fn update_segment(
     State(state): State<AppState>,
-    WriterOf(writer): WriterOf,
+    writer: InEnvironment<UpdateSegment>,
     Named(key): Named,
     Said(request): Said,
     body::Json(document): body::Json,
@@ -114,7 +115,7 @@ async fn update_segment(
 /// Delete a segment
 ///
 /// In all environments, unless something names it. Only admins may.
-#[utoipa::path(delete, path = "/api/v1/segments/{key}", tag = "segments",
+#[utoipa::path(delete, path = "/segments/{key}", tag = "segments",
     params(("key" = String, Path), EnvironmentQuery, ChangeHeaders), responses(
     (status = 204, description = "It is gone"),
     (status = 409, description = "`segment_in_use`: `in_use_by` says where"),
@@ -122,11 +123,11 @@ async fn update_segment(
 ))]
 async fn delete_segment(
     State(state): State<AppState>,
-    AdminOf(admin, environment): AdminOf,
+    With(permit, environment): With<DeleteSegment>,
     Named(key): Named,
     Said(request): Said,
 ) -> Result<StatusCode, Problem> {
-    let revision = state.control.delete_segment(&admin, &environment, &key, &request).await?;
+    let revision = state.control.delete_segment(&permit, &environment, &key, &request).await?;
     settle::flags(&state.hub, environment.id, revision).await;
     Ok(StatusCode::NO_CONTENT)
 }
@@ -134,7 +135,7 @@ async fn delete_segment(
 /// Copy a segment between environments
 ///
 /// Condition and keys become those of the environment `from`. `If-Match` speaks of the environment `to`.
-#[utoipa::path(post, path = "/api/v1/segments/{key}/copy", tag = "segments",
+#[utoipa::path(post, path = "/segments/{key}/copy", tag = "segments",
     params(("key" = String, Path), TryQuery, ChangeHeaders), request_body = schema::CopyInput, responses(
     (status = 200, description = "What changed, or would change", body = schema::CopiedSegment),
     (status = 409, description = "`busy`; `key_list_lost`: the keys to copy are not there whole"),
@@ -142,13 +143,13 @@ async fn delete_segment(
 ))]
 async fn copy_segment(
     State(state): State<AppState>,
-    Signed(caller): Signed,
+    permit: InProject<UpdateSegment>,
     Named(key): Named,
     Params(query): Params<TryQuery>,
     Said(request): Said,
     body::Json(document): body::Json,
 ) -> Result<Json<CopiedSegment>, Problem> {
-    let copied = state.control.copy_segment(caller, &key, &document, query.dry_run()?, &request).await?;
+    let copied = state.control.copy_segment(&permit, &key, &document, query.dry_run()?, &request).await?;
     settled(&state, &copied.segment).await;
     Ok(Json(copied))
 }

@@ -3,13 +3,14 @@
 use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
+use domain::access::{InEnvironment, ReadProject, UpdateFlag};
 use http::{StatusCode, header};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::here::{changed, readable, settled};
 use crate::AppState;
-use crate::auth::{ReaderOf, WriterOf};
+use crate::auth::With;
 use crate::body::{self, Named, NamedIn, Said};
 use crate::openapi::{ChangeHeaders, EnvironmentQuery, schema};
 use crate::problem::Problem;
@@ -25,12 +26,12 @@ pub(super) fn router() -> OpenApiRouter<AppState> {
 /// List a flag's variants
 ///
 /// In their order, the same in every environment. The `ETag` is the flag's.
-#[utoipa::path(get, path = "/api/v1/flags/{key}/variants", tag = "flags", params(("key" = String, Path), EnvironmentQuery), responses(
+#[utoipa::path(get, path = "/flags/{key}/variants", tag = "flags", params(("key" = String, Path), EnvironmentQuery), responses(
     (status = 200, description = "The variants; `X-Total-Count` says how many", body = [schema::Variant]),
 ))]
 async fn list_variants(
     State(state): State<AppState>,
-    ReaderOf(reader, environment): ReaderOf,
+    With(reader, environment): With<ReadProject>,
     Named(key): Named,
 ) -> Result<Response, Problem> {
     let here = state.control.flag(&reader, &environment, &key).await;
@@ -43,13 +44,13 @@ async fn list_variants(
 /// Show a variant
 ///
 /// The `ETag` is the flag's.
-#[utoipa::path(get, path = "/api/v1/flags/{key}/variants/{variant}", tag = "flags",
+#[utoipa::path(get, path = "/flags/{key}/variants/{variant}", tag = "flags",
     params(("key" = String, Path), ("variant" = String, Path), EnvironmentQuery), responses(
     (status = 200, description = "The variant", body = schema::Variant),
 ))]
 async fn get_variant(
     State(state): State<AppState>,
-    ReaderOf(reader, environment): ReaderOf,
+    With(reader, environment): With<ReadProject>,
     NamedIn(key, variant): NamedIn,
 ) -> Result<Response, Problem> {
     let here = state.control.flag(&reader, &environment, &key).await;
@@ -58,7 +59,7 @@ async fn get_variant(
 }
 
 /// Add a variant
-#[utoipa::path(post, path = "/api/v1/flags/{key}/variants", tag = "flags",
+#[utoipa::path(post, path = "/flags/{key}/variants", tag = "flags",
     params(("key" = String, Path), EnvironmentQuery, ChangeHeaders), request_body = schema::Variant, responses(
     (status = 201, description = "The flag as it is now", body = schema::Flag),
     (status = 409, description = "`variant_taken`"),
@@ -66,7 +67,7 @@ async fn get_variant(
 ))]
 async fn create_variant(
     State(state): State<AppState>,
-    WriterOf(writer): WriterOf,
+    writer: InEnvironment<UpdateFlag>,
     Named(key): Named,
     Said(request): Said,
     body::Json(document): body::Json,
@@ -78,7 +79,7 @@ async fn create_variant(
 /// Change a variant's value
 ///
 /// A document without one keeps it. Everywhere: it needs the right for every environment in which the flag is enabled.
-#[utoipa::path(method(put, patch), path = "/api/v1/flags/{key}/variants/{variant}", tag = "flags",
+#[utoipa::path(method(put, patch), path = "/flags/{key}/variants/{variant}", tag = "flags",
     params(("key" = String, Path), ("variant" = String, Path), EnvironmentQuery, ChangeHeaders),
     request_body = schema::VariantInput, responses(
     (status = 200, description = "The flag as it is now", body = schema::Flag),
@@ -86,7 +87,7 @@ async fn create_variant(
 ))]
 async fn update_variant(
     State(state): State<AppState>,
-    WriterOf(writer): WriterOf,
+    writer: InEnvironment<UpdateFlag>,
     NamedIn(key, variant): NamedIn,
     Said(request): Said,
     body::Json(document): body::Json,
@@ -98,7 +99,7 @@ async fn update_variant(
 /// Remove a variant
 ///
 /// One that nothing names, in any environment.
-#[utoipa::path(delete, path = "/api/v1/flags/{key}/variants/{variant}", tag = "flags",
+#[utoipa::path(delete, path = "/flags/{key}/variants/{variant}", tag = "flags",
     params(("key" = String, Path), ("variant" = String, Path), EnvironmentQuery, ChangeHeaders), responses(
     (status = 204, description = "It is gone"),
     (status = 409, description = "`variant_in_use`: `in_use_by` says where; or `last_variant`"),
@@ -106,7 +107,7 @@ async fn update_variant(
 ))]
 async fn delete_variant(
     State(state): State<AppState>,
-    WriterOf(writer): WriterOf,
+    writer: InEnvironment<UpdateFlag>,
     NamedIn(key, variant): NamedIn,
     Said(request): Said,
 ) -> Result<StatusCode, Problem> {

@@ -23,8 +23,8 @@ impl Tables {
             other.id == *id || (other.project_id == *project_id && other.key == *key)
         };
         free(!self.environments.values().any(taken), "environment")?;
-        let project = self.projects.iter().find(|(_, known)| **known == *project_id);
-        let (project, _) = project.ok_or_else(|| dangling("project"))?;
+        let project = self.projects.values().find(|known| known.id == *project_id);
+        let project = &project.ok_or_else(|| dangling("project"))?.key;
         let environment = Environment { version: revision, ..environment.clone() };
         let place = Place { environment, project: project.clone(), made_at: revision };
         self.environments.insert(*id, Arc::new(place));
@@ -52,6 +52,7 @@ impl Tables {
         self.configs.retain(|(_, environment_id), _| *environment_id != id);
         self.sdk_keys.retain(|_, key| key.environment_id != id);
         self.of_segments.forget_environment(id);
+        self.people.forget_environment(id);
         Ok(())
     }
 

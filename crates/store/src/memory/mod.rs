@@ -1,6 +1,7 @@
 //! The store in memory: for tests, and for trying things out. Nothing of it outlives the process.
 
 mod environments;
+mod people;
 mod segments;
 mod tables;
 
@@ -12,14 +13,19 @@ use domain::account::{AccessToken, Account, SigningKey};
 use domain::context_field::ContextField;
 use domain::environment::Environment;
 use domain::flag::{FlagEverywhere, FlagHere, document};
+use domain::grant::{Grant, GrantFilter, Granted, Holder};
 use domain::id::Id;
 use domain::key::Key;
 use domain::log::{Chain, Change, Hash, Link, LogEntry, link};
 use domain::ports::{
-    CommitError, FlagFilter, Head, KeyedFilter, LogFilter, Page, Store, StoreError, StoreResult,
+    CommitError, FlagFilter, Head, KeyedFilter, LogFilter, Page, ProjectContent, Store, StoreError,
+    StoreResult,
 };
+use domain::project::Project;
+use domain::role::CustomRole;
 use domain::sdk_key::SdkKey;
 use domain::segment::{KeySet, SegmentEverywhere, SegmentHere, SegmentSummary};
+use domain::team::{Member, Team};
 use domain::time::Timestamp;
 use engine::model::{Delta, Flag, List, Read, Revision, SCHEMA, Segment, Snapshot};
 
@@ -66,6 +72,9 @@ impl State {
     fn commit(&mut self, change: &Change) -> Result<Revision, CommitError> {
         let chain_id = change.chain.id();
         let chain = self.chains.get(&chain_id).ok_or(CommitError::Stale)?;
+        if chain_id != Id::NIL && !self.tables.projects.values().any(|project| project.id == chain_id) {
+            return Err(CommitError::Stale);
+        }
         let revision = revision_of(chain) + 1;
         self.tables.check(chain_id, &change.reads)?;
         // A copy: a later write may be refused. Rows are shared, so this copies pointers.
@@ -76,8 +85,8 @@ impl State {
         }
         let entry = entry(change, revision, &hash_of(chain));
         self.tables = tables;
-        for id in self.tables.projects.values() {
-            self.chains.entry(*id).or_default();
+        for project in self.tables.projects.values() {
+            self.chains.entry(project.id).or_default();
         }
         self.chains.entry(chain_id).or_default().push(Arc::new(entry));
         let made = self.tables.environments.iter().filter(|(_, place)| place.made_at == revision);
@@ -211,8 +220,78 @@ impl Store for MemoryStore {
         Ok(state.entries(Chain::from_id(project_id)).iter().rev().find_map(known))
     }
 
-    async fn project(&self, key: &str) -> StoreResult<Option<Id>> {
-        Ok(Key::parse(key).and_then(|key| self.state().tables.projects.get(&key).copied()))
+    async fn project(&self, key: &str) -> StoreResult<Option<Project>> {
+        let found = |key| self.state().tables.projects.get(&key).map(|project| Project::clone(project));
+        Ok(Key::parse(key).and_then(found))
+    }
+
+    async fn projects(&self, filter: &KeyedFilter, of: Option<&[Id]>) -> StoreResult<Page<Project>> {
+        let state = self.state();
+        let wanted = |project: &&Arc<Project>| {
+            of.is_none_or(|ids| ids.contains(&project.id))
+                && matches_filter(filter, &project.key, &[&project.name, &project.description])
+        };
+        let all: Vec<_> = state.tables.projects.values().filter(wanted).collect();
+        let after = |project: &&&Arc<Project>| filter.after.as_ref().is_none_or(|after| project.key > *after);
+        let shown = all.iter().filter(after).map(|project| Project::clone(project));
+        Ok(page(shown.collect(), all.len(), filter.limit))
+    }
+
+    async fn projects_of_team(&self, team_id: Id) -> StoreResult<Vec<Project>> {
+        let state = self.state();
+        let projects = state.tables.projects.values().filter(|project| project.team_id == Some(team_id));
+        Ok(projects.map(|project| Project::clone(project)).collect())
+    }
+
+    async fn project_content(&self, project_id: Id) -> StoreResult<ProjectContent> {
+        Ok(self.state().tables.project_content(project_id))
+    }
+
+    async fn team(&self, key: &Key) -> StoreResult<Option<Team>> {
+        Ok(self.state().tables.people.teams.get(key).map(|team| Team::clone(team)))
+    }
+
+    async fn teams(&self, filter: &KeyedFilter) -> StoreResult<Page<Team>> {
+        let state = self.state();
+        let wanted = |team: &&Arc<Team>| matches_filter(filter, &team.key, &[&team.name, &team.description]);
+        let all: Vec<_> = state.tables.people.teams.values().filter(wanted).collect();
+        let after = |team: &&&Arc<Team>| filter.after.as_ref().is_none_or(|after| team.key > *after);
+        let shown = all.iter().filter(after).map(|team| Team::clone(team));
+        Ok(page(shown.collect(), all.len(), filter.limit))
+    }
+
+    async fn team_members(&self, team_id: Id) -> StoreResult<Vec<Member>> {
+        Ok(self.state().tables.team_members(team_id))
+    }
+
+    async fn roles(&self) -> StoreResult<Vec<CustomRole>> {
+        Ok(self.state().tables.people.roles.values().map(|role| CustomRole::clone(role)).collect())
+    }
+
+    async fn grant(&self, id: Id) -> StoreResult<Option<Grant>> {
+        Ok(self.state().tables.grant(id))
+    }
+
+    async fn grants(&self, filter: &GrantFilter) -> StoreResult<Page<Grant>> {
+        let all = self.state().tables.grants(filter);
+        let total = all.len();
+        let after = |grant: &Grant| filter.after.is_none_or(|after| grant.id > after);
+        Ok(page(all.into_iter().filter(after).collect(), total, filter.limit))
+    }
+
+    async fn grants_with_role(&self, role: &str) -> StoreResult<u64> {
+        let count = self.state().tables.people.grants_with_role(role);
+        Ok(u64::try_from(count).unwrap_or(u64::MAX))
+    }
+
+    async fn granted(&self, holder: Holder) -> StoreResult<Vec<Granted>> {
+        Ok(self.state().tables.granted(holder))
+    }
+
+    async fn all_environments(&self) -> StoreResult<Vec<Environment>> {
+        let state = self.state();
+        let projects: BTreeSet<_> = state.tables.projects.values().map(|project| project.id).collect();
+        Ok(projects.into_iter().flat_map(|id| state.tables.environments_of(id)).collect())
     }
 
     async fn environments(&self, project_id: Id) -> StoreResult<Vec<Environment>> {

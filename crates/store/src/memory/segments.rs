@@ -50,6 +50,21 @@ impl SegmentTables {
         self.fields.values().any(|field| field.id == id && field.version == version)
     }
 
+    pub(super) fn forget_project(&mut self, id: Id) {
+        let gone = |segment: &Arc<Segment>| segment.project_id == id;
+        let ids: Vec<_> =
+            self.segments.values().filter(|segment| gone(segment)).map(|segment| segment.id).collect();
+        self.configs.retain(|(segment_id, _), _| !ids.contains(segment_id));
+        self.segments.retain(|(project_id, _), _| *project_id != id);
+        self.fields.retain(|(project_id, _), _| *project_id != id);
+        self.key_lists.retain(|(project_id, _), _| *project_id != id);
+    }
+
+    /// How many there are in a project.
+    pub(super) fn segments_of(&self, project_id: Id) -> usize {
+        self.segments.keys().filter(|(id, _)| *id == project_id).count()
+    }
+
     pub(super) fn forget_environment(&mut self, id: Id) {
         self.configs.retain(|(_, environment_id), _| *environment_id != id);
     }

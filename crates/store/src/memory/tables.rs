@@ -10,16 +10,18 @@ use domain::id::Id;
 use domain::key::Key;
 use domain::log::{ReadVersion, Write};
 use domain::ports::{CommitError, FlagFilter, StoreError};
+use domain::project::Project;
 use domain::sdk_key::SdkKey;
 use domain::time::Timestamp;
 use engine::model::Revision;
 
+use super::people::PeopleTables;
 use super::segments::SegmentTables;
 
 /// Cheap to copy: what is large is shared.
 #[derive(Clone, Default)]
 pub(super) struct Tables {
-    pub(super) projects: BTreeMap<Key, Id>,
+    pub(super) projects: BTreeMap<Key, Arc<Project>>,
     pub(super) environments: BTreeMap<Id, Arc<Place>>,
     /// By project and key, so in the order of lists.
     pub(super) flags: BTreeMap<(Id, Key), Arc<Flag>>,
@@ -30,6 +32,7 @@ pub(super) struct Tables {
     pub(super) access_tokens: BTreeMap<Id, AccessToken>,
     pub(super) signing_keys: BTreeMap<Id, SigningKey>,
     pub(super) of_segments: SegmentTables,
+    pub(super) people: PeopleTables,
     /// By project: the last revision that touched what refers to what.
     dependencies: BTreeMap<Id, Revision>,
 }
@@ -66,6 +69,11 @@ impl Tables {
             }
             ReadVersion::ContextField { id, version } => self.of_segments.has_field(*id, *version),
             ReadVersion::Environment { id, version } => self.has_environment(*id, *version),
+            ReadVersion::Project { id, version } => {
+                self.projects.values().any(|project| project.id == *id && project.version == *version)
+            }
+            ReadVersion::Team { id, version } => self.people.has_team(*id, *version),
+            ReadVersion::Role { id, version } => self.people.has_role(*id, *version),
             ReadVersion::Dependencies { version } => self.dependencies_version(project_id) == *version,
             ReadVersion::Flag { id, version } => {
                 self.flags.values().any(|flag| flag.id == *id && flag.version == *version)
@@ -86,8 +94,10 @@ impl Tables {
         write: &Write,
         effects: &mut Effects,
     ) -> Applied {
+        if let Some(applied) = self.apply_people(revision, write) {
+            return applied;
+        }
         match write {
-            Write::CreateProject { id, key, .. } => self.create_project(*id, key),
             Write::CreateEnvironment(environment) => self.create_environment(environment, revision),
             Write::UpdateEnvironment(environment) => self.update_environment(environment, revision),
             Write::DeleteEnvironment { id } => self.delete_environment(project_id, *id),
@@ -124,14 +134,9 @@ impl Tables {
                 self.dependencies.insert(project_id, revision);
                 Ok(())
             }
+            // What is people's was applied above.
+            _ => Ok(()),
         }
-    }
-
-    fn create_project(&mut self, id: Id, key: &Key) -> Applied {
-        let taken = self.projects.iter().any(|(known, known_id)| known == key || *known_id == id);
-        free(!taken, "project")?;
-        self.projects.insert(key.clone(), id);
-        Ok(())
     }
 
     fn create_flag(&mut self, flag: &Flag, revision: Revision, effects: &mut Effects) -> Applied {

@@ -127,7 +127,7 @@ pub(super) async fn stale_reads_are_refused(world: World) -> Result<()> {
     Ok(())
 }
 
-fn sdk_key(world: &World, hash: &str) -> SdkKey {
+pub(super) fn sdk_key(world: &World, hash: &str) -> SdkKey {
     SdkKey {
         id: world.id(),
         project_id: world.project_id,
@@ -142,7 +142,7 @@ fn sdk_key(world: &World, hash: &str) -> SdkKey {
     }
 }
 
-fn account(world: &World, email: &str) -> Account {
+pub(super) fn account(world: &World, email: &str) -> Account {
     Account {
         id: world.id(),
         email: email.to_owned(),
@@ -180,7 +180,7 @@ pub(super) async fn what_is_taken_is_refused(world: World) -> Result<()> {
         Write::CreateSigningKey(signing.clone()),
     ];
     world.store.commit(world.change(Chain::Instance, known)).await?;
-    let project = Write::CreateProject { id: world.id(), key: key("default")?, name: String::new() };
+    let project = Write::CreateProject(world.project(world.id(), "default")?);
     let in_instance = [
         ("project", project),
         ("account", Write::CreateAccount(account(&world, "a@example.org"))),

@@ -149,7 +149,7 @@ pub(super) async fn an_unknown_environment_is_none(world: World) -> Result<()> {
     ensure!(world.store.environments(world.id()).await?.is_empty());
     ensure!(world.store.project("none").await?.is_none());
     ensure!(world.store.project("a\0b").await?.is_none());
-    ensure!(world.store.project("default").await? == Some(world.project_id));
+    ensure!(world.store.project("default").await?.is_some_and(|project| project.id == world.project_id));
     let environment_id = world.environments[0].id;
     let ahead = world.store.changes_since(environment_id, 1_000).await?.context("no environment")?;
     ensure!(ahead.revision == 1_000);

@@ -9,6 +9,7 @@ use domain::id::Id;
 use domain::key::Key;
 use domain::log::{Chain, Change, Entity, ReadVersion, Write};
 use domain::ports::{Head, Ids, Store};
+use domain::project::Project;
 use domain::time::Timestamp;
 use engine::model::{Kind, Read, Revision, Serve, Snapshot, Variant};
 use serde_json::json;
@@ -56,9 +57,22 @@ impl World {
     }
 
     pub(super) async fn make_project(&self, id: Id, name: &str) -> Result<()> {
-        let write = Write::CreateProject { id, key: key(name)?, name: name.to_owned() };
+        let write = Write::CreateProject(self.project(id, name)?);
         self.store.commit(self.change(Chain::Instance, vec![write])).await?;
         Ok(())
+    }
+
+    pub(super) fn project(&self, id: Id, name: &str) -> Result<Project> {
+        Ok(Project {
+            id,
+            key: key(name)?,
+            name: name.to_uppercase(),
+            description: format!("all of {name}"),
+            team_id: None,
+            version: 0,
+            created_at: NOW,
+            updated_at: NOW,
+        })
     }
 
     pub(super) fn environment(&self, project_id: Id, name: &str, position: i32) -> Result<Environment> {

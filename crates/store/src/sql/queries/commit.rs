@@ -45,12 +45,15 @@ pub(super) async fn commit(pool: &Pool<Db>, change: &Change) -> Result<Revision,
 }
 
 /// Takes the chain's next revision, and with it the chain, until the transaction ends. Answers the hash of the
-/// entry before as well. A chain that does not exist is a project that has gone.
+/// entry before as well. Of a project that has gone the chain stays, but grows no more.
 async fn advance(connection: &mut Connection, project_id: Id) -> Result<(Revision, Hash), Fault> {
     let row = sqlx::query(
-        "UPDATE chains SET revision = revision + 1 WHERE project_id = $1 RETURNING revision, hash",
+        "UPDATE chains SET revision = revision + 1
+         WHERE project_id = $1 AND ($2 OR EXISTS (SELECT 1 FROM projects WHERE projects.id = chains.project_id))
+         RETURNING revision, hash",
     )
     .bind(project_id.to_string())
+    .bind(project_id == Id::NIL)
     .try_map(|row: Row| Ok((revision(&row, "revision")?, hash(&row, "hash")?)))
     .fetch_optional(connection)
     .await?;
@@ -90,6 +93,15 @@ async fn check(connection: &mut Connection, project_id: Id, read: &ReadVersion) 
         ReadVersion::Environment { id, version } => {
             let query = sqlx::query("SELECT version FROM environments WHERE project_id = $1 AND id = $2");
             (query.bind(project_id.to_string()).bind(id.to_string()), version)
+        }
+        ReadVersion::Project { id, version } => {
+            (sqlx::query("SELECT version FROM projects WHERE id = $1").bind(id.to_string()), version)
+        }
+        ReadVersion::Team { id, version } => {
+            (sqlx::query("SELECT version FROM teams WHERE id = $1").bind(id.to_string()), version)
+        }
+        ReadVersion::Role { id, version } => {
+            (sqlx::query("SELECT version FROM roles WHERE id = $1").bind(id.to_string()), version)
         }
         ReadVersion::Dependencies { version } => {
             let query = sqlx::query("SELECT dependencies AS version FROM projects WHERE id = $1");

@@ -12,6 +12,9 @@ mod environments;
 mod flags;
 mod key_lists;
 mod log;
+mod people;
+mod people_writes;
+mod projects;
 mod rows;
 mod sdk_keys;
 mod segment_writes;
@@ -27,14 +30,19 @@ use domain::account::{AccessToken, Account, SigningKey};
 use domain::context_field::ContextField;
 use domain::environment::Environment;
 use domain::flag::{FlagEverywhere, FlagHere};
+use domain::grant::{Grant, GrantFilter, Granted, Holder};
 use domain::id::Id;
 use domain::key::Key;
 use domain::log::{Chain, Change, LogEntry};
 use domain::ports::{
-    CommitError, FlagFilter, Head, KeyedFilter, LogFilter, Page, Store, StoreError, StoreResult,
+    CommitError, FlagFilter, Head, KeyedFilter, LogFilter, Page, ProjectContent, Store, StoreError,
+    StoreResult,
 };
+use domain::project::Project;
+use domain::role::CustomRole;
 use domain::sdk_key::SdkKey;
 use domain::segment::{KeySet, SegmentEverywhere, SegmentSummary};
+use domain::team::{Member, Team};
 use domain::time::Timestamp;
 use engine::model::{Delta, Revision, Snapshot};
 use sqlx::{Database, Pool, Transaction};
@@ -105,16 +113,64 @@ impl Store for SqlStore {
         bounded(log::entity(&self.reader, project_id, kind, key)).await
     }
 
-    async fn project(&self, key: &str) -> StoreResult<Option<Id>> {
-        bounded(environments::project(&self.reader, key)).await
+    async fn project(&self, key: &str) -> StoreResult<Option<Project>> {
+        bounded(projects::project(&self.reader, key)).await
+    }
+
+    async fn projects(&self, filter: &KeyedFilter, of: Option<&[Id]>) -> StoreResult<Page<Project>> {
+        bounded(projects::page(self, filter, of)).await
+    }
+
+    async fn projects_of_team(&self, team_id: Id) -> StoreResult<Vec<Project>> {
+        bounded(projects::of_team(&self.reader, team_id)).await
+    }
+
+    async fn project_content(&self, project_id: Id) -> StoreResult<ProjectContent> {
+        bounded(projects::content(&self.reader, project_id)).await
+    }
+
+    async fn team(&self, key: &Key) -> StoreResult<Option<Team>> {
+        bounded(people::team_named(&self.reader, key)).await
+    }
+
+    async fn teams(&self, filter: &KeyedFilter) -> StoreResult<Page<Team>> {
+        bounded(people::teams(self, filter)).await
+    }
+
+    async fn team_members(&self, team_id: Id) -> StoreResult<Vec<Member>> {
+        bounded(people::members(&self.reader, team_id)).await
+    }
+
+    async fn roles(&self) -> StoreResult<Vec<CustomRole>> {
+        bounded(people::roles(&self.reader)).await
+    }
+
+    async fn grant(&self, id: Id) -> StoreResult<Option<Grant>> {
+        bounded(people::grant_by_id(&self.reader, id)).await
+    }
+
+    async fn grants(&self, filter: &GrantFilter) -> StoreResult<Page<Grant>> {
+        bounded(people::grants(self, filter)).await
+    }
+
+    async fn grants_with_role(&self, role: &str) -> StoreResult<u64> {
+        bounded(people::grants_with_role(&self.reader, role)).await
+    }
+
+    async fn granted(&self, holder: Holder) -> StoreResult<Vec<Granted>> {
+        bounded(people::granted(self, holder)).await
+    }
+
+    async fn all_environments(&self) -> StoreResult<Vec<Environment>> {
+        bounded(environments::all(&self.reader)).await
     }
 
     async fn environments(&self, project_id: Id) -> StoreResult<Vec<Environment>> {
-        bounded(environments::all(&self.reader, project_id)).await
+        bounded(environments::of_project(&self.reader, project_id)).await
     }
 
     async fn dependencies_version(&self, project_id: Id) -> StoreResult<Revision> {
-        bounded(environments::dependencies_version(&self.reader, project_id)).await
+        bounded(projects::dependencies_version(&self.reader, project_id)).await
     }
 
     async fn snapshot(&self, environment_id: Id) -> StoreResult<Option<Snapshot>> {

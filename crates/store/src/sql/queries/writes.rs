@@ -34,7 +34,21 @@ impl<'a> Writes<'a> {
 
     pub(super) async fn apply(&mut self, write: &Write) -> Result<(), Fault> {
         match write {
-            Write::CreateProject { id, key, name } => self.create_project(*id, key, name).await,
+            Write::CreateProject(project) => self.create_project(project).await,
+            Write::UpdateProject(project) => self.update_project(project).await,
+            Write::DeleteProject { id } => self.delete_project(*id).await,
+            Write::CreateTeam(team) => self.create_team(team).await,
+            Write::UpdateTeam(team) => self.update_team(team).await,
+            Write::DeleteTeam { id } => self.delete_team(*id).await,
+            Write::AddMember { team_id, account_id, at } => self.add_member(*team_id, *account_id, *at).await,
+            Write::RemoveMember { team_id, account_id, at } => {
+                self.remove_member(*team_id, *account_id, *at).await
+            }
+            Write::CreateRole(role) => self.create_role(role).await,
+            Write::UpdateRole(role) => self.update_role(role).await,
+            Write::DeleteRole { id } => self.delete_role(*id).await,
+            Write::CreateGrant(grant) => self.create_grant(grant).await,
+            Write::DeleteGrant { id } => self.delete_grant(*id).await,
             Write::CreateEnvironment(environment) => self.create_environment(environment).await,
             Write::UpdateEnvironment(environment) => self.update_environment(environment).await,
             Write::DeleteEnvironment { id } => self.delete_environment(*id).await,
@@ -64,16 +78,6 @@ impl<'a> Writes<'a> {
             Write::DeleteContextField { id, key } => self.delete_context_field(*id, key).await,
             Write::TouchDependencies => self.touch_dependencies().await,
         }
-    }
-
-    async fn create_project(&mut self, id: Id, key: &Key, name: &str) -> Result<(), Fault> {
-        let query =
-            sqlx::query("INSERT INTO projects (id, key, name) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING");
-        let query = query.bind(id.to_string()).bind(key.to_string()).bind(name.to_owned());
-        self.insert(query, "project").await?;
-        let query = sqlx::query("INSERT INTO chains (project_id, revision, hash) VALUES ($1, 0, $2)");
-        query.bind(id.to_string()).bind(vec![0_u8; 32]).execute(&mut *self.connection).await?;
-        Ok(())
     }
 
     async fn create_flag(&mut self, flag: &Flag) -> Result<(), Fault> {

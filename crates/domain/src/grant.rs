@@ -1,0 +1,316 @@
+//! Who has which role where.
+
+use std::sync::Arc;
+
+use engine::json::{At, Violations};
+use serde_json::{Value, json};
+
+use crate::access::{
+    Allows, Caller, Held, InProject, ManageGrants, OnInstance, ReadPeople, Reader, Scope, built_in,
+};
+use crate::account::Account;
+use crate::control::{Attempts, Control, Request, on_instance, unexpected};
+use crate::environment::{Environment, read_place};
+use crate::error::{Error, Result};
+use crate::id::Id;
+use crate::key::Key;
+use crate::log::{Entity, Write};
+use crate::ports::{CommitError, Page};
+use crate::time::Timestamp;
+
+/// Who has something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Holder {
+    /// An account: a person or a service account.
+    Account(Id),
+    /// A team: everyone in it.
+    Team(Id),
+}
+
+/// A role that somebody has somewhere.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Grant {
+    /// Its id.
+    pub id: Id,
+    /// Who has it.
+    pub holder: Holder,
+    /// Their e-mail, a service account's name or a team's key.
+    pub holder_name: String,
+    /// The role's key.
+    pub role: String,
+    /// Where.
+    pub scope: Scope,
+    /// The key of the project, if it holds in one.
+    pub project: Option<Key>,
+    /// The key of the environment, if it holds in one.
+    pub environment: Option<Key>,
+    /// Who gave it.
+    pub created_by: Id,
+    /// When.
+    pub created_at: Timestamp,
+}
+
+/// A role as an account has it, by itself or through a team.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Granted {
+    /// The role's key.
+    pub role: String,
+    /// What it allows, if it is not built in.
+    pub permissions: Option<Vec<String>>,
+    /// Where.
+    pub scope: Scope,
+    /// The environment, if it holds in one.
+    pub environment: Option<Environment>,
+}
+
+/// Which grants to list.
+#[derive(Debug, Clone, Default)]
+pub struct GrantFilter {
+    /// Those in this project, in any of its environments as well; without it those on the instance.
+    pub project_id: Option<Id>,
+    /// Only those of this role.
+    pub role: Option<String>,
+    /// Only those with ids greater than this.
+    pub after: Option<Id>,
+    /// How many at most.
+    pub limit: u32,
+}
+
+impl Granted {
+    /// What it gives.
+    pub fn held(&self) -> Held {
+        let allows = match &self.permissions {
+            Some(words) => Arc::new(Allows::known(words.iter().map(String::as_str))),
+            None => built_in(&self.role).map(|role| role.allows.clone()).unwrap_or_default(),
+        };
+        Held { scope: self.scope, allows }
+    }
+}
+
+/// Whom a document names.
+enum Said {
+    /// An account, by its id, e-mail or name.
+    Account(String),
+    /// A team, by its key.
+    Team(String),
+}
+
+/// What a document says of a new grant.
+struct NewGrant {
+    holder: Said,
+    role: String,
+    environment: Option<Environment>,
+}
+
+impl Control {
+    /// Grants on the instance, the oldest first.
+    pub async fn grants_on_instance(
+        &self,
+        _reader: &OnInstance<ReadPeople>,
+        filter: GrantFilter,
+    ) -> Result<Page<Grant>> {
+        Ok(self.store.grants(&GrantFilter { project_id: None, ..filter }).await?)
+    }
+
+    /// Grants in a project, the oldest first.
+    pub async fn grants(&self, reader: &Reader, filter: GrantFilter) -> Result<Page<Grant>> {
+        let project_id = Some(reader.project_id());
+        Ok(self.store.grants(&GrantFilter { project_id, ..filter }).await?)
+    }
+
+    /// Gives a role on the whole instance: `{"account" or "team", "role"}`. Nobody gives more than they have.
+    pub async fn create_grant_on_instance(
+        &self,
+        permit: &OnInstance<ManageGrants>,
+        document: &Value,
+        request: &Request,
+    ) -> Result<Grant> {
+        let new = NewGrant::read(document, None)?;
+        self.give(permit, new, (Scope::Instance, None), request).await
+    }
+
+    /// Gives a role in a project, or in the `environment` that the document names. Nobody gives more than they have.
+    pub async fn create_grant(
+        &self,
+        permit: &InProject<ManageGrants>,
+        document: &Value,
+        request: &Request,
+    ) -> Result<Grant> {
+        let environments = self.store.environments(permit.project_id()).await?;
+        let new = NewGrant::read(document, Some(&environments))?;
+        let project_id = permit.project_id();
+        let scope = match &new.environment {
+            Some(environment) => Scope::Environment { project_id, id: environment.id },
+            None => Scope::Project(project_id),
+        };
+        let project = Some(permit.project().key.clone());
+        self.give(permit.caller(), new, (scope, project), request).await
+    }
+
+    async fn give(
+        &self,
+        caller: &Caller,
+        new: NewGrant,
+        (scope, project): (Scope, Option<Key>),
+        request: &Request,
+    ) -> Result<Grant> {
+        let mut attempts = Attempts::default();
+        loop {
+            let (holder, entity) = self.find_holder(&new.holder).await?;
+            let (allows, role) = self.find_role(&new.role).await?;
+            caller.may_give(&Held { scope, allows: allows.into() }, new.environment.as_ref())?;
+            let now = self.clock.now();
+            let grant = Grant {
+                id: self.ids.id(now),
+                holder,
+                holder_name: entity.key.clone(),
+                role: new.role.clone(),
+                scope,
+                project: project.clone(),
+                environment: new.environment.as_ref().map(|environment| environment.key.clone()),
+                created_by: caller.account_id(),
+                created_at: now,
+            };
+            let mut change = on_instance(caller, request, now, "create_grant", vec![grant.entity(), entity]);
+            change.after = Some(grant.for_log());
+            change.reads = role.into_iter().collect();
+            change.writes = vec![Write::CreateGrant(grant.clone())];
+            let committed = self.commit(change).await;
+            if matches!(committed, Err(CommitError::Taken { .. })) {
+                let message = format!("{} has the role {} there already", grant.holder_name, grant.role);
+                return Err(Error::Conflict { code: "already_granted", message });
+            }
+            if self.settle(committed, &mut attempts).await?.is_some() {
+                return Ok(grant);
+            }
+        }
+    }
+
+    /// Takes back a role that holds on the instance.
+    pub async fn delete_grant_on_instance(
+        &self,
+        permit: &OnInstance<ManageGrants>,
+        id: &str,
+        request: &Request,
+    ) -> Result<()> {
+        self.take_back(permit, id, None, request).await
+    }
+
+    /// Takes back a role that holds in a project. Nobody takes more than they have.
+    pub async fn delete_grant(
+        &self,
+        permit: &InProject<ManageGrants>,
+        id: &str,
+        request: &Request,
+    ) -> Result<()> {
+        self.take_back(permit.caller(), id, Some(permit.project_id()), request).await
+    }
+
+    async fn take_back(
+        &self,
+        caller: &Caller,
+        id: &str,
+        project_id: Option<Id>,
+        request: &Request,
+    ) -> Result<()> {
+        let none = || {
+            Error::not_found(
+                "grant",
+                id,
+                "GET grants lists them, and /api/v1/instance/grants those of the instance",
+            )
+        };
+        let id: Id = id.parse().map_err(|_| none())?;
+        let grant = self.store.grant(id).await?.filter(|grant| grant.scope.project_id() == project_id);
+        let grant = grant.ok_or_else(none)?;
+        for (gift, environment) in self.gifts_of(grant.holder).await? {
+            if gift.scope == grant.scope {
+                caller.may_give(&gift, environment.as_ref())?;
+            }
+        }
+        let entities = vec![grant.entity()];
+        let mut change = on_instance(caller, request, self.clock.now(), "delete_grant", entities);
+        change.before = Some(grant.for_log());
+        change.writes = vec![Write::DeleteGrant { id }];
+        match self.commit(change).await {
+            // Someone else was faster, to the same end.
+            Ok(_) | Err(CommitError::Stale) => Ok(()),
+            Err(error) => Err(unexpected(error)),
+        }
+    }
+
+    /// All that somebody has been given, each with the environment that it holds in.
+    pub(crate) async fn gifts_of(&self, holder: Holder) -> Result<Vec<(Held, Option<Environment>)>> {
+        let granted = self.store.granted(holder).await?;
+        Ok(granted.into_iter().map(|one| (one.held(), one.environment)).collect())
+    }
+
+    async fn find_holder(&self, said: &Said) -> Result<(Holder, Entity)> {
+        let wrong = |error, path: &str, hint: &str| match error {
+            Error::NotFound { .. } => Error::invalid(path, hint),
+            error => error,
+        };
+        match said {
+            Said::Account(name) => {
+                let hint = "is no account; GET /auth/users and /api/v1/service-accounts list them";
+                let account = self.find_account(name).await.map_err(|error| wrong(error, "account", hint))?;
+                Ok((Holder::Account(account.id), Entity::account(&account)))
+            }
+            Said::Team(key) => {
+                let hint = "is no team; GET /api/v1/teams lists them";
+                let team = self.team_named(key).await.map_err(|error| wrong(error, "team", hint))?;
+                Ok((Holder::Team(team.id), Entity::team(&team)))
+            }
+        }
+    }
+
+    /// The account with this id, e-mail or name.
+    pub(crate) async fn find_account(&self, name: &str) -> Result<Account> {
+        let found = match name.parse() {
+            Ok(id) => self.store.account(id).await?,
+            Err(_) => self.store.account_by_email(&name.to_lowercase()).await?,
+        };
+        found.ok_or_else(|| Error::not_found("account", name, "give its id, e-mail or name"))
+    }
+}
+
+impl NewGrant {
+    fn read(document: &Value, environments: Option<&[Environment]>) -> Result<Self> {
+        let mut violations = Violations::default();
+        let new = At::root(document).object(&mut violations).and_then(|object| {
+            let text = |at: At<'_>, violations: &mut Violations| at.text(violations).map(str::to_owned);
+            let account = object.optional(&mut violations, "account", text)?;
+            let team = object.optional(&mut violations, "team", text)?;
+            let holder = match (account, team) {
+                (Some(account), None) => Some(Said::Account(account)),
+                (None, Some(team)) => Some(Said::Team(team)),
+                _ => {
+                    object.fault(&mut violations, "must name either an account or a team");
+                    None
+                }
+            };
+            let role = object.require(&mut violations, "role").and_then(|at| text(at, &mut violations));
+            let environment = environments.and_then(|environments| {
+                let at = object.get("environment").filter(|at| !at.is_null())?;
+                read_place(at, environments, &mut violations)
+            });
+            object.deny_unknown(&mut violations);
+            Some(Self { holder: holder?, role: role?, environment })
+        });
+        violations.into_result(new).map_err(Error::Invalid)
+    }
+}
+
+impl Grant {
+    fn entity(&self) -> Entity {
+        Entity { kind: "grant".to_owned(), id: self.id, key: self.role.clone() }
+    }
+
+    fn for_log(&self) -> String {
+        let Self { holder_name, role, project, environment, .. } = self;
+        let mut text = json!({ "role": role, "project": project, "environment": environment });
+        let member = if matches!(self.holder, Holder::Account(_)) { "account" } else { "team" };
+        text[member] = json!(holder_name);
+        json!({ "grant": text }).to_string()
+    }
+}

@@ -1,0 +1,274 @@
+//! Making, changing and deleting projects.
+
+use engine::json::{At, Object, Violations};
+use serde_json::{Value, json};
+
+use super::Project;
+use crate::access::{
+    Caller, CreateProject, DeleteProject, InProject, OnInstance, Reader, UpdateProject, Visible,
+};
+use crate::control::{Attempts, Control, DEFAULT_ENVIRONMENT, DEFAULT_PROJECT, Request, on_instance};
+use crate::environment::{Color, Environment};
+use crate::error::{Error, Result};
+use crate::id::Id;
+use crate::input::{check_key, read_description, read_key, read_name};
+use crate::key::Key;
+use crate::log::{Chain, Entity, ReadVersion, Write};
+use crate::ports::{Ids, KeyedFilter, Page};
+use crate::time::Timestamp;
+
+/// Members that answers carry and requests may send back; they mean nothing there.
+const READ_ONLY: [&str; 5] = ["id", "team_id", "version", "created_at", "updated_at"];
+
+/// A project that is gone.
+#[derive(Debug)]
+pub struct DeletedProject {
+    /// The environments that went with it.
+    pub environments: Vec<Id>,
+}
+
+impl Control {
+    /// The project with this key; it says the same of one that is not there and of one that the caller may not see.
+    pub(crate) async fn project_named(&self, key: &str) -> Result<Project> {
+        let named = Key::parse(key).ok_or_else(|| Error::no_project(key))?;
+        self.store.project(named.as_str()).await?.ok_or_else(|| Error::no_project(key))
+    }
+
+    /// The project with this key, or the default one; not yet asked whether somebody may see it.
+    pub async fn project(&self, key: Option<&str>) -> Result<Project> {
+        self.project_named(key.unwrap_or(DEFAULT_PROJECT)).await
+    }
+
+    /// The projects that the caller may see, by key.
+    pub async fn projects(&self, caller: &Caller, filter: &KeyedFilter) -> Result<Page<Project>> {
+        match caller.rights().visible() {
+            Visible::All => Ok(self.store.projects(filter, None).await?),
+            Visible::Only(ids) => {
+                let ids: Vec<_> = ids.into_iter().collect();
+                Ok(self.store.projects(filter, Some(&ids)).await?)
+            }
+        }
+    }
+
+    /// Makes a project with the environments that every one begins with. If it was cut off in between, the same
+    /// request again ends it.
+    pub async fn create_project(
+        &self,
+        permit: &OnInstance<CreateProject>,
+        document: &Value,
+        request: &Request,
+    ) -> Result<(Project, Vec<Environment>)> {
+        let now = self.clock.now();
+        let mut violations = Violations::default();
+        let read = At::root(document).object(&mut violations).and_then(|object| {
+            let key = read_key(&object, &mut violations)?;
+            let mut project = Project {
+                id: self.ids.id(now),
+                key,
+                name: String::new(),
+                description: String::new(),
+                team_id: None,
+                version: 0,
+                created_at: now,
+                updated_at: now,
+            };
+            let team = apply(&mut project, &object, &mut violations);
+            Some((project, team))
+        });
+        let (mut project, team) = violations.into_result(read).map_err(Error::Invalid)?;
+        project.team_id = self.owner(team, None).await?;
+        let mut change = on_instance(permit, request, now, "create_project", vec![Entity::project(&project)]);
+        change.after = Some(for_log(&project));
+        change.writes = vec![Write::CreateProject(project.clone())];
+        let made = self.try_create(change, &mut Attempts::default(), "a project", &project.key).await;
+        let project = match made {
+            Ok(Some(revision)) => Project { version: revision, ..project },
+            // The team has gone meanwhile.
+            Ok(None) => return Err(Error::busy()),
+            Err(error) => {
+                let there = self.project_named(project.key.as_str()).await?;
+                if !self.store.environments(there.id).await?.is_empty() {
+                    return Err(error);
+                }
+                there
+            }
+        };
+        self.make_environments(&project, permit, request).await?;
+        let environments = self.store.environments(project.id).await?;
+        Ok((project, environments))
+    }
+
+    async fn make_environments(&self, project: &Project, caller: &Caller, request: &Request) -> Result<()> {
+        let now = self.clock.now();
+        let environments = first_environments(project.id, &*self.ids, now)?;
+        let entities: Vec<_> = environments.iter().map(Entity::environment).collect();
+        let after = json!({ "environments": entities.iter().map(|one| &one.key).collect::<Vec<_>>() });
+        let mut change = on_instance(caller, request, now, "found_project", entities);
+        change.chain = Chain::Project(project.id);
+        change.after = Some(after.to_string());
+        change.writes = environments.into_iter().map(Write::CreateEnvironment).collect();
+        // Before any flag, so that none lacks a config in them.
+        change.reads = vec![ReadVersion::Dependencies { version: 0 }];
+        change.writes.push(Write::TouchDependencies);
+        self.commit(change).await.map_err(crate::control::unexpected)?;
+        Ok(())
+    }
+
+    /// Takes over the members that the document names, and keeps the others. A document that changes nothing makes no
+    /// change.
+    pub async fn update_project(
+        &self,
+        permit: &InProject<UpdateProject>,
+        document: &Value,
+        request: &Request,
+    ) -> Result<Project> {
+        let mut attempts = Attempts::default();
+        loop {
+            let before = self.project_named(permit.project().key.as_str()).await?;
+            request.check(&before.etag())?;
+            let mut after = before.clone();
+            let mut violations = Violations::default();
+            let read = At::root(document).object(&mut violations).map(|object| {
+                check_key(&before.key, "a project", &object, &mut violations);
+                apply(&mut after, &object, &mut violations)
+            });
+            let team = violations.into_result(read).map_err(Error::Invalid)?;
+            after.team_id = self.owner(team, before.team_id).await?;
+            if after == before {
+                return Ok(before);
+            }
+            let now = self.clock.now();
+            after.updated_at = now;
+            let entities = vec![Entity::project(&after)];
+            let mut change = on_instance(permit.caller(), request, now, "update_project", entities);
+            (change.before, change.after) = (Some(for_log(&before)), Some(for_log(&after)));
+            change.reads = vec![ReadVersion::Project { id: before.id, version: before.version }];
+            change.writes = vec![Write::UpdateProject(after.clone())];
+            if let Some(version) = self.try_commit(change, &mut attempts).await? {
+                return Ok(Project { version, ..after });
+            }
+        }
+    }
+
+    /// Removes a project with everything in it; its log stays. One that has flags, segments or keys in force goes only
+    /// by force, and the default one never does.
+    pub async fn delete_project(
+        &self,
+        permit: &InProject<DeleteProject>,
+        force: bool,
+        request: &Request,
+    ) -> Result<DeletedProject> {
+        let project = permit.project();
+        if project.key.as_str() == DEFAULT_PROJECT {
+            let message = "the default project is what requests mean that name none; it cannot be deleted";
+            return Err(Error::Conflict { code: "default_project", message: message.to_owned() });
+        }
+        let mut attempts = Attempts::default();
+        loop {
+            let before = self.project_named(project.key.as_str()).await?;
+            request.check(&before.etag())?;
+            if !force {
+                self.refuse_if_filled(&before).await?;
+            }
+            let environments = self.store.environments(before.id).await?;
+            let now = self.clock.now();
+            let entities = vec![Entity::project(&before)];
+            let mut change = on_instance(permit.caller(), request, now, "delete_project", entities);
+            change.before = Some(for_log(&before));
+            change.reads = vec![ReadVersion::Project { id: before.id, version: before.version }];
+            change.writes = vec![Write::DeleteProject { id: before.id }];
+            if self.try_commit(change, &mut attempts).await?.is_some() {
+                return Ok(DeletedProject { environments: environments.iter().map(|one| one.id).collect() });
+            }
+        }
+    }
+
+    async fn refuse_if_filled(&self, project: &Project) -> Result<()> {
+        let inside = self.store.project_content(project.id).await?;
+        let parts =
+            [(inside.flags, "flags"), (inside.segments, "segments"), (inside.sdk_keys, "SDK keys in force")];
+        let parts: Vec<_> = parts
+            .iter()
+            .filter(|(count, _)| *count > 0)
+            .map(|(count, what)| format!("{count} {what}"))
+            .collect();
+        if parts.is_empty() {
+            return Ok(());
+        }
+        let message = format!(
+            "the project has {}; delete them first, or delete it with force=true",
+            parts.join(" and ")
+        );
+        Err(Error::Conflict { code: "project_in_use", message })
+    }
+
+    /// The team that is to own a project: what a document said, or who does now.
+    async fn owner(&self, said: Option<Option<String>>, now: Option<Id>) -> Result<Option<Id>> {
+        match said {
+            None => Ok(now),
+            Some(None) => Ok(None),
+            Some(Some(key)) => match self.team_named(&key).await {
+                Ok(team) => Ok(Some(team.id)),
+                Err(Error::NotFound { .. }) => {
+                    Err(Error::invalid("team", "is no team; GET /api/v1/teams lists them"))
+                }
+                Err(error) => Err(error),
+            },
+        }
+    }
+
+    /// Whether a project may be read, and what is said of it.
+    pub async fn get_project(&self, reader: &Reader) -> Result<Project> {
+        self.project_named(reader.project().key.as_str()).await
+    }
+}
+
+/// Takes over the members that a document names. Gives what it says of the team, if it does.
+fn apply(project: &mut Project, object: &Object<'_>, violations: &mut Violations) -> Option<Option<String>> {
+    object.ignore(&READ_ONLY);
+    object.ignore(&["key"]);
+    if let Some(name) = object.get("name") {
+        project.name = read_name(name, violations);
+    }
+    if project.name.is_empty() {
+        project.name = project.key.to_string();
+    }
+    if let Some(description) = object.get("description") {
+        project.description = read_description(description, violations);
+    }
+    let team =
+        object.get("team").map(|at| if at.is_null() { None } else { at.text(violations).map(str::to_owned) });
+    object.deny_unknown(violations);
+    team
+}
+
+fn for_log(project: &Project) -> String {
+    let Project { key, name, description, team_id, .. } = project;
+    json!({ "project": { "key": key, "name": name, "description": description, "team_id": team_id } })
+        .to_string()
+}
+
+/// The environments that every project begins with.
+pub(crate) fn first_environments(project_id: Id, ids: &dyn Ids, now: Timestamp) -> Result<[Environment; 3]> {
+    let environment = |position, key: &str, name: &str, color, protected| {
+        let key = Key::parse(key).ok_or_else(|| Error::Internal("a default key is none".into()))?;
+        Ok::<_, Error>(Environment {
+            id: ids.id(now),
+            project_id,
+            key,
+            name: name.to_owned(),
+            description: String::new(),
+            color,
+            protected,
+            position,
+            version: 0,
+            created_at: now,
+            updated_at: now,
+        })
+    };
+    Ok([
+        environment(0, DEFAULT_ENVIRONMENT, "Development", Color::GREEN, false)?,
+        environment(1, "staging", "Staging", Color::AMBER, false)?,
+        environment(2, "production", "Production", Color::RED, true)?,
+    ])
+}

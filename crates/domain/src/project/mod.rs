@@ -1,0 +1,41 @@
+//! Projects: flags, segments, context fields, environments and keys live in one.
+
+mod manage;
+
+use engine::model::Revision;
+use serde::Serialize;
+
+use crate::id::Id;
+use crate::key::Key;
+use crate::time::Timestamp;
+
+pub use manage::DeletedProject;
+pub(crate) use manage::first_environments;
+
+/// A project.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Project {
+    /// Its id, which is also that of its chain.
+    pub id: Id,
+    /// Its key, unique on the instance.
+    pub key: Key,
+    /// What people read.
+    pub name: String,
+    /// What people should know of it.
+    pub description: String,
+    /// The team that looks after it.
+    pub team_id: Option<Id>,
+    /// Revision, on the instance's chain, of its last change.
+    pub version: Revision,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When it was last changed.
+    pub updated_at: Timestamp,
+}
+
+impl Project {
+    /// Its tag, as `ETag` and `If-Match` have it.
+    pub fn etag(&self) -> String {
+        format!("\"{}\"", self.version)
+    }
+}

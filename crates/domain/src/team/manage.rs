@@ -1,0 +1,228 @@
+//! Making and changing teams, and saying who is in them.
+
+use engine::json::{At, Object, Violations};
+use serde_json::{Value, json};
+
+use super::{Member, Team};
+use crate::access::{Caller, ManageTeams, OnInstance, Permission, ReadPeople};
+use crate::control::{Attempts, Control, Request, on_instance};
+use crate::error::{Error, Result};
+use crate::grant::Holder;
+use crate::input::{check_key, read_description, read_key, read_name};
+use crate::key::Key;
+use crate::log::{Change, Entity, ReadVersion, Write};
+use crate::ports::{KeyedFilter, Page};
+use crate::time::Timestamp;
+
+/// Members that answers carry and requests may send back; they mean nothing there.
+const READ_ONLY: [&str; 5] = ["id", "members", "version", "created_at", "updated_at"];
+/// No team has more members: all of them are shown at once.
+const MOST_MEMBERS: usize = 1_000;
+
+/// What is done to who is in a team.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Membership {
+    /// They are in it from now on.
+    Joins,
+    /// They are not any more.
+    Leaves,
+}
+
+impl Control {
+    /// Teams, by key.
+    pub async fn teams(&self, _reader: &OnInstance<ReadPeople>, filter: &KeyedFilter) -> Result<Page<Team>> {
+        Ok(self.store.teams(filter).await?)
+    }
+
+    /// A team and who is in it.
+    pub async fn team(&self, _reader: &OnInstance<ReadPeople>, key: &str) -> Result<(Team, Vec<Member>)> {
+        let team = self.team_named(key).await?;
+        let members = self.store.team_members(team.id).await?;
+        Ok((team, members))
+    }
+
+    pub(crate) async fn team_named(&self, key: &str) -> Result<Team> {
+        let none = || Error::not_found("team", key, "GET /api/v1/teams lists them");
+        let named = Key::parse(key).ok_or_else(none)?;
+        self.store.team(&named).await?.ok_or_else(none)
+    }
+
+    /// Makes a team with nobody in it.
+    pub async fn create_team(
+        &self,
+        permit: &OnInstance<ManageTeams>,
+        document: &Value,
+        request: &Request,
+    ) -> Result<Team> {
+        let now = self.clock.now();
+        let mut violations = Violations::default();
+        let team = At::root(document).object(&mut violations).and_then(|object| {
+            let key = read_key(&object, &mut violations)?;
+            let (name, description) = (String::new(), String::new());
+            let id = self.ids.id(now);
+            let mut team = Team { id, key, name, description, version: 0, created_at: now, updated_at: now };
+            apply(&mut team, &object, &mut violations);
+            Some(team)
+        });
+        let mut team = violations.into_result(team).map_err(Error::Invalid)?;
+        let mut change = on_instance(permit, request, now, "create_team", vec![Entity::team(&team)]);
+        change.after = Some(for_log(&team));
+        change.writes = vec![Write::CreateTeam(team.clone())];
+        let mut attempts = Attempts::default();
+        team.version =
+            self.try_create(change, &mut attempts, "a team", &team.key).await?.ok_or_else(Error::busy)?;
+        Ok(team)
+    }
+
+    /// Takes over the members that the document names, and keeps the others.
+    pub async fn update_team(
+        &self,
+        permit: &OnInstance<ManageTeams>,
+        key: &str,
+        document: &Value,
+        request: &Request,
+    ) -> Result<Team> {
+        let mut attempts = Attempts::default();
+        loop {
+            let before = self.team_named(key).await?;
+            request.check(&before.etag())?;
+            let mut after = before.clone();
+            let mut violations = Violations::default();
+            let read = At::root(document).object(&mut violations).map(|object| {
+                check_key(&before.key, "a team", &object, &mut violations);
+                apply(&mut after, &object, &mut violations);
+            });
+            violations.into_result(read).map_err(Error::Invalid)?;
+            if after == before {
+                return Ok(before);
+            }
+            let now = self.clock.now();
+            after.updated_at = now;
+            let mut change = about(&before, permit, request, now, "update_team");
+            (change.before, change.after) = (Some(for_log(&before)), Some(for_log(&after)));
+            change.writes = vec![Write::UpdateTeam(after.clone())];
+            if let Some(version) = self.try_commit(change, &mut attempts).await? {
+                return Ok(Team { version, ..after });
+            }
+        }
+    }
+
+    /// Removes a team, and what was granted to it. One that owns projects or flags stays.
+    pub async fn delete_team(
+        &self,
+        permit: &OnInstance<ManageTeams>,
+        key: &str,
+        request: &Request,
+    ) -> Result<()> {
+        let mut attempts = Attempts::default();
+        loop {
+            let team = self.team_named(key).await?;
+            request.check(&team.etag())?;
+            let projects = self.store.projects_of_team(team.id).await?;
+            if !projects.is_empty() {
+                let keys: Vec<_> = projects.iter().map(|project| project.key.as_str()).collect();
+                let message = format!("the team owns {}; give them to another first", keys.join(", "));
+                return Err(Error::Conflict { code: "team_in_use", message });
+            }
+            let mut change = about(&team, permit, request, self.clock.now(), "delete_team");
+            change.before = Some(for_log(&team));
+            change.writes = vec![Write::DeleteTeam { id: team.id }];
+            if self.try_commit(change, &mut attempts).await?.is_some() {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Lets an account, named by its id or e-mail, join a team or leave it. Who manages teams may, and of a team that
+    /// owns a project who does in it; but nobody gives by it more than they have.
+    pub async fn change_membership(
+        &self,
+        caller: &Caller,
+        key: &str,
+        account: &str,
+        membership: Membership,
+        request: &Request,
+    ) -> Result<()> {
+        let mut attempts = Attempts::default();
+        loop {
+            let team = self.team_named(key).await?;
+            self.may_change_members(caller, &team, membership).await?;
+            let account = self.find_account(account).await?;
+            let members = self.store.team_members(team.id).await?;
+            let is_in = members.iter().any(|member| member.id == account.id);
+            if is_in == (membership == Membership::Joins) {
+                return Ok(());
+            }
+            if membership == Membership::Joins && members.len() >= MOST_MEMBERS {
+                let message = format!("a team has at most {MOST_MEMBERS} members");
+                return Err(Error::Conflict { code: "too_many_members", message });
+            }
+            let (team_id, account_id) = (team.id, account.id);
+            let text = json!({ "member": account.email }).to_string();
+            let now = self.clock.now();
+            let mut change = match membership {
+                Membership::Joins => {
+                    let mut change = about(&team, caller, request, now, "add_team_member");
+                    change.after = Some(text);
+                    change.writes = vec![Write::AddMember { team_id, account_id, at: now }];
+                    change
+                }
+                Membership::Leaves => {
+                    let mut change = about(&team, caller, request, now, "remove_team_member");
+                    change.before = Some(text);
+                    change.writes = vec![Write::RemoveMember { team_id, account_id, at: now }];
+                    change
+                }
+            };
+            change.entities.push(Entity { kind: "account".to_owned(), id: account.id, key: account.email });
+            if self.try_commit(change, &mut attempts).await?.is_some() {
+                return Ok(());
+            }
+        }
+    }
+
+    async fn may_change_members(&self, caller: &Caller, team: &Team, membership: Membership) -> Result<()> {
+        let rights = caller.rights();
+        if !rights.on_instance(Permission::ManageTeams) {
+            let projects = self.store.projects_of_team(team.id).await?;
+            if !projects.iter().any(|project| rights.in_project(Permission::ManageTeams, project.id)) {
+                let message = "this needs the permission team.manage on the instance, or in a project that the team \
+                               owns; roles with it: team_admin, admin";
+                return Err(Error::Forbidden { code: "not_permitted", message: message.to_owned() });
+            }
+        }
+        if membership == Membership::Leaves {
+            return Ok(());
+        }
+        for (gift, environment) in self.gifts_of(Holder::Team(team.id)).await? {
+            caller.may_give(&gift, environment.as_ref())?;
+        }
+        Ok(())
+    }
+}
+
+fn about(team: &Team, caller: &Caller, request: &Request, now: Timestamp, action: &'static str) -> Change {
+    let mut change = on_instance(caller, request, now, action, vec![Entity::team(team)]);
+    change.reads = vec![ReadVersion::Team { id: team.id, version: team.version }];
+    change
+}
+
+fn apply(team: &mut Team, object: &Object<'_>, violations: &mut Violations) {
+    object.ignore(&READ_ONLY);
+    object.ignore(&["key"]);
+    if let Some(name) = object.get("name") {
+        team.name = read_name(name, violations);
+    }
+    if team.name.is_empty() {
+        team.name = team.key.to_string();
+    }
+    if let Some(description) = object.get("description") {
+        team.description = read_description(description, violations);
+    }
+    object.deny_unknown(violations);
+}
+
+fn for_log(team: &Team) -> String {
+    let Team { key, name, description, .. } = team;
+    json!({ "team": { "key": key, "name": name, "description": description } }).to_string()
+}

@@ -1,0 +1,185 @@
+//! Projects.
+
+use domain::id::Id;
+use domain::ports::{KeyedFilter, Page, ProjectContent};
+use domain::project::Project;
+use engine::model::Revision;
+use sqlx::{Pool, QueryBuilder, Row as _};
+
+use super::commit::Fault;
+use super::rows::{cut, id, key, push_keyed, read_all, revision, storable_filter, text, time};
+use super::writes::Writes;
+use super::{Db, Row, SqlStore};
+
+/// The columns that [`read`] reads, of `projects p`.
+macro_rules! columns {
+    () => {
+        "p.id, p.key, p.name, p.description, p.team_id, p.version, p.created_at, p.updated_at"
+    };
+}
+
+fn read(row: &Row) -> sqlx::Result<Project> {
+    let team: Option<String> = row.try_get("team_id")?;
+    Ok(Project {
+        id: id(row, "id")?,
+        key: key(row, "key")?,
+        name: text(row, "name")?,
+        description: text(row, "description")?,
+        team_id: team.map(|_| id(row, "team_id")).transpose()?,
+        version: revision(row, "version")?,
+        created_at: time(row, "created_at")?,
+        updated_at: time(row, "updated_at")?,
+    })
+}
+
+pub(super) async fn project(pool: &Pool<Db>, key: &str) -> sqlx::Result<Option<Project>> {
+    if !crate::fit::storable(key) {
+        return Ok(None);
+    }
+    sqlx::query(concat!("SELECT ", columns!(), " FROM projects p WHERE p.key = $1"))
+        .bind(key)
+        .try_map(|row: Row| read(&row))
+        .fetch_optional(pool)
+        .await
+}
+
+pub(super) async fn page(
+    store: &SqlStore,
+    filter: &KeyedFilter,
+    of: Option<&[Id]>,
+) -> sqlx::Result<Page<Project>> {
+    if !storable_filter(filter) || of.is_some_and(<[Id]>::is_empty) {
+        return Ok(Page { items: Vec::new(), total: Some(0), more: false });
+    }
+    let mut listed = QueryBuilder::<Db>::new(concat!("SELECT ", columns!()));
+    push_conditions(&mut listed, filter, of);
+    if let Some(after) = &filter.after {
+        listed.push(" AND p.key > ").push_bind(after.to_string());
+    }
+    listed.push(" ORDER BY p.key LIMIT ").push_bind(i64::from(filter.limit) + 1);
+    let mut counted = QueryBuilder::<Db>::new("SELECT count(*) AS total");
+    push_conditions(&mut counted, filter, of);
+
+    let mut transaction = store.reading().await?;
+    let rows = listed.build().fetch_all(&mut *transaction).await?;
+    let total =
+        counted.build().try_map(|row: Row| revision(&row, "total")).fetch_one(&mut *transaction).await?;
+    transaction.commit().await?;
+    let mut page = Page { items: read_all(rows, read).await?, total: Some(total), more: false };
+    page.more = cut(&mut page.items, filter.limit);
+    Ok(page)
+}
+
+/// A caller is granted something in at most a few thousand projects; SQLite takes 32,766 values.
+fn push_conditions(query: &mut QueryBuilder<Db>, filter: &KeyedFilter, of: Option<&[Id]>) {
+    query.push(" FROM projects p WHERE TRUE");
+    if let Some(ids) = of {
+        query.push(" AND p.id IN (");
+        let mut values = query.separated(", ");
+        for id in ids {
+            values.push_bind(id.to_string());
+        }
+        query.push(")");
+    }
+    push_keyed(query, filter, "p.key", &["p.key", "p.name", "p.description"]);
+}
+
+pub(super) async fn of_team(pool: &Pool<Db>, team_id: Id) -> sqlx::Result<Vec<Project>> {
+    sqlx::query(concat!("SELECT ", columns!(), " FROM projects p WHERE p.team_id = $1 ORDER BY p.key"))
+        .bind(team_id.to_string())
+        .try_map(|row: Row| read(&row))
+        .fetch_all(pool)
+        .await
+}
+
+pub(super) async fn content(pool: &Pool<Db>, project_id: Id) -> sqlx::Result<ProjectContent> {
+    sqlx::query(
+        "SELECT (SELECT count(*) FROM flags WHERE project_id = $1) AS flags,
+                (SELECT count(*) FROM segments WHERE project_id = $1) AS segments,
+                (SELECT count(*) FROM sdk_keys WHERE project_id = $1 AND revoked_at IS NULL) AS sdk_keys",
+    )
+    .bind(project_id.to_string())
+    .try_map(|row: Row| {
+        Ok(ProjectContent {
+            flags: revision(&row, "flags")?,
+            segments: revision(&row, "segments")?,
+            sdk_keys: revision(&row, "sdk_keys")?,
+        })
+    })
+    .fetch_one(pool)
+    .await
+}
+
+pub(super) async fn dependencies_version(pool: &Pool<Db>, project_id: Id) -> sqlx::Result<Revision> {
+    let version = sqlx::query("SELECT dependencies FROM projects WHERE id = $1")
+        .bind(project_id.to_string())
+        .try_map(|row: Row| revision(&row, "dependencies"))
+        .fetch_optional(pool)
+        .await?;
+    Ok(version.unwrap_or_default())
+}
+
+impl Writes<'_> {
+    pub(super) async fn create_project(&mut self, project: &Project) -> Result<(), Fault> {
+        self.expect_team(project).await?;
+        let query = sqlx::query(
+            "INSERT INTO projects (id, key, name, description, team_id, version, created_at, updated_at)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT DO NOTHING",
+        )
+        .bind(project.id.to_string())
+        .bind(project.key.to_string())
+        .bind(project.name.clone())
+        .bind(project.description.clone())
+        .bind(project.team_id.map(|id| id.to_string()))
+        .bind(self.revision)
+        .bind(project.created_at.as_millis())
+        .bind(project.updated_at.as_millis());
+        self.insert(query, "project").await?;
+        let query = sqlx::query("INSERT INTO chains (project_id, revision, hash) VALUES ($1, 0, $2)");
+        query.bind(project.id.to_string()).bind(vec![0_u8; 32]).execute(&mut *self.connection).await?;
+        Ok(())
+    }
+
+    pub(super) async fn update_project(&mut self, project: &Project) -> Result<(), Fault> {
+        self.expect_team(project).await?;
+        let query = sqlx::query(
+            "UPDATE projects SET name = $3, description = $4, team_id = $5, version = $6, updated_at = $7
+             WHERE id = $1 AND key = $2",
+        )
+        .bind(project.id.to_string())
+        .bind(project.key.to_string())
+        .bind(project.name.clone())
+        .bind(project.description.clone())
+        .bind(project.team_id.map(|id| id.to_string()))
+        .bind(self.revision)
+        .bind(project.updated_at.as_millis());
+        self.change(query).await
+    }
+
+    async fn expect_team(&mut self, project: &Project) -> Result<(), Fault> {
+        let Some(team_id) = project.team_id else { return Ok(()) };
+        self.expect(sqlx::query("SELECT 1 FROM teams WHERE id = $1").bind(team_id.to_string())).await
+    }
+
+    /// Its chain stays, for its log does. Its row is taken first: whoever is changing the project ends before, and whoever
+    /// comes after finds it gone.
+    pub(super) async fn delete_project(&mut self, id: Id) -> Result<(), Fault> {
+        self.change(
+            sqlx::query("UPDATE chains SET revision = revision WHERE project_id = $1").bind(id.to_string()),
+        )
+        .await?;
+        let contents = [
+            "DELETE FROM flags WHERE project_id = $1",
+            "DELETE FROM sdk_keys WHERE project_id = $1",
+            "DELETE FROM effects WHERE project_id = $1",
+            "DELETE FROM segments WHERE project_id = $1",
+            "DELETE FROM context_fields WHERE project_id = $1",
+            "DELETE FROM key_lists WHERE project_id = $1",
+            "DELETE FROM environments WHERE project_id = $1",
+        ];
+        for statement in contents {
+            sqlx::query(statement).bind(id.to_string()).execute(&mut *self.connection).await?;
+        }
+        self.change(sqlx::query("DELETE FROM projects WHERE id = $1").bind(id.to_string())).await
+    }
+}
