@@ -19,8 +19,7 @@ const MOST_KEY: usize = 512;
 /// How long an id is, in characters: a UUID's text.
 const ID: usize = 36;
 
-/// A key as it was brought. Whether it lets anyone in can be asked again.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// A key as it was brought. Whether it lets anyone in can be asked again. Not to be shown, in a log or elsewhere.
 pub(crate) struct Credential<'r> {
     pub(crate) key: Cow<'r, str>,
     /// The id that was sent along, which must be the key's.

@@ -367,7 +367,9 @@ impl Store for MemoryStore {
 
     async fn note_sdk_keys_used(&self, uses: &[SdkKeyUse]) -> StoreResult<()> {
         let mut state = self.state();
-        uses.iter().for_each(|used| state.tables.note_used(used));
+        for used in uses {
+            state.tables.note_used(used);
+        }
         Ok(())
     }
 

@@ -30,7 +30,7 @@ macro_rules! columns {
 }
 
 fn read(row: &Row) -> sqlx::Result<SdkKey> {
-    let maybe_time = |column| Ok::<_, sqlx::Error>(row.try_get::<Option<i64>, _>(column)?);
+    let maybe_time = |column| row.try_get::<Option<i64>, _>(column);
     let maybe_id = |column| match row.try_get::<Option<String>, _>(column)? {
         Some(_) => id(row, column).map(Some),
         None => Ok::<_, sqlx::Error>(None),
