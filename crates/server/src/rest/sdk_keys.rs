@@ -5,9 +5,9 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use domain::error::Error;
 use domain::id::Id;
-use domain::sdk_key::{KeyState, SdkKeyKind, ShownSdkKey, Wanted};
+use domain::sdk_key::{KeyState, MadeSdkKey, SdkKeyKind, ShownSdkKey, Wanted};
 use domain::time::Timestamp;
-use http::{StatusCode, header};
+use http::{HeaderName, StatusCode, header};
 use serde::Deserialize;
 use utoipa::IntoParams;
 use utoipa_axum::router::OpenApiRouter;
@@ -17,7 +17,7 @@ use super::page;
 use crate::AppState;
 use crate::auth::{EditorOf, Signed};
 use crate::body::{self, Named, OptionalJson, Params, Said};
-use crate::openapi::{ChangeHeaders, EnvironmentQuery, schema};
+use crate::openapi::{ChangeHeaders, CommentHeader, EnvironmentQuery, schema};
 use crate::problem::Problem;
 use crate::settle;
 
@@ -101,7 +101,7 @@ fn read_cursor(cursor: &str) -> Result<(Timestamp, Id), Error> {
 ///
 /// For the addressed environment, unless it is an edge key that names its `environments`. The answer is the only time
 /// that its secret is shown. Who makes one must have the right to change each environment that it opens.
-#[utoipa::path(post, path = "/api/v1/sdk-keys", tag = "sdk keys", params(EnvironmentQuery, crate::openapi::CommentHeader), request_body = schema::NewSdkKey, responses(
+#[utoipa::path(post, path = "/api/v1/sdk-keys", tag = "sdk keys", params(EnvironmentQuery, CommentHeader), request_body = schema::NewSdkKey, responses(
     (status = 201, description = "The key and its secret", body = schema::MadeSdkKey),
     (status = 409, description = "`too_many_keys`: the project has as many in force as may be"),
 ))]
@@ -114,7 +114,7 @@ async fn create_sdk_key(
 ) -> Result<Response, Problem> {
     let made = state.control.create_sdk_key(&editor, environment.as_deref(), &document, &request).await?;
     settle::key(&state.keyring, &made.sdk_key).await;
-    let head = [(header::LOCATION, location(made.sdk_key.id)), (header::ETAG, made.shown.etag())];
+    let head = secret_head(&made);
     Ok((StatusCode::CREATED, head, Json(made)).into_response())
 }
 
@@ -188,13 +188,17 @@ async fn rotate_sdk_key(
     let rotated = state.control.rotate_sdk_key(&editor, &id, document.as_ref(), &request).await?;
     settle::key(&state.keyring, &rotated.made.sdk_key).await;
     settle::key(&state.keyring, &rotated.replaced).await;
-    let head =
-        [(header::LOCATION, location(rotated.made.sdk_key.id)), (header::ETAG, rotated.made.shown.etag())];
+    let head = secret_head(&rotated.made);
     Ok((StatusCode::CREATED, head, Json(rotated)).into_response())
 }
 
-fn location(id: Id) -> String {
-    format!("/api/v1/sdk-keys/{id}")
+/// Where a new key is, as which version; and that nobody keeps its secret on the way.
+fn secret_head(made: &MadeSdkKey) -> [(HeaderName, String); 3] {
+    [
+        (header::LOCATION, format!("/api/v1/sdk-keys/{}", made.sdk_key.id)),
+        (header::ETAG, made.shown.etag()),
+        (header::CACHE_CONTROL, "no-store".to_owned()),
+    ]
 }
 
 /// A key with its tag.
