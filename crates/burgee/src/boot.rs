@@ -7,7 +7,8 @@ use delivery::{Delivery, Follower, Hub};
 use domain::control::{Control, Settings};
 use domain::founding::Founding;
 use domain::ports::{Bus, Store};
-use server::feed::{Keyring, StoreSource};
+use server::feed::StoreSource;
+use server::keyring::Keyring;
 use server::{AppState, Uploads};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -45,6 +46,7 @@ pub(crate) async fn start(config: Config) -> anyhow::Result<()> {
         shortest_password,
         token_ttl: config.token_ttl,
         client_visible: config.profile == Profile::Local,
+        origins_required: config.profile == Profile::Production,
     };
     let control =
         Control::new(store.clone(), bus.clone(), Arc::new(SystemClock), Arc::new(SystemIds), settings);
@@ -56,7 +58,7 @@ pub(crate) async fn start(config: Config) -> anyhow::Result<()> {
     // Nothing is served before everything was loaded once.
     let mut follower = Follower::new(hub.clone(), source.clone(), system::seed());
     follower.load().await.context("the flags could not be loaded")?;
-    let keyring = Keyring::load(store.clone()).await?;
+    let keyring = Keyring::load(store.clone(), Arc::new(SystemClock)).await?;
     let tasks = [
         follower.start(shutdown.clone()),
         keyring.clone().follow(&*bus, shutdown.clone()),

@@ -32,7 +32,7 @@ fn the_settings() {
              | variable | what |\n|---|---|\n\
              | `BURGEE_ADMIN_EMAIL`, `BURGEE_ADMIN_PASSWORD` | the first admin |\n\
              | `ADMIN_API_KEY` | credential of a service account `admin-key` with the role admin: `X-Admin-API-Key` or `Authorization: Bearer` |\n\
-             | `SDK_API_KEY` | server-kind key of the environment `development` |\n\
+             | `SDK_API_KEY` | server-kind key of the environment `development`: at most 512 visible ASCII characters |\n\
              | `JWT_SECRET_KEY` | signs session tokens |\n\
              | `PORT`, `DATABASE_URL` | `server.port`, `database.url` |\n"
         ),

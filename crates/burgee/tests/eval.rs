@@ -167,7 +167,7 @@ async fn a_server_is_asked_for_its_rules() -> Result<()> {
     let refused = ask(&["--key", "bgs_wrong"])?;
     assert_eq!(refused.status.code(), Some(1));
     let complaint = String::from_utf8(refused.stderr)?;
-    assert!(complaint.contains("401") && complaint.contains("unknown or revoked"), "{complaint}");
+    assert!(complaint.contains("401") && complaint.contains("unknown, expired or revoked"), "{complaint}");
     assert!(!complaint.contains("bgs_wrong"), "a key is not for terminals: {complaint}");
     Ok(())
 }

@@ -163,7 +163,8 @@ async fn nobody_gives_more_than_they_have() -> Result<()> {
     assert_eq!(refusal(&house, &tina, owns, json!({ "team": "payments", "role": "admin" })).await?, more());
     let here = json!({ "account": "tina@example.com", "role": "admin", "environment": "development" });
     assert_eq!(house.ask(&tina, "POST", owns, here).await?.0, 403);
-    let protected = json!({ "account": "tina@example.com", "role": "developer", "environment": "production" });
+    let protected =
+        json!({ "account": "tina@example.com", "role": "developer", "environment": "production" });
     let (status_of, shown) = house.ask(&tina, "POST", owns, protected).await?;
     assert_eq!(status_of, 201, "it gives nothing that counts there: {shown}");
     let toggle = "/api/v1/projects/shop/flags/x/toggle?environment=production";
@@ -181,7 +182,8 @@ async fn nobody_gives_more_than_they_have() -> Result<()> {
     assert_eq!(refusal(&house, &tina, "/api/v1/roles", json!({ "key": "r" })).await?.0, 403);
 
     // What she has she may give, and take back; of an admin's she takes nothing.
-    let given = made(&house, &tina, owns, json!({ "account": "dev@example.com", "role": "developer" })).await?;
+    let given =
+        made(&house, &tina, owns, json!({ "account": "dev@example.com", "role": "developer" })).await?;
     let admins = json!({ "account": "dev@example.com", "role": "admin" });
     let admins = made(&house, &house.admin, owns, admins).await?;
     let path = |grant: &Value| format!("{owns}/{}", grant["id"].as_str().unwrap_or_default());
@@ -196,9 +198,11 @@ async fn what_roles_are_made_of_is_checked() -> Result<()> {
     let words = json!({ "key": "r", "permissions": ["flag.updaet", "project.read@staging", 3] });
     let (status, problem) = house.ask(&house.admin, "POST", "/api/v1/roles", words).await?;
     assert_eq!(status, 400);
-    let paths: Vec<_> = problem["violations"].as_array().context("none")?.iter().map(|one| &one["path"]).collect();
+    let paths: Vec<_> =
+        problem["violations"].as_array().context("none")?.iter().map(|one| &one["path"]).collect();
     assert_eq!(json!(paths), json!(["permissions[0]", "permissions[1]", "permissions[2]"]), "{problem}");
-    let (status, problem) = house.ask(&house.admin, "POST", "/api/v1/roles", json!({ "key": "admin" })).await?;
+    let (status, problem) =
+        house.ask(&house.admin, "POST", "/api/v1/roles", json!({ "key": "admin" })).await?;
     assert_eq!((status, &problem["code"]), (409, &json!("key_taken")));
     let (status, problem) =
         house.ask(&house.admin, "PATCH", "/api/v1/roles/viewer", json!({ "permissions": ["*"] })).await?;

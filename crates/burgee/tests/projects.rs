@@ -85,8 +85,12 @@ async fn a_project_changes_and_goes() -> Result<()> {
     let house = two_projects().await?;
     let path = "/api/v1/projects/shop";
     let before = house.get(path).await?;
-    let (status, after) = house.ask(&house.admin, "PATCH", path, json!({ "description": "All of it" })).await?;
-    assert_eq!((status, &after["description"], &after["name"]), (200, &json!("All of it"), &json!("The shop")));
+    let (status, after) =
+        house.ask(&house.admin, "PATCH", path, json!({ "description": "All of it" })).await?;
+    assert_eq!(
+        (status, &after["description"], &after["name"]),
+        (200, &json!("All of it"), &json!("The shop"))
+    );
     assert_ne!(before["version"], after["version"]);
     let (status, same) = house.ask(&house.admin, "PUT", path, after.clone()).await?;
     assert_eq!((status, &same["version"]), (200, &after["version"]), "nothing changed");

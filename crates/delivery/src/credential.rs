@@ -1,9 +1,12 @@
 //! The key that a request brings.
 
-use axum::http::{HeaderMap, Uri, header};
+use std::borrow::Cow;
+
+use axum::http::{HeaderMap, HeaderValue, Uri, header};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use percent_encoding::percent_decode_str;
 
-use crate::ports::{Gate, KeyKind, Reader};
 use crate::problem::Problem;
 
 /// Our own header for keys.
@@ -11,91 +14,182 @@ pub(crate) const SDK_KEY: &str = "x-sdk-key";
 /// OFREP's header for keys.
 pub(crate) const API_KEY: &str = "x-api-key";
 
-/// A key as it was brought. Whether it lets anyone in can be asked again.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Credential {
-    key: String,
-    is_in_url: bool,
+/// No key is longer, in bytes: one that is lets nobody in, and is not looked up.
+const MOST_KEY: usize = 512;
+/// How long an id is, in characters: a UUID's text.
+const ID: usize = 36;
+
+/// A key as it was brought. Whether it lets anyone in can be asked again. Not to be shown, in a log or elsewhere.
+pub(crate) struct Credential<'r> {
+    pub(crate) key: Cow<'r, str>,
+    /// The id that was sent along, which must be the key's.
+    pub(crate) id: Option<String>,
+    /// Whether it stands in the URL, where logs and histories keep it.
+    pub(crate) is_in_url: bool,
 }
 
-impl Credential {
-    /// The key in a request's headers, or else, for `EventSource`, which cannot send any, `?key=` in its URL.
-    pub(crate) fn of_stream(headers: &HeaderMap, uri: &Uri) -> Result<Self, Problem> {
-        let in_header = key(headers).map(|key| Self { key: key.to_owned(), is_in_url: false });
-        let in_url = || key_in_url(uri).map(|key| Self { key, is_in_url: true });
-        in_header.or_else(in_url).ok_or_else(Problem::missing_key)
-    }
-
-    /// Whom it lets in. In a URL, where logs and histories keep it, only a key that is public anyway does.
-    pub(crate) async fn open(&self, gate: &dyn Gate) -> Result<Reader, Problem> {
-        let reader = gate.open(&self.key).await.ok_or_else(Problem::unknown_key)?;
-        if self.is_in_url && reader.kind == KeyKind::Server {
-            return Err(Problem::server_key_in_url());
+impl<'r> Credential<'r> {
+    /// The key in a request's headers and, where a stream is asked for, `?key=` in its URL: `EventSource` can send no
+    /// headers. All places that have one must have the same: it would be chance which of two counts.
+    pub(crate) fn of(headers: &'r HeaderMap, url: Option<&Uri>) -> Result<Self, Problem> {
+        let plain = [SDK_KEY, API_KEY].into_iter().flat_map(|name| headers.get_all(name));
+        let plain = plain.map(|value| Ok(text(value)?.map(Self::of_header)));
+        let authorized = headers.get_all(header::AUTHORIZATION).into_iter();
+        let authorized = authorized.map(|value| Ok(text(value)?.and_then(authorization)));
+        let query = url.and_then(Uri::query).unwrap_or_default().split('&');
+        let in_url = query.filter_map(|pair| pair.strip_prefix("key=")).map(in_url);
+        let mut found: Option<Self> = None;
+        for credential in plain.chain(authorized).chain(in_url) {
+            let Some(credential) = credential? else { continue };
+            found = Some(match found {
+                None => credential,
+                Some(found) => found.agree(credential)?,
+            });
         }
-        Ok(reader)
+        let credential = found.ok_or_else(Problem::missing_key)?;
+        if credential.key.len() > MOST_KEY { Err(Problem::unknown_key()) } else { Ok(credential) }
+    }
+
+    /// The same, for longer than the request lasts.
+    pub(crate) fn into_owned(self) -> Credential<'static> {
+        Credential { key: self.key.into_owned().into(), id: self.id, is_in_url: self.is_in_url }
+    }
+
+    fn of_header(key: &'r str) -> Self {
+        Self { key: key.into(), id: None, is_in_url: false }
+    }
+
+    /// One of two that say the same.
+    fn agree(self, other: Self) -> Result<Self, Problem> {
+        if self.key != other.key {
+            return Err(Problem::conflicting_keys());
+        }
+        let id = match (self.id, other.id) {
+            (Some(one), Some(other)) if one != other => return Err(Problem::conflicting_keys()),
+            (one, other) => one.or(other),
+        };
+        Ok(Self { key: self.key, id, is_in_url: self.is_in_url || other.is_in_url })
     }
 }
 
-/// Whom the key in a request's headers lets in.
-pub(crate) async fn open(gate: &dyn Gate, headers: &HeaderMap) -> Result<Reader, Problem> {
-    let key = key(headers).ok_or_else(Problem::missing_key)?;
-    gate.open(key).await.ok_or_else(Problem::unknown_key)
+/// The text of a header; none if it is empty. What is no text is no key of anybody's.
+fn text(value: &HeaderValue) -> Result<Option<&str>, Problem> {
+    let text = value.to_str().map_err(|_| Problem::unknown_key())?.trim();
+    Ok((!text.is_empty()).then_some(text))
 }
 
-fn key(headers: &HeaderMap) -> Option<&str> {
-    let plain = |name: &str| headers.get(name)?.to_str().ok().map(str::trim).filter(|key| !key.is_empty());
-    plain(SDK_KEY)
-        .or_else(|| plain(API_KEY))
-        .or_else(|| plain(header::AUTHORIZATION.as_str()).and_then(bearer))
+/// `Bearer KEY`, or `Basic` with the id of a key for a user and the key for a password. A user that is no id is
+/// somebody else's, as of a proxy in between.
+fn authorization(value: &str) -> Option<Credential<'_>> {
+    let (scheme, rest) = value.split_once(' ')?;
+    let rest = rest.trim();
+    if rest.is_empty() {
+        None
+    } else if scheme.eq_ignore_ascii_case("bearer") {
+        Some(Credential::of_header(rest))
+    } else if scheme.eq_ignore_ascii_case("basic") {
+        let pair = String::from_utf8(STANDARD.decode(rest).ok()?).ok()?;
+        let (id, key) = pair.split_once(':')?;
+        is_id(id).then(|| Credential {
+            key: key.to_owned().into(),
+            id: Some(id.to_ascii_lowercase()),
+            is_in_url: false,
+        })
+    } else {
+        None
+    }
 }
 
-fn bearer(authorization: &str) -> Option<&str> {
-    let (scheme, key) = authorization.split_once(' ')?;
-    Some(key.trim()).filter(|key| scheme.eq_ignore_ascii_case("bearer") && !key.is_empty())
+/// Whether a text has the form of a UUID.
+fn is_id(text: &str) -> bool {
+    let is_right = |(place, byte): (usize, u8)| match place {
+        8 | 13 | 18 | 23 => byte == b'-',
+        _ => byte.is_ascii_hexdigit(),
+    };
+    text.len() == ID && text.bytes().enumerate().all(is_right)
 }
 
-fn key_in_url(uri: &Uri) -> Option<String> {
-    let key = uri.query()?.split('&').find_map(|pair| pair.strip_prefix("key="))?;
-    percent_decode_str(key).decode_utf8().ok().map(String::from).filter(|key| !key.is_empty())
+fn in_url<'r>(key: &str) -> Result<Option<Credential<'r>>, Problem> {
+    let key = percent_decode_str(key).decode_utf8().map_err(|_| Problem::unknown_key())?;
+    Ok((!key.is_empty()).then(|| Credential { key: key.into_owned().into(), id: None, is_in_url: true }))
 }
 
 #[cfg(test)]
 mod tests {
-    use axum::http::HeaderValue;
-
     use super::*;
 
-    fn of(headers: &[(&'static str, &'static str)], uri: &str) -> Option<(String, bool)> {
+    const ID: &str = "0190a6e0-0000-7000-8000-000000000001";
+
+    fn of(headers: &[(&'static str, &str)], uri: &str) -> Result<(String, Option<String>, bool), String> {
         let headers = headers
             .iter()
-            .map(|(name, value)| (name.parse().unwrap(), HeaderValue::from_static(value)))
+            .map(|(name, value)| (name.parse().unwrap(), HeaderValue::from_bytes(value.as_bytes()).unwrap()))
             .collect();
-        let credential = Credential::of_stream(&headers, &uri.parse().unwrap()).ok()?;
-        Some((credential.key, credential.is_in_url))
+        match Credential::of(&headers, Some(&uri.parse().unwrap())) {
+            Ok(Credential { key, id, is_in_url }) => Ok((key.into_owned(), id, is_in_url)),
+            Err(problem) => Err(problem.document().code.to_owned()),
+        }
+    }
+
+    fn basic(pair: &str) -> String {
+        format!("Basic {}", STANDARD.encode(pair))
     }
 
     #[test]
     fn a_key_may_come_in_any_of_its_places() {
-        let header = Some(("k1".to_owned(), false));
-        let url = Some(("k 2/".to_owned(), true));
+        let header = Ok(("k1".to_owned(), None, false));
+        let url = Ok(("k 2/".to_owned(), None, true));
+        let missing = Err("missing_key".to_owned());
         assert_eq!(of(&[("x-sdk-key", "k1")], "/"), header);
         assert_eq!(of(&[("x-api-key", " k1 ")], "/"), header);
         assert_eq!(of(&[("authorization", "Bearer k1")], "/"), header);
         assert_eq!(of(&[("authorization", "bearer   k1")], "/"), header);
-        assert_eq!(of(&[("authorization", "Basic k1")], "/"), None);
-        assert_eq!(of(&[("authorization", "Bearer ")], "/"), None);
+        assert_eq!(of(&[("x-sdk-key", ""), ("authorization", "Bearer k1")], "/"), header);
+        assert_eq!(of(&[("authorization", "Bearer ")], "/"), missing);
+        assert_eq!(of(&[("authorization", "Digest k1")], "/"), missing);
         assert_eq!(of(&[], "/?a=b&key=k%202%2F"), url);
-        assert_eq!(of(&[], "/?monkey=k"), None);
-        assert_eq!(of(&[], "/?key="), None);
-        assert_eq!(of(&[], "/"), None);
+        assert_eq!(of(&[], "/?monkey=k"), missing);
+        assert_eq!(of(&[], "/?key="), missing);
+        assert_eq!(of(&[], "/"), missing);
     }
 
     #[test]
-    fn the_first_place_that_has_one_counts() {
-        let all = [("authorization", "Bearer c"), ("x-api-key", "b"), ("x-sdk-key", "a")];
-        assert_eq!(of(&all, "/?key=d"), Some(("a".to_owned(), false)));
-        assert_eq!(of(&all[..2], "/?key=d"), Some(("b".to_owned(), false)));
-        assert_eq!(of(&all[..1], "/?key=d"), Some(("c".to_owned(), false)));
-        assert_eq!(of(&[("x-sdk-key", "")], "/?key=d"), Some(("d".to_owned(), true)));
+    fn an_id_may_be_sent_along() {
+        let both = |id: &str| Ok(("k1".to_owned(), Some(id.to_owned()), false));
+        assert_eq!(of(&[("authorization", &basic(&format!("{ID}:k1")))], "/"), both(ID));
+        let upper = ID.to_ascii_uppercase();
+        assert_eq!(of(&[("authorization", &basic(&format!("{upper}:k1")))], "/"), both(ID));
+        // Another's user, or nothing that reads: no key of ours.
+        for value in [basic("admin:k1"), basic(ID), basic(""), "Basic k1".to_owned(), "Basic %%%".to_owned()]
+        {
+            assert_eq!(of(&[("authorization", &value)], "/"), Err("missing_key".to_owned()), "{value}");
+        }
+    }
+
+    #[test]
+    fn keys_that_disagree_are_refused() {
+        let conflict = Err("conflicting_keys".to_owned());
+        let all = [("authorization", "Bearer a"), ("x-api-key", "a"), ("x-sdk-key", "a")];
+        assert_eq!(of(&all, "/"), Ok(("a".to_owned(), None, false)));
+        assert_eq!(of(&all, "/?key=a"), Ok(("a".to_owned(), None, true)), "a URL that has it has it");
+        assert_eq!(of(&all, "/?key=b"), conflict);
+        assert_eq!(of(&[], "/?key=a&key=b"), conflict);
+        assert_eq!(of(&[("x-api-key", "a"), ("x-sdk-key", "b")], "/"), conflict);
+        assert_eq!(of(&[("x-api-key", "a"), ("x-api-key", "b")], "/"), conflict);
+        assert_eq!(of(&[("x-api-key", "a"), ("authorization", "Bearer b")], "/"), conflict);
+        let one = basic(&format!("{ID}:a"));
+        assert_eq!(of(&[("x-api-key", "a"), ("authorization", &one)], "/").unwrap().1.as_deref(), Some(ID));
+        let other = basic(&format!("{}2:a", &ID[..35]));
+        assert_eq!(of(&[("authorization", &one), ("authorization", &other)], "/"), conflict);
+    }
+
+    #[test]
+    fn what_can_be_no_key_is_not_looked_up() {
+        let unknown = Err("unknown_key".to_owned());
+        assert_eq!(of(&[("x-sdk-key", "kéy")], "/"), unknown);
+        assert_eq!(of(&[("x-sdk-key", "a\tb")], "/").unwrap().0, "a\tb", "a tab is text");
+        assert_eq!(of(&[], "/?key=%ff"), unknown);
+        assert_eq!(of(&[("x-sdk-key", &"k".repeat(MOST_KEY + 1))], "/"), unknown);
+        assert!(of(&[("x-sdk-key", &"k".repeat(MOST_KEY))], "/").is_ok());
     }
 }

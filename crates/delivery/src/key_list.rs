@@ -15,7 +15,7 @@ use futures_util::stream::{TryStream, try_unfold};
 use tokio::sync::OwnedSemaphorePermit;
 
 use crate::Doors;
-use crate::credential;
+use crate::admission::Admitted;
 use crate::ports::{EnvironmentId, KeyKind, SourceError, ask};
 use crate::problem::Problem;
 use crate::sdk::is_known;
@@ -27,10 +27,10 @@ pub(crate) const MOST: usize = 64;
 /// `GET /sdk/v1/segments/{sha256}`: the bytes of a large key list, if the environment of a server key names it.
 pub(crate) async fn get_key_list(
     State(doors): State<Arc<Doors>>,
+    Admitted(reader): Admitted,
     path: Result<Path<String>, PathRejection>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let reader = credential::open(&*doors.gate, &headers).await?;
     if reader.kind == KeyKind::Client {
         return Err(Problem::client_key());
     }

@@ -6,6 +6,7 @@
 //! lock, and nothing that grows with the number of requests. A server and an edge mount the same router and differ in
 //! the [`Source`] and the [`Gate`] that they give.
 
+mod admission;
 mod behind;
 mod credential;
 mod follower;
@@ -26,27 +27,19 @@ mod weight;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
-use std::time::Duration;
 
 use axum::Router;
-use axum::http::{HeaderName, Method, header};
+use axum::middleware::from_fn_with_state;
 use axum::routing::{get, post};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
-use tower_http::cors::{Any, CorsLayer};
 
 pub use follower::Follower;
 pub use hub::Hub;
 pub use installed::{Catchup, Installed};
-pub use ports::{EnvironmentId, Gate, KeyKind, Reader, Source, SourceError};
+pub use ports::{EnvironmentId, Gate, KeyKind, Pages, Pass, Reader, Source, SourceError};
 pub use problem::Problem;
 pub use waiting::Waiting;
-
-use credential::{API_KEY, SDK_KEY};
-use stream::LAST_EVENT_ID;
-
-/// How long a browser may remember what it may ask across origins; none remembers longer than a day.
-const PREFLIGHT: Duration = Duration::from_hours(24);
 
 /// What the doors for applications stand on.
 pub struct Delivery {
@@ -78,8 +71,8 @@ struct Doors {
     opened: AtomicU64,
 }
 
-/// The doors for applications, at their final paths: `/ofrep/v1/evaluate/flags…` and `/sdk/v1/…`. Pages of any
-/// origin may call them, for a key is all the authority there is: no cookie counts here.
+/// The doors for applications, at their final paths: `/ofrep/v1/evaluate/flags…` and `/sdk/v1/…`. Which pages may
+/// call them is the key's to say, for a key is all the authority there is: no cookie counts here.
 pub fn router(delivery: Delivery) -> Router {
     let Delivery { hub, gate, source, shutdown, max_streams } = delivery;
     let streams = Arc::new(Semaphore::new(max_streams.min(Semaphore::MAX_PERMITS)));
@@ -92,24 +85,8 @@ pub fn router(delivery: Delivery) -> Router {
         .route(ofrep::FLAG, post(ofrep::evaluate_flag))
         .route("/sdk/v1/snapshot", get(sdk::get_snapshot))
         .route("/sdk/v1/segments/{sha256}", get(key_list::get_key_list))
-        .route("/sdk/v1/stream", get(sdk::get_stream))
+        .route(admission::STREAM, get(sdk::get_stream))
         .method_not_allowed_fallback(|| async { Problem::method_not_allowed() })
-        .layer(any_origin())
+        .layer(from_fn_with_state(Arc::clone(&doors), admission::attend))
         .with_state(doors)
-}
-
-fn any_origin() -> CorsLayer {
-    CorsLayer::new()
-        .allow_origin(Any)
-        .allow_methods([Method::GET, Method::POST])
-        .allow_headers([
-            header::CONTENT_TYPE,
-            header::IF_NONE_MATCH,
-            header::AUTHORIZATION,
-            HeaderName::from_static(API_KEY),
-            HeaderName::from_static(SDK_KEY),
-            HeaderName::from_static(LAST_EVENT_ID),
-        ])
-        .expose_headers([header::ETAG, header::RETRY_AFTER])
-        .max_age(PREFLIGHT)
 }

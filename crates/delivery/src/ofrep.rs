@@ -20,7 +20,7 @@ use wire::ofrep::{
 };
 
 use crate::Doors;
-use crate::credential;
+use crate::admission::Admitted;
 use crate::heavy::{Cost, Load, MOST_TIME, Overload};
 use crate::installed::Installed;
 use crate::ports::{KeyKind, Reader};
@@ -46,9 +46,10 @@ const BODY_PATIENCE: Duration = Duration::from_secs(30);
 /// `POST /ofrep/v1/evaluate/flags/{key}`: one flag.
 pub(crate) async fn evaluate_flag(
     State(doors): State<Arc<Doors>>,
+    Admitted(reader): Admitted,
     request: Request,
 ) -> Result<Response, Problem> {
-    let (reader, installed) = admit(&doors, request.headers()).await?;
+    let installed = doors.hub.read(&reader.environment).ok_or_else(Problem::not_ready)?;
     let (parts, body) = request.into_parts();
     let rest = parts.uri.path().strip_prefix(FLAG_PREFIX).unwrap_or_default();
     // What is no UTF-8 is no flag's key, and is told so like any other unknown key.
@@ -76,13 +77,14 @@ pub(crate) async fn evaluate_flag(
     })
 }
 
-/// `POST /ofrep/v1/evaluate/flags`: all flags that the key shows. The query is ignored: `flagConfigEtag` could
+/// `POST /ofrep/v1/evaluate/flags`: all flags that the key shows. Of the query `environment` alone counts: `flagConfigEtag` could
 /// only ever force the full answer, which a matching tag never stands in for.
 pub(crate) async fn evaluate_flags(
     State(doors): State<Arc<Doors>>,
+    Admitted(reader): Admitted,
     request: Request,
 ) -> Result<Response, Problem> {
-    let (reader, installed) = admit(&doors, request.headers()).await?;
+    let installed = doors.hub.read(&reader.environment).ok_or_else(Problem::not_ready)?;
     let (parts, body) = request.into_parts();
     let question = match question(body).await {
         Ok(question) => question,
@@ -109,12 +111,6 @@ pub(crate) async fn evaluate_flags(
         response.headers_mut().insert(header::ETAG, etag);
     }
     Ok(response)
-}
-
-async fn admit(doors: &Doors, headers: &HeaderMap) -> Result<(Reader, Arc<Installed>), Problem> {
-    let reader = credential::open(&*doors.gate, headers).await?;
-    let installed = doors.hub.read(&reader.environment).ok_or_else(Problem::not_ready)?;
-    Ok((reader, installed))
 }
 
 /// What is asked, and how long it is.

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use axum::http::HeaderValue;
 use bytes::Bytes;
 use engine::model::{Delta, Revision, Snapshot};
 use tokio::sync::watch;
@@ -78,18 +79,55 @@ pub trait Source: Send + Sync {
 /// Who may read which environment.
 #[async_trait]
 pub trait Gate: Send + Sync {
-    /// Whom a key lets in; `None` if it is unknown or revoked. Asked for every request, so it answers from
+    /// What a key opens; `None` if it is unknown, revoked or expired. Asked for every request, so it answers from
     /// memory and in a time that says nothing about keys.
-    async fn open(&self, credential: &str) -> Option<Reader>;
+    async fn open(&self, key: &str) -> Option<Arc<Pass>>;
 
-    /// Wakes when some key may have been made or revoked. Its value means nothing.
+    /// Wakes when some key may have been made, changed or revoked, or has expired. Its value means nothing.
     fn changes(&self) -> watch::Receiver<u64>;
+}
+
+/// What a key opens, and to whom.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pass {
+    /// The key's own id, a UUID in lower case. It is no secret; who sends one along must send this one.
+    pub id: Arc<str>,
+    /// How much it shows of what it opens.
+    pub kind: KeyKind,
+    /// What it opens: all of one project. Of several, each request says which it means.
+    pub environments: Arc<[EnvironmentId]>,
+    /// Which pages may use it in a browser.
+    pub pages: Pages,
+}
+
+/// Which pages may use a key in a browser.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Pages {
+    /// None: it must stay secret, and no page can keep a secret.
+    None,
+    /// Those of any origin.
+    Any,
+    /// Those of these origins, written in lower case.
+    Of(Arc<[String]>),
+}
+
+impl Pages {
+    /// Whether a page of this origin may.
+    pub(crate) fn allow(&self, origin: &HeaderValue) -> bool {
+        match self {
+            Self::None => false,
+            Self::Any => true,
+            Self::Of(origins) => {
+                origins.iter().any(|allowed| origin.as_bytes().eq_ignore_ascii_case(allowed.as_bytes()))
+            }
+        }
+    }
 }
 
 /// Whom a key lets in.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Reader {
-    /// The one environment that it reads.
+    /// The one environment that it reads at a time.
     pub environment: EnvironmentId,
     /// How much of it.
     pub kind: KeyKind,
@@ -98,7 +136,7 @@ pub struct Reader {
 /// How much of an environment a key shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum KeyKind {
-    /// Kept secret on a server: all flags, with their rules.
+    /// Kept secret on a server or an edge: all flags, with their rules.
     Server,
     /// Given to browsers and phones: results of `client_visible` flags, and nothing of how they came about.
     Client,

@@ -8,10 +8,10 @@ use engine::json::Violation;
 
 /// A refusal on its way out: a problem document (RFC 9457), and the header that goes with it.
 /// In a box, because every handler's result has room for one.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Problem(Box<Refusal>);
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Refusal {
     status: StatusCode,
     code: &'static str,
@@ -62,15 +62,47 @@ impl Problem {
 
     /// The request's key lets nobody in.
     pub(crate) fn unknown_key() -> Self {
-        let message = "the SDK key is unknown or revoked; ask who runs this server for one that is in force";
+        let message =
+            "the SDK key is unknown, expired or revoked; ask who runs this server for one that is in force";
         Self::unauthenticated("unknown_key", message)
     }
 
     /// A key that must stay secret was sent where it is written down on the way.
-    pub(crate) fn server_key_in_url() -> Self {
-        let message = "a server key must not be sent in a URL, where logs keep it; send it as the header X-SDK-Key, \
-                       or use a client key here. Consider it known, and make a new one";
+    pub(crate) fn secret_key_in_url() -> Self {
+        let message = "a server or edge key must not be sent in a URL, where logs keep it; send it as the header \
+                       X-SDK-Key, or use a client key here. Consider it known, and rotate it";
         Self::unauthenticated("server_key_in_url", message)
+    }
+
+    /// Two keys came, and only one of them can be meant.
+    pub(crate) fn conflicting_keys() -> Self {
+        let message = "several keys came that differ; send one, as X-SDK-Key, X-API-Key or Authorization";
+        Self::new(StatusCode::BAD_REQUEST, "conflicting_keys", message)
+    }
+
+    /// The page that asks is not one that the key is for.
+    pub(crate) fn origin_not_allowed() -> Self {
+        let message =
+            "pages of this origin may not use this key; who runs this server can add it to the key's origins";
+        Self::new(StatusCode::FORBIDDEN, "origin_not_allowed", message)
+    }
+
+    /// The key opens several environments.
+    pub(crate) fn environment_required() -> Self {
+        let message = "this key opens several environments; say which is meant, as ?environment=KEY";
+        Self::new(StatusCode::BAD_REQUEST, "environment_required", message)
+    }
+
+    /// The environment is given more than once.
+    pub(crate) fn two_environments() -> Self {
+        let message = "query environment is given more than once; which of them is meant?";
+        Self::new(StatusCode::BAD_REQUEST, "invalid_parameter", message)
+    }
+
+    /// The key opens no such environment, whether or not there is one.
+    pub(crate) fn no_such_environment() -> Self {
+        let message = "the SDK key opens no environment with the key that ?environment= names; one that opens a single environment needs none named";
+        Self::new(StatusCode::NOT_FOUND, "no_such_environment", message)
     }
 
     /// Rules are not for client keys.

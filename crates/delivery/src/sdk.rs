@@ -11,17 +11,17 @@ use futures_util::stream::unfold;
 use wire::etag::{Star, matches};
 
 use crate::Doors;
-use crate::credential;
+use crate::admission::Admitted;
 use crate::ports::KeyKind;
 use crate::problem::Problem;
 use crate::stream::Stream;
 
-/// `GET /sdk/v1/snapshot`: the whole environment of a server key, as it travels.
+/// `GET /sdk/v1/snapshot`: the whole environment of a server or edge key, as it travels.
 pub(crate) async fn get_snapshot(
     State(doors): State<Arc<Doors>>,
+    Admitted(reader): Admitted,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let reader = credential::open(&*doors.gate, &headers).await?;
     if reader.kind == KeyKind::Client {
         return Err(Problem::client_key());
     }

@@ -19,7 +19,7 @@ use wire::etag::Position;
 use wire::sse::{HEARTBEAT, RETRY};
 
 use crate::Doors;
-use crate::credential::Credential;
+use crate::admission::Visit;
 use crate::installed::{Catchup, Installed};
 use crate::ports::{KeyKind, Reader};
 use crate::problem::Problem;
@@ -36,7 +36,7 @@ const SPREAD: u64 = 500;
 /// A stream of frames for one reader.
 pub(crate) struct Stream {
     doors: Arc<Doors>,
-    credential: Credential,
+    visit: Visit<'static>,
     reader: Reader,
     cursor: Cursor,
     /// Rendered and not yet taken.
@@ -67,10 +67,10 @@ enum Wake {
 impl Stream {
     /// Opens a stream for the key of a request. Its first frames are there at once.
     pub(crate) async fn open(doors: Arc<Doors>, headers: &HeaderMap, uri: &Uri) -> Result<Self, Problem> {
-        let credential = Credential::of_stream(headers, uri)?;
+        let visit = Visit::of(headers, uri)?.into_owned();
         // Before the key is looked at: one that is revoked in between is not missed.
         let keys = doors.gate.changes();
-        let reader = credential.open(&*doors.gate).await?;
+        let reader = visit.admit(&*doors.gate, &doors.hub).await?;
         if doors.shutdown.is_cancelled() {
             return Err(Problem::shutting_down());
         }
@@ -88,7 +88,7 @@ impl Stream {
             delayed: None,
             _permit: permit,
             doors,
-            credential,
+            visit,
             reader,
             revisions,
             keys,
@@ -136,8 +136,7 @@ impl Stream {
 
     /// `None` if the key does not let the same reader in any more.
     async fn show_key_again(&self) -> Option<()> {
-        let reader = self.credential.open(&*self.doors.gate).await.ok()?;
-        (reader == self.reader).then_some(())
+        self.visit.still_admits(&*self.doors.gate, &self.reader).await.then_some(())
     }
 
     /// `None` if the environment is gone.

@@ -44,6 +44,8 @@ pub struct Settings {
     pub token_ttl: i64,
     /// Whether a new flag may be seen by client-kind keys unless it says otherwise.
     pub client_visible: bool,
+    /// Whether a new client key must say which pages may use it.
+    pub origins_required: bool,
 }
 
 /// The use cases. They stand in this crate by capability: [`crate::flag`], [`crate::account`],

@@ -16,10 +16,10 @@ use crate::error::{Error, Result};
 use crate::id::Id;
 use crate::key::Key;
 use crate::log::{Chain, Change, Entity, Write};
-use crate::ports::{Clock, CommitError, Ids, Store};
+use crate::ports::{Clock, CommitError, Ids, SdkKeyFilter, Store};
 use crate::project::{Project, first_environments};
-use crate::sdk_key::{self, NewSdkKey, SdkKeyKind};
-use crate::secret::hash_secret;
+use crate::sdk_key::{self, KeyState, NewSdkKey, Origins, Reach, SdkKeyKind};
+use crate::secret::{SecretKind, hash_secret, looks_made};
 
 /// The door that founding comes by, in the log.
 const SOURCE: &str = "start";
@@ -101,7 +101,7 @@ impl Founding {
         {
             return Err(Error::invalid("BURGEE_ADMIN_PASSWORD", password_rule(self.shortest_password)));
         }
-        Ok(())
+        given.sdk_api_key.as_deref().map_or(Ok(()), check_given_key)
     }
 
     /// Gives the history a new name; see [`Store::renew_epoch`].
@@ -116,16 +116,7 @@ impl Founding {
         let admin = self.admin(given, founded)?;
         let key =
             Key::parse(DEFAULT_PROJECT).ok_or_else(|| Error::Internal("the default key is none".into()))?;
-        let project = Project {
-            id: project_id,
-            key,
-            name: "Default".to_owned(),
-            description: String::new(),
-            team_id: None,
-            version: 0,
-            created_at: now,
-            updated_at: now,
-        };
+        let project = Project::new(project_id, key, "Default", now);
         let mut entities = vec![
             Entity::project(&project),
             Entity { kind: "account".to_owned(), id: admin.id, key: admin.email.clone() },
@@ -238,15 +229,21 @@ impl Founding {
     async fn add_sdk_key(&self, default: &Environment, given: &Given, founded: &mut Founded) -> Result<()> {
         let Some(key) = &given.sdk_api_key else { return Ok(()) };
         let hash = hash_secret(key);
-        let keys = self.store.sdk_keys(default.project_id).await?;
-        match keys.iter().find(|known| known.hash == hash) {
-            Some(known) if known.revoked_at.is_some() => {
+        let filter = SdkKeyFilter::all(self.clock.now());
+        let keys = self.store.sdk_keys(default.project_id, &filter).await?.items;
+        let known = keys.iter().find(|known| known.hash == hash);
+        match known.map(|known| known.state(filter.now)) {
+            Some(KeyState::InForce) => {}
+            Some(KeyState::Revoked) => {
                 founded.warnings.push("SDK_API_KEY was revoked and stays so; give another".to_owned());
             }
-            Some(_) => {}
+            Some(KeyState::Expired) => {
+                founded.warnings.push("SDK_API_KEY has expired; give another".to_owned());
+            }
             None => {
                 let key = self.given_sdk_key(default, key);
-                let change = sdk_key::creation(&key, DEFAULT_ENVIRONMENT, Id::NIL, SOURCE, self.clock.now());
+                let places = std::slice::from_ref(default);
+                let change = sdk_key::creation(&key, places, Id::NIL, SOURCE, self.clock.now());
                 self.store.commit(change).await.map_err(unexpected)?;
                 founded
                     .warnings
@@ -296,15 +293,15 @@ impl Founding {
     }
 
     fn made(&self, place: &Environment, kind: SdkKeyKind, founded: &mut Founded) -> sdk_key::SdkKey {
-        let new = NewSdkKey { name: format!("first {} key", kind.name()), kind };
-        let made = sdk_key::made(&*self.ids, new, place, Id::NIL, self.clock.now());
-        founded.sdk_keys.push((kind, made.key));
-        made.sdk_key
+        let new = first_key(format!("first {} key", kind.name()), kind, place);
+        let (key, secret) = sdk_key::made(&*self.ids, new, place.project_id, Id::NIL, self.clock.now());
+        founded.sdk_keys.push((kind, secret));
+        key
     }
 
-    fn given_sdk_key(&self, place: &Environment, key: &str) -> sdk_key::SdkKey {
-        let new = NewSdkKey { name: "SDK_API_KEY".to_owned(), kind: SdkKeyKind::Server };
-        sdk_key::given(&*self.ids, new, key.to_owned(), place, Id::NIL, self.clock.now()).sdk_key
+    fn given_sdk_key(&self, place: &Environment, secret: &str) -> sdk_key::SdkKey {
+        let new = first_key("SDK_API_KEY".to_owned(), SdkKeyKind::Server, place);
+        sdk_key::given(&*self.ids, new, secret, place.project_id, Id::NIL, self.clock.now())
     }
 
     async fn commit(
@@ -337,4 +334,25 @@ impl Founding {
             error => unexpected(error),
         })
     }
+}
+
+/// A key that a start makes. Which pages will use it nobody knows yet, so a client key says that any may.
+fn first_key(name: String, kind: SdkKeyKind, place: &Environment) -> NewSdkKey {
+    let origins = if kind == SdkKeyKind::Client { Origins::any() } else { Origins::default() };
+    NewSdkKey { name, description: String::new(), kind, reach: Reach::of(place), origins, expires_at: None }
+}
+
+/// A key that nobody could use is no key.
+fn check_given_key(key: &str) -> Result<()> {
+    let fault = if key.len() > sdk_key::MOST_SECRET {
+        format!("must have at most {} bytes", sdk_key::MOST_SECRET)
+    } else if !key.bytes().all(|byte| byte.is_ascii_graphic()) {
+        "must be of visible ASCII characters, as headers are".to_owned()
+    } else if looks_made(key) && SecretKind::of(key) != Some(SecretKind::ServerKey) {
+        "looks like a secret that Burgee made, and is no server key, or not as it was made; copy all of one"
+            .to_owned()
+    } else {
+        return Ok(());
+    };
+    Err(Error::invalid("SDK_API_KEY", fault))
 }

@@ -188,6 +188,13 @@ pub enum ReadVersion {
         /// Its version when it was read.
         version: Revision,
     },
+    /// Of an SDK key.
+    SdkKey {
+        /// The key.
+        id: Id,
+        /// Its version when it was read.
+        version: Revision,
+    },
     /// Of a role that somebody made.
     Role {
         /// The role.
@@ -261,7 +268,7 @@ pub enum Write {
     CreateEnvironment(Environment),
     /// Replaces what people see of an environment.
     UpdateEnvironment(Environment),
-    /// Removes an environment with its configs and SDK keys.
+    /// Removes an environment with its configs and the SDK keys that open nothing else.
     DeleteEnvironment {
         /// The environment.
         id: Id,
@@ -294,6 +301,9 @@ pub enum Write {
     UpdateConfig(Config),
     /// Makes a key for applications; its hash must be new.
     CreateSdkKey(SdkKey),
+    /// Replaces what can change of a key: what it is called, opens and may be used by, until when, and what came in
+    /// its place. One that is revoked makes the change stale.
+    UpdateSdkKey(SdkKey),
     /// Refuses a key from now on; one that is refused already makes the change stale.
     RevokeSdkKey {
         /// The key.

@@ -65,6 +65,14 @@ impl SecretKind {
     }
 }
 
+/// Whether a text has the beginning and the length of a secret that Burgee makes, so that its checksum must be right.
+/// A text of another length may be a secret that people chose.
+pub fn looks_made(text: &str) -> bool {
+    SecretKind::ALL
+        .into_iter()
+        .any(|kind| text.starts_with(kind.prefix()) && text.len() == kind.prefix().len() + 56)
+}
+
 /// A secret as it is made. It is shown once; what is kept is its hash.
 pub struct Secret {
     /// All of it.

@@ -1,25 +1,17 @@
-//! What delivery is given on a server: changes from the store, and who may read an environment.
+//! What delivery is given on a server: changes from the store.
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use axum::body::Bytes;
-use delivery::{EnvironmentId, Gate, KeyKind, Reader, Source, SourceError};
+use delivery::{EnvironmentId, Source, SourceError};
 use domain::environment::Environment;
 use domain::id::Id;
 use domain::ports::{Bus, Store, StoreError};
-use domain::sdk_key::SdkKeyKind;
-use domain::secret::hash_secret;
 use engine::model::{Delta, Revision, Snapshot};
 use tokio::sync::watch;
-use tokio::task::JoinHandle;
-use tokio_util::sync::CancellationToken;
-
-/// How long a lost bell may go unnoticed.
-const POLL: Duration = Duration::from_secs(2);
 
 /// Changes, as the store has them.
 pub struct StoreSource {
@@ -83,82 +75,5 @@ impl Source for StoreSource {
 
     fn bell(&self) -> watch::Receiver<u64> {
         self.bell.clone()
-    }
-}
-
-/// The keys in force, by hash, in memory: no request waits for the store, and without it the last known keys
-/// hold. Found by hash, so the time that a look-up takes says nothing about a key.
-pub struct Keyring {
-    store: Arc<dyn Store>,
-    keys: ArcSwap<HashMap<String, Reader>>,
-    changes: watch::Sender<u64>,
-}
-
-impl Keyring {
-    /// Loads the keys; they must load once before anyone is let in.
-    pub async fn load(store: Arc<dyn Store>) -> Result<Arc<Self>, StoreError> {
-        let keyring = Self { store, keys: ArcSwap::default(), changes: watch::Sender::new(0) };
-        keyring.refresh().await?;
-        Ok(Arc::new(keyring))
-    }
-
-    /// Keeps the keys up to date until shutdown: at each ring of the bell, and every two seconds in case one
-    /// was lost.
-    pub fn follow(self: Arc<Self>, bus: &dyn Bus, shutdown: CancellationToken) -> JoinHandle<()> {
-        let mut bell = bus.listen();
-        tokio::spawn(async move {
-            loop {
-                tokio::select! {
-                    () = shutdown.cancelled() => return,
-                    rung = bell.changed() => if rung.is_err() { return },
-                    () = tokio::time::sleep(POLL) => {}
-                }
-                if let Err(error) = self.refresh().await {
-                    tracing::warn!(
-                        error = &error as &dyn std::error::Error,
-                        "keys were not refreshed; the last known ones hold"
-                    );
-                }
-            }
-        })
-    }
-
-    /// Whether the key with this hash is let in.
-    pub(crate) fn holds(&self, hash: &str) -> bool {
-        self.keys.load().contains_key(hash)
-    }
-
-    /// Whether any key opens an environment.
-    pub(crate) fn opens(&self, environment: &EnvironmentId) -> bool {
-        self.keys.load().values().any(|reader| reader.environment == *environment)
-    }
-
-    async fn refresh(&self) -> Result<(), StoreError> {
-        let keys = self.store.sdk_keys_in_force().await?;
-        let reader = |kind, environment: Id| Reader {
-            environment: EnvironmentId(environment.to_string().into()),
-            kind: match kind {
-                SdkKeyKind::Server => KeyKind::Server,
-                SdkKeyKind::Client => KeyKind::Client,
-            },
-        };
-        let keys: HashMap<_, _> =
-            keys.into_iter().map(|key| (key.hash, reader(key.kind, key.environment_id))).collect();
-        if **self.keys.load() != keys {
-            self.keys.store(Arc::new(keys));
-            self.changes.send_modify(|count| *count += 1);
-        }
-        Ok(())
-    }
-}
-
-#[async_trait]
-impl Gate for Keyring {
-    async fn open(&self, credential: &str) -> Option<Reader> {
-        self.keys.load().get(&hash_secret(credential)).cloned()
-    }
-
-    fn changes(&self) -> watch::Receiver<u64> {
-        self.changes.subscribe()
     }
 }

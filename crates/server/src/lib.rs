@@ -7,6 +7,7 @@ pub mod auth;
 pub mod body;
 pub mod feed;
 pub mod health;
+pub mod keyring;
 pub mod loopback;
 pub mod openapi;
 pub mod problem;
@@ -23,7 +24,7 @@ use delivery::Hub;
 use domain::control::Control;
 use tower_http::catch_panic::CatchPanicLayer;
 
-use crate::feed::Keyring;
+use crate::keyring::Keyring;
 use crate::problem::Problem;
 pub use crate::upload::Uploads;
 

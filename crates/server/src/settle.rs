@@ -9,9 +9,10 @@ use std::time::Duration;
 
 use delivery::{EnvironmentId, Gate, Hub};
 use domain::id::Id;
+use domain::sdk_key::SdkKey;
 use engine::model::Revision;
 
-use crate::feed::Keyring;
+use crate::keyring::Keyring;
 
 /// How long an answer may wait for its own node.
 const PATIENCE: Duration = Duration::from_millis(250);
@@ -61,14 +62,9 @@ async fn hub_until(settled: impl Fn() -> bool) -> bool {
     true
 }
 
-/// Until the keyring lets a key in.
-pub(crate) async fn key(keyring: &Keyring, hash: &str) {
-    briefly(keyring_until(keyring, || keyring.holds(hash))).await;
-}
-
-/// Until the keyring lets a key in no more.
-pub(crate) async fn revocation(keyring: &Keyring, hash: &str) {
-    briefly(keyring_until(keyring, || !keyring.holds(hash))).await;
+/// Until the keyring lets a key in as it now is, or no more if it is over.
+pub(crate) async fn key(keyring: &Keyring, key: &SdkKey) {
+    briefly(keyring_until(keyring, || keyring.has_taken_in(key))).await;
 }
 
 async fn keyring_until(keyring: &Keyring, settled: impl Fn() -> bool) -> bool {

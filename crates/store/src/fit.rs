@@ -62,7 +62,7 @@ fn belongs(write: &Write, chain: Chain) -> bool {
             environment.project_id
         }
         Write::CreateFlag(flag) | Write::UpdateFlag(flag) => flag.project_id,
-        Write::CreateSdkKey(key) => key.project_id,
+        Write::CreateSdkKey(key) | Write::UpdateSdkKey(key) => key.project_id,
         Write::CreateSegment(segment) | Write::UpdateSegment(segment) => segment.project_id,
         Write::CreateContextField(field) | Write::UpdateContextField(field) => field.project_id,
     };
@@ -84,7 +84,7 @@ fn name(write: &Write) -> &'static str {
         }
         Write::CreateFlag(_) | Write::UpdateFlag(_) | Write::DeleteFlag { .. } => "a flag",
         Write::CreateConfig(_) | Write::UpdateConfig(_) | Write::FillFlags { .. } => "a config",
-        Write::CreateSdkKey(_) | Write::RevokeSdkKey { .. } => "an SDK key",
+        Write::CreateSdkKey(_) | Write::UpdateSdkKey(_) | Write::RevokeSdkKey { .. } => "an SDK key",
         Write::CreateAccount(_) => "an account",
         Write::CreateAccessToken(_) => "an access token",
         Write::CreateSigningKey(_) => "a signing key",
@@ -127,7 +127,9 @@ fn texts_of(write: &Write) -> Vec<&str> {
             vec![&segment.name, &segment.description]
         }
         Write::CreateContextField(field) | Write::UpdateContextField(field) => vec![&field.description],
-        Write::CreateSdkKey(key) => vec![&key.name, &key.hint, &key.hash],
+        Write::CreateSdkKey(key) | Write::UpdateSdkKey(key) => {
+            vec![&key.name, &key.description, &key.hint, &key.hash]
+        }
         Write::CreateAccount(account) => {
             let mut texts = vec![account.email.as_str(), account.name.as_str()];
             texts.extend(account.password_hash.as_deref());

@@ -50,16 +50,7 @@ async fn file_refusal(path: &Path) -> Result<OpenError> {
 }
 
 fn project(id: Id, key: Key, name: &str) -> Write {
-    Write::CreateProject(Project {
-        id,
-        key,
-        name: name.to_owned(),
-        description: String::new(),
-        team_id: None,
-        version: 0,
-        created_at: Timestamp::from_millis(0),
-        updated_at: Timestamp::from_millis(0),
-    })
+    Write::CreateProject(Project::new(id, key, name, Timestamp::from_millis(0)))
 }
 
 fn change(write: Write) -> Change {

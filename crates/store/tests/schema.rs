@@ -98,10 +98,62 @@ async fn every_row_and_unique_index_names_its_project() -> Result<()> {
     }
     let tables: BTreeSet<_> = indexes.keys().map(|(table, _)| table.as_str()).collect();
     // `instance` has its row number for a key, which is no index of its own.
-    assert_eq!(tables.len(), 22, "{tables:?}");
+    assert_eq!(tables.len(), 23, "{tables:?}");
     for ((table, index), columns) in &indexes {
         let of_the_instance = OF_THE_INSTANCE.contains(&table.as_str());
         assert!(of_the_instance || columns.contains("project_id"), "{table}: {index} {columns:?}");
     }
+    Ok(())
+}
+
+/// A database as it was before the ninth step: a key in force and a revoked one, of one environment.
+const FORMER_KEYS: &str = "
+    INSERT INTO projects (id, key, name) VALUES ('p', 'default', 'Default');
+    INSERT INTO environments (project_id, id, key, name, protected, position, created_at, updated_at, snapshot_revision)
+    VALUES ('p', 'e', 'production', '', FALSE, 0, 1, 1, 1);
+    INSERT INTO sdk_keys (project_id, id, environment_id, name, kind, hint, hash, created_by, created_at, revoked_at)
+    VALUES ('p', 'k1', 'e', 'shop', 'server', 'bgs_1', 'h1', 'a', 10, NULL),
+           ('p', 'k2', 'e', 'page', 'client', 'bgc_2', 'h2', 'a', 20, 30);
+    INSERT INTO change_entities (project_id, entity_id, revision, kind, key)
+    VALUES ('p', 'k1', 4, 'sdk_key', 'shop'), ('p', 'k2', 5, 'sdk_key', 'page'), ('p', 'k2', 6, 'sdk_key', 'page')";
+
+/// What came of them, in a line each.
+const KEYS: &str = "
+    SELECT k.id || ' ' || k.name || ' ' || k.kind || ' ' || k.hash || ' ' || e.environment_id || ' ' || k.origins
+           || ' v' || k.version || ' u' || k.updated_at || ' r' || COALESCE(k.revoked_at, 0)
+    FROM sdk_keys k JOIN sdk_key_environments e ON e.project_id = k.project_id AND e.sdk_key_id = k.id
+    WHERE NOT k.whole_project AND k.expires_at IS NULL AND k.last_used_at IS NULL ORDER BY k.id";
+
+/// The steps before the one that is named so, and that one.
+fn steps_until(database: &str, last: &str) -> Result<(Vec<String>, String)> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("migrations").join(database);
+    let read = |name: &String| fs::read_to_string(folder.join(name));
+    let before =
+        steps(database)?.iter().filter(|name| name.as_str() < last).map(read).collect::<Result<_, _>>()?;
+    Ok((before, read(&last.to_owned())?))
+}
+
+#[tokio::test]
+async fn former_keys_still_open_what_they_did() -> Result<()> {
+    const STEP: &str = "0009_sdk_keys.sql";
+    let expected =
+        ["k1 shop server h1 e [] v4 u10 r0".to_owned(), "k2 page client h2 e [] v6 u30 r30".to_owned()];
+    let folder = tempfile::tempdir()?;
+    let options = SqliteConnectOptions::new().filename(folder.path().join("old.db"));
+    let mut connection = options.create_if_missing(true).foreign_keys(true).connect().await?;
+    let (before, step) = steps_until("sqlite", STEP)?;
+    for sql in before.iter().map(String::as_str).chain([FORMER_KEYS, &step]) {
+        sqlx::raw_sql(sqlx::AssertSqlSafe(sql.to_owned())).execute(&mut connection).await?;
+    }
+    let kept: Vec<String> = sqlx::query_scalar(KEYS).fetch_all(&mut connection).await?;
+    assert_eq!(kept, expected);
+
+    let mut connection = PgConnection::connect(&postgres::database().await?).await?;
+    let (before, step) = steps_until("postgres", STEP)?;
+    for sql in before.iter().map(String::as_str).chain([FORMER_KEYS, &step]) {
+        sqlx::raw_sql(sqlx::AssertSqlSafe(sql.to_owned())).execute(&mut connection).await?;
+    }
+    let kept: Vec<String> = sqlx::query_scalar(KEYS).fetch_all(&mut connection).await?;
+    assert_eq!(kept, expected);
     Ok(())
 }

@@ -10,6 +10,7 @@ mod listing;
 mod log;
 mod people;
 mod projects;
+mod sdk_keys;
 mod segments;
 mod snapshots;
 mod world;
@@ -54,12 +55,14 @@ pub async fn all(make: impl AsyncFn() -> Result<Arc<dyn Store>>) -> Result<()> {
         log: the_log_is_a_chain, the_log_comes_in_pages, the_log_is_found_by_entity,
             the_log_of_an_environment_has_what_affected_it,
             the_last_entity_of_a_key_is_known, texts_come_back_byte_for_byte, a_project_has_its_own_chain;
-        accounts: accounts_are_found, credentials_are_found, sdk_keys_are_in_force_until_revoked,
-            a_history_has_a_name;
         projects: projects_come_in_pages_by_key, a_project_goes_with_all_but_its_log,
             stale_projects_are_refused;
         people: teams_say_who_is_in_them, roles_are_themselves, grants_reach_who_has_them,
             grants_go_with_what_they_name;
+        sdk_keys: keys_come_back_whole, keys_are_in_force_until_revoked_or_expired, keys_come_in_pages,
+            keys_are_filtered, a_key_changes_and_says_when, a_key_of_several_environments_outlives_one,
+            the_last_use_of_a_key_only_moves_on;
+        accounts: accounts_are_found, credentials_are_found, a_history_has_a_name;
     };
     let mut broken = Vec::new();
     for (name, property) in properties {

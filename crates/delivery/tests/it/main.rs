@@ -11,6 +11,7 @@ mod failing_lists;
 mod follower;
 mod heavy;
 mod key_lists;
+mod keys;
 mod mixtures;
 mod ofrep;
 mod sdk;

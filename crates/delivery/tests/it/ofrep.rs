@@ -299,33 +299,6 @@ async fn a_tag_covers_all_that_the_answer_depends_on() {
 }
 
 #[tokio::test]
-async fn pages_of_any_origin_may_ask() {
-    let app = App::new(flags()).await;
-    let headers = [
-        ("origin", "https://shop.example"),
-        ("access-control-request-method", "POST"),
-        ("access-control-request-headers", "content-type,if-none-match,x-api-key"),
-    ];
-    for path in [FLAGS, "/ofrep/v1/evaluate/flags/hidden", "/sdk/v1/stream"] {
-        let preflight = Answer::of(app.send("OPTIONS", path, &headers, "").await).await;
-        assert_eq!(preflight.status, 200, "{path}");
-        assert_eq!(preflight.header("access-control-allow-origin"), "*");
-        assert_eq!(preflight.header("access-control-max-age"), "86400");
-        assert_eq!(preflight.header("access-control-allow-credentials"), "");
-        let allowed = preflight.header("access-control-allow-headers");
-        for name in
-            ["content-type", "if-none-match", "authorization", "x-api-key", "x-sdk-key", "last-event-id"]
-        {
-            assert!(allowed.split(',').any(|allowed| allowed == name), "{name} in {allowed}");
-        }
-    }
-    let answer = Answer::of(app.send("POST", FLAGS, &headers[..1], "{}").await).await;
-    answer.assert_problem(401, "missing_key");
-    assert_eq!(answer.header("access-control-allow-origin"), "*", "refusals can be read too");
-    assert_eq!(answer.header("access-control-expose-headers").to_ascii_lowercase(), "etag,retry-after");
-}
-
-#[tokio::test]
 async fn other_methods_and_paths_are_not_taken() {
     let app = App::new(flags()).await;
     for path in [FLAGS, "/ofrep/v1/evaluate/flags/hidden"] {

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use tokio::time::{Instant, timeout};
 
 /// A stream as a reader sees it.
-pub(crate) struct Reading(BodyDataStream);
+pub(crate) struct Reading(pub(crate) BodyDataStream);
 
 #[derive(Debug, PartialEq)]
 pub(crate) struct Event {
@@ -31,7 +31,7 @@ impl Reading {
     }
 
     /// What comes next, as it is; `None` at the end.
-    async fn text(&mut self) -> Option<String> {
+    pub(crate) async fn text(&mut self) -> Option<String> {
         let frame = timeout(SOON, self.0.next()).await.expect("the stream neither speaks nor ends")?.unwrap();
         Some(String::from_utf8(frame.to_vec()).unwrap())
     }

@@ -10,7 +10,7 @@ use axum::Router;
 use axum::body::{Body, Bytes, to_bytes};
 use axum::http::{HeaderMap, Request, Response, StatusCode};
 use burgee_delivery::{
-    Delivery, EnvironmentId, Follower, Gate, Hub, KeyKind, Reader, Source, SourceError, router,
+    Delivery, EnvironmentId, Follower, Gate, Hub, KeyKind, Pages, Pass, Source, SourceError, router,
 };
 use engine::model::{Delta, Revision, SCHEMA, Snapshot};
 use serde_json::{Value, json};
@@ -209,9 +209,12 @@ impl Source for FakeSource {
     }
 }
 
+/// The id of every key there.
+pub(crate) const KEY_ID: &str = "0190a6e0-0000-7000-8000-000000000001";
+
 /// Lets in the keys that it was given.
 pub(crate) struct FakeGate {
-    keys: Mutex<HashMap<String, Reader>>,
+    keys: Mutex<HashMap<String, Arc<Pass>>>,
     changes: watch::Sender<u64>,
 }
 
@@ -224,8 +227,15 @@ impl FakeGate {
     }
 
     pub(crate) fn add(&self, key: &str, id: &str, kind: KeyKind) {
-        let reader = Reader { environment: environment(id), kind };
-        self.keys.lock().unwrap().insert(key.to_owned(), reader);
+        let pages = if kind == KeyKind::Client { Pages::Any } else { Pages::None };
+        self.put(key, &[id], kind, pages);
+    }
+
+    /// Lets in a key under the id [`KEY_ID`], or changes what it opens.
+    pub(crate) fn put(&self, key: &str, ids: &[&str], kind: KeyKind, pages: Pages) {
+        let environments = ids.iter().map(|id| environment(id)).collect();
+        let pass = Arc::new(Pass { id: KEY_ID.into(), kind, environments, pages });
+        self.keys.lock().unwrap().insert(key.to_owned(), pass);
         self.changes.send_modify(|changes| *changes += 1);
     }
 
@@ -237,8 +247,8 @@ impl FakeGate {
 
 #[async_trait]
 impl Gate for FakeGate {
-    async fn open(&self, credential: &str) -> Option<Reader> {
-        self.keys.lock().unwrap().get(credential).cloned()
+    async fn open(&self, key: &str) -> Option<Arc<Pass>> {
+        self.keys.lock().unwrap().get(key).cloned()
     }
 
     fn changes(&self) -> watch::Receiver<u64> {

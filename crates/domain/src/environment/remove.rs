@@ -12,8 +12,8 @@ use crate::error::{Error, Result};
 use crate::flag::{self, differs_from_new};
 use crate::in_use::{Place, in_use};
 use crate::log::{Chain, Change, Entity, ReadVersion, Write};
-use crate::ports::FlagFilter;
-use crate::sdk_key::SdkKey;
+use crate::ports::{FlagFilter, SdkKeyFilter};
+use crate::sdk_key::{KeyState, SdkKey};
 use crate::segment::document_for_log;
 use crate::time::Timestamp;
 
@@ -118,9 +118,14 @@ impl Control {
                 contents.logged.add("segments", key, document_for_log(segment));
             }
         }
-        let keys = self.store.sdk_keys(environment.project_id).await?.into_iter();
-        let in_force = |key: &SdkKey| key.environment_id == environment.id && key.revoked_at.is_none();
-        contents.sdk_keys = keys.filter(in_force).collect();
+        let filter = SdkKeyFilter {
+            environment: Some(environment.id),
+            state: Some(KeyState::InForce),
+            ..SdkKeyFilter::all(self.clock.now())
+        };
+        let keys = self.store.sdk_keys(environment.project_id, &filter).await?.items;
+        // A key for all environments is not this one's.
+        contents.sdk_keys = keys.into_iter().filter(|key| key.reach.names(environment.id)).collect();
         Ok(contents)
     }
 }

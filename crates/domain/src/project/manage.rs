@@ -62,16 +62,7 @@ impl Control {
         let mut violations = Violations::default();
         let read = At::root(document).object(&mut violations).and_then(|object| {
             let key = read_key(&object, &mut violations)?;
-            let mut project = Project {
-                id: self.ids.id(now),
-                key,
-                name: String::new(),
-                description: String::new(),
-                team_id: None,
-                version: 0,
-                created_at: now,
-                updated_at: now,
-            };
+            let mut project = Project::new(self.ids.id(now), key, "", now);
             let team = apply(&mut project, &object, &mut violations);
             Some((project, team))
         });

@@ -34,6 +34,20 @@ pub struct Project {
 }
 
 impl Project {
+    /// A project that nobody looks after yet.
+    pub fn new(id: Id, key: Key, name: &str, now: Timestamp) -> Self {
+        Self {
+            id,
+            key,
+            name: name.to_owned(),
+            description: String::new(),
+            team_id: None,
+            version: 0,
+            created_at: now,
+            updated_at: now,
+        }
+    }
+
     /// Its tag, as `ETag` and `If-Match` have it.
     pub fn etag(&self) -> String {
         format!("\"{}\"", self.version)

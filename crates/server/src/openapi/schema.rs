@@ -5,6 +5,7 @@
 mod environments;
 mod flag_changes;
 mod people;
+mod sdk_keys;
 mod segments;
 
 use serde::{Deserialize, Serialize};
@@ -17,6 +18,7 @@ pub(crate) use people::{
     Grant, NewGrant, NewInstanceGrant, NewProject, NewRole, NewTeam, Permission, Project, ProjectInput, Role,
     RoleInput, Team, TeamInput, TeamWithMembers,
 };
+pub(crate) use sdk_keys::{MadeSdkKey, NewSdkKey, RotatedSdkKey, Rotation, SdkKey, SdkKeyInput};
 pub(crate) use segments::{
     ContextField, ContextFieldInput, ContextFieldValues, CopiedSegment, CopyInput, KeyList, MemberChange,
     Segment, SegmentInput, SegmentSummary, UploadProgress,
@@ -290,42 +292,6 @@ pub(crate) struct Evaluation {
     #[schema(example = "TARGETING_MATCH")]
     reason: String,
     error_code: Option<String>,
-}
-
-/// What a new SDK key is to be.
-#[derive(ToSchema)]
-pub(crate) struct NewSdkKey {
-    name: String,
-    /// `server` or `client`.
-    kind: String,
-}
-
-/// A key for applications.
-#[derive(ToSchema)]
-pub(crate) struct SdkKey {
-    id: String,
-    environment_id: String,
-    name: String,
-    /// `server` or `client`.
-    kind: String,
-    /// Its first characters.
-    hint: String,
-    created_by: String,
-    #[schema(format = DateTime)]
-    created_at: String,
-    #[schema(format = DateTime)]
-    updated_at: String,
-    #[schema(format = DateTime)]
-    revoked_at: Option<String>,
-}
-
-/// A key as it is made.
-#[derive(ToSchema)]
-pub(crate) struct MadeSdkKey {
-    #[serde(flatten)]
-    made: SdkKey,
-    /// The secret. Shown this once.
-    key: String,
 }
 
 /// Something that a change was about.

@@ -50,7 +50,7 @@ impl Tables {
         known.filter(|place| place.environment.project_id == project_id).ok_or(CommitError::Stale)?;
         self.environments.remove(&id);
         self.configs.retain(|(_, environment_id), _| *environment_id != id);
-        self.sdk_keys.retain(|_, key| key.environment_id != id);
+        self.forget_environment_of_keys(id);
         self.of_segments.forget_environment(id);
         self.people.forget_environment(id);
         Ok(())

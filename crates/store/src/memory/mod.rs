@@ -2,6 +2,7 @@
 
 mod environments;
 mod people;
+mod sdk_keys;
 mod segments;
 mod tables;
 
@@ -18,12 +19,12 @@ use domain::id::Id;
 use domain::key::Key;
 use domain::log::{Chain, Change, Hash, Link, LogEntry, link};
 use domain::ports::{
-    CommitError, FlagFilter, Head, KeyedFilter, LogFilter, Page, ProjectContent, Store, StoreError,
-    StoreResult,
+    CommitError, FlagFilter, Head, KeyedFilter, LogFilter, Page, ProjectContent, SdkKeyFilter, SdkKeyUse,
+    Store, StoreError, StoreResult,
 };
 use domain::project::Project;
 use domain::role::CustomRole;
-use domain::sdk_key::SdkKey;
+use domain::sdk_key::{KeyState, SdkKey};
 use domain::segment::{KeySet, SegmentEverywhere, SegmentHere, SegmentSummary};
 use domain::team::{Member, Team};
 use domain::time::Timestamp;
@@ -426,12 +427,28 @@ impl Store for MemoryStore {
         Ok(page(shown.collect(), all.len(), filter.limit))
     }
 
-    async fn sdk_keys(&self, project_id: Id) -> StoreResult<Vec<SdkKey>> {
-        Ok(self.state().tables.sdk_keys(|key| key.project_id == project_id))
+    async fn sdk_key(&self, project_id: Id, id: Id) -> StoreResult<Option<SdkKey>> {
+        Ok(self.state().tables.sdk_keys(|key| key.project_id == project_id && key.id == id).pop())
     }
 
-    async fn sdk_keys_in_force(&self) -> StoreResult<Vec<SdkKey>> {
-        Ok(self.state().tables.sdk_keys(|key| key.revoked_at.is_none()))
+    async fn sdk_keys(&self, project_id: Id, filter: &SdkKeyFilter) -> StoreResult<Page<SdkKey>> {
+        let wanted = |key: &SdkKey| key.project_id == project_id && sdk_keys::matches(key, filter);
+        let all = self.state().tables.sdk_keys(wanted);
+        let total = all.len();
+        let after = |key: &SdkKey| filter.after.is_none_or(|after| (key.created_at, key.id) < after);
+        Ok(page(all.into_iter().filter(after).collect(), total, filter.limit))
+    }
+
+    async fn sdk_keys_in_force(&self, now: Timestamp) -> StoreResult<Vec<SdkKey>> {
+        Ok(self.state().tables.sdk_keys(|key| key.state(now) == KeyState::InForce))
+    }
+
+    async fn note_sdk_keys_used(&self, uses: &[SdkKeyUse]) -> StoreResult<()> {
+        let mut state = self.state();
+        for used in uses {
+            state.tables.note_used(used);
+        }
+        Ok(())
     }
 
     async fn account(&self, id: Id) -> StoreResult<Option<Account>> {

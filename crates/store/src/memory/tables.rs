@@ -68,6 +68,7 @@ impl Tables {
                 self.of_segments.has_config(*segment_id, *environment_id, *version)
             }
             ReadVersion::ContextField { id, version } => self.of_segments.has_field(*id, *version),
+            ReadVersion::SdkKey { id, version } => self.has_sdk_key(project_id, *id, *version),
             ReadVersion::Environment { id, version } => self.has_environment(*id, *version),
             ReadVersion::Project { id, version } => {
                 self.projects.values().any(|project| project.id == *id && project.version == *version)
@@ -110,8 +111,9 @@ impl Tables {
             Write::DeleteFlag { id, key } => self.delete_flag(project_id, *id, key, effects),
             Write::CreateConfig(config) => self.create_config(config, revision, effects),
             Write::UpdateConfig(config) => self.update_config(config, revision, effects),
-            Write::CreateSdkKey(key) => self.create_sdk_key(key),
-            Write::RevokeSdkKey { id, at } => self.revoke_sdk_key(project_id, *id, *at),
+            Write::CreateSdkKey(key) => self.create_sdk_key(key, revision),
+            Write::UpdateSdkKey(key) => self.update_sdk_key(key, revision),
+            Write::RevokeSdkKey { id, at } => self.revoke_sdk_key(project_id, *id, *at, revision),
             Write::CreateAccount(account) => self.create_account(account),
             Write::CreateAccessToken(token) => self.create_access_token(token),
             Write::CreateSigningKey(key) => self.create_signing_key(key),
@@ -206,22 +208,6 @@ impl Tables {
         effects.extend(affected.map(|environment| (environment.id, of, key.clone())));
     }
 
-    fn create_sdk_key(&mut self, key: &SdkKey) -> Applied {
-        let taken = self.sdk_keys.values().any(|other| other.hash == key.hash || other.id == key.id);
-        free(!taken, "sdk_key")?;
-        self.environments.get(&key.environment_id).ok_or_else(|| dangling("environment"))?;
-        self.sdk_keys.insert(key.id, Arc::new(key.clone()));
-        Ok(())
-    }
-
-    /// One that is revoked already keeps its time.
-    fn revoke_sdk_key(&mut self, project_id: Id, id: Id, at: Timestamp) -> Applied {
-        let key = self.sdk_keys.get_mut(&id);
-        let key = key.filter(|key| key.project_id == project_id && key.revoked_at.is_none());
-        Arc::make_mut(key.ok_or(CommitError::Stale)?).revoked_at = Some(at);
-        Ok(())
-    }
-
     fn create_account(&mut self, account: &Account) -> Applied {
         let taken =
             self.accounts.values().any(|other| other.email == account.email || other.id == account.id);
@@ -282,14 +268,6 @@ impl Tables {
     fn here(&self, environment: &Environment, flag: &Flag) -> Option<FlagHere> {
         let config = self.configs.get(&(flag.id, environment.id))?;
         Some(FlagHere { flag: flag.clone(), config: Config::clone(config) })
-    }
-
-    /// Newest first.
-    pub(super) fn sdk_keys(&self, wanted: impl Fn(&SdkKey) -> bool) -> Vec<SdkKey> {
-        let keys = self.sdk_keys.values().filter(|key| wanted(key));
-        let mut keys: Vec<_> = keys.map(|key| SdkKey::clone(key)).collect();
-        keys.sort_by_key(|key| std::cmp::Reverse((key.created_at, key.id)));
-        keys
     }
 }
 

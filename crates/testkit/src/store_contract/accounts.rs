@@ -1,11 +1,9 @@
 //! Who may sign in, and with what.
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 use domain::account::{AccessToken, Account, Role, SigningKey};
 use domain::id::Id;
 use domain::log::{Chain, Write};
-use domain::ports::CommitError;
-use domain::sdk_key::{SdkKey, SdkKeyKind};
 use domain::time::Timestamp;
 
 use super::world::{EPOCH, NOW, World};
@@ -80,53 +78,6 @@ pub(super) async fn credentials_are_found(world: World) -> Result<()> {
     }
     let [middle, newest, oldest] = keys;
     ensure!(world.store.signing_keys().await? == [oldest, middle, newest], "oldest first, byte for byte");
-    Ok(())
-}
-
-pub(super) async fn sdk_keys_are_in_force_until_revoked(world: World) -> Result<()> {
-    let key = |project_id, environment_id, hash: &str, kind, millis| SdkKey {
-        id: world.id(),
-        project_id,
-        environment_id,
-        name: "café".to_owned(),
-        kind,
-        hint: "bgs_12345678".to_owned(),
-        hash: hash.to_owned(),
-        created_by: world.project_id,
-        created_at: later(millis),
-        revoked_at: None,
-    };
-    let place = world.environments[1].id;
-    let old = key(world.project_id, place, "01", SdkKeyKind::Server, 1);
-    let new = key(world.project_id, place, "02", SdkKeyKind::Client, 2);
-    for key in [&new, &old] {
-        world.write(vec![Write::CreateSdkKey(key.clone())]).await?;
-    }
-    let other = world.id();
-    world.make_project(other, "other").await?;
-    let environment = world.environment(other, "development", 0)?;
-    let foreign = key(other, environment.id, "03", SdkKeyKind::Server, 3);
-    let writes = vec![Write::CreateEnvironment(environment.clone()), Write::CreateSdkKey(foreign.clone())];
-    world.store.commit(world.change(Chain::Project(other), writes)).await?;
-    let store = &world.store;
-    ensure!(store.sdk_keys(world.project_id).await? == [new.clone(), old.clone()], "newest first");
-    ensure!(store.sdk_keys_in_force().await? == [foreign.clone(), new.clone(), old.clone()]);
-
-    // The same secret may not open two projects.
-    let copied = key(other, environment.id, "01", SdkKeyKind::Server, 4);
-    let copy = world.change(Chain::Project(other), vec![Write::CreateSdkKey(copied)]);
-    ensure!(store.commit(copy).await.is_err());
-
-    let revoke = |millis| vec![Write::RevokeSdkKey { id: new.id, at: later(millis) }];
-    world.write(revoke(10)).await?;
-    let again = store.commit(world.change(Chain::Project(world.project_id), revoke(20))).await;
-    ensure!(matches!(again, Err(CommitError::Stale)), "it was revoked twice");
-    ensure!(store.sdk_keys_in_force().await? == [foreign, old]);
-    let kept = store.sdk_keys(world.project_id).await?;
-    let revoked = kept.into_iter().find(|key| key.id == new.id).context("it is gone")?;
-    ensure!(revoked.revoked_at == Some(later(10)), "the revocation that counts");
-    let astray = world.change(Chain::Project(other), revoke(30));
-    ensure!(store.commit(astray).await.is_err(), "another project revoked it");
     Ok(())
 }
 

@@ -7,9 +7,9 @@ use domain::flag::{Config, Flag};
 use domain::id::Id;
 use domain::log::{Chain, Change, ReadVersion, Write};
 use domain::ports::{CommitError, StoreError};
-use domain::sdk_key::{SdkKey, SdkKeyKind};
 use tokio::task::JoinSet;
 
+use super::sdk_keys::sdk_key;
 use super::world::{NOW, World, key};
 
 const TASKS: u64 = 8;
@@ -127,21 +127,6 @@ pub(super) async fn stale_reads_are_refused(world: World) -> Result<()> {
     Ok(())
 }
 
-pub(super) fn sdk_key(world: &World, hash: &str) -> SdkKey {
-    SdkKey {
-        id: world.id(),
-        project_id: world.project_id,
-        environment_id: world.environments[0].id,
-        name: "key".to_owned(),
-        kind: SdkKeyKind::Server,
-        hint: String::new(),
-        hash: hash.to_owned(),
-        created_by: world.id(),
-        created_at: NOW,
-        revoked_at: None,
-    }
-}
-
 pub(super) fn account(world: &World, email: &str) -> Account {
     Account {
         id: world.id(),
@@ -160,13 +145,13 @@ fn token(account_id: Id, id: Id, hash: &str) -> AccessToken {
 
 pub(super) async fn what_is_taken_is_refused(world: World) -> Result<()> {
     let flag = world.create(world.flag("taken")?).await?;
-    world.write(vec![Write::CreateSdkKey(sdk_key(&world, "aa"))]).await?;
+    world.write(vec![Write::CreateSdkKey(sdk_key(&world, &world.environments[0], "aa"))]).await?;
     let in_project = [
         ("flag", Write::CreateFlag(world.flag("taken")?)),
         ("flag", Write::CreateFlag(Flag { id: flag.id, ..world.flag("other")? })),
         ("environment", Write::CreateEnvironment(world.environment(world.project_id, "staging", 9)?)),
         ("config", Write::CreateConfig(World::config(&flag, &world.environments[0]))),
-        ("sdk_key", Write::CreateSdkKey(sdk_key(&world, "aa"))),
+        ("sdk_key", Write::CreateSdkKey(sdk_key(&world, &world.environments[0], "aa"))),
     ];
     for (expected, write) in in_project {
         let error = refused(&world, world.in_project(after_a_good_write(&world, write)?)).await?;
@@ -231,7 +216,7 @@ pub(super) async fn what_names_nothing_is_refused(world: World) -> Result<()> {
     let writes = [
         Write::CreateConfig(World::config(&known, &nowhere)),
         Write::CreateConfig(orphan),
-        Write::CreateSdkKey(SdkKey { environment_id: nowhere.id, ..sdk_key(&world, "cc") }),
+        Write::CreateSdkKey(sdk_key(&world, &nowhere, "cc")),
     ];
     for write in writes {
         let tried = format!("{write:?}");

@@ -5,9 +5,9 @@ use domain::environment::{Color, Environment};
 use domain::flag::{Config, resting};
 use domain::log::{Change, ReadVersion, Write};
 use domain::ports::CommitError;
-use domain::sdk_key::{SdkKey, SdkKeyKind};
 use serde_json::{from_value, json};
 
+use super::sdk_keys::sdk_key;
 use super::world::{NOW, World};
 
 async fn found(world: &World, wanted: &Environment) -> Result<Option<Environment>> {
@@ -83,19 +83,7 @@ pub(super) async fn an_environment_begins_with_configs(world: World) -> Result<(
 pub(super) async fn an_environment_goes_with_all_that_is_in_it(world: World) -> Result<()> {
     let flag = world.create(world.flag("stays")?).await?;
     let (gone, other) = (world.environments[1].clone(), world.environments[0].clone());
-    let key = |environment: &Environment, hash: &str| SdkKey {
-        id: world.id(),
-        project_id: world.project_id,
-        environment_id: environment.id,
-        name: hash.to_owned(),
-        kind: SdkKeyKind::Server,
-        hint: String::new(),
-        hash: hash.to_owned(),
-        created_by: world.project_id,
-        created_at: NOW,
-        revoked_at: None,
-    };
-    let keys = [key(&gone, "goes"), key(&other, "stays")].map(Write::CreateSdkKey);
+    let keys = [sdk_key(&world, &gone, "goes"), sdk_key(&world, &other, "stays")].map(Write::CreateSdkKey);
     world.write(keys.into()).await?;
     let traces = world.traces().await?;
     let stale = Change {
@@ -110,7 +98,7 @@ pub(super) async fn an_environment_goes_with_all_that_is_in_it(world: World) -> 
     ensure!(found(&world, &gone).await?.is_none());
     ensure!(world.store.snapshot(gone.id).await?.is_none());
     ensure!(world.store.changes_since(gone.id, 0).await?.is_none());
-    let in_force = world.store.sdk_keys_in_force().await?;
+    let in_force = world.store.sdk_keys_in_force(NOW).await?;
     ensure!(in_force.iter().map(|key| key.hash.as_str()).collect::<Vec<_>>() == ["stays"]);
     let everywhere = world.store.flag(world.project_id, &flag.key).await?.context("the flag is gone")?;
     ensure!(everywhere.configs.len() == 2 && everywhere.here(gone.id).is_none());

@@ -5,10 +5,9 @@ use domain::flag::Flag;
 use domain::log::{Chain, ReadVersion, Write};
 use domain::ports::{CommitError, KeyedFilter, ProjectContent};
 use domain::project::Project;
-use domain::sdk_key::SdkKey;
 
-use super::commits::sdk_key;
-use super::world::{World, key};
+use super::sdk_keys::sdk_key;
+use super::world::{NOW, World, key};
 
 pub(super) async fn projects_come_in_pages_by_key(world: World) -> Result<()> {
     let mut ids = Vec::new();
@@ -59,7 +58,7 @@ pub(super) async fn a_project_goes_with_all_but_its_log(world: World) -> Result<
     let environment = world.environment(id, "development", 0)?;
     let flag = Flag { project_id: id, ..world.flag("sale")? };
     let config = World::config(&flag, &environment);
-    let sdk_key = SdkKey { project_id: id, environment_id: environment.id, ..sdk_key(&world, "ab") };
+    let sdk_key = sdk_key(&world, &environment, "ab");
     let writes = vec![
         Write::CreateEnvironment(environment.clone()),
         Write::CreateFlag(flag),
@@ -76,7 +75,7 @@ pub(super) async fn a_project_goes_with_all_but_its_log(world: World) -> Result<
     ensure!(world.store.project("shop").await?.is_none());
     ensure!(world.store.project_content(id).await? == ProjectContent::default());
     ensure!(world.store.snapshot(environment.id).await?.is_none());
-    ensure!(world.store.sdk_keys_in_force().await?.iter().all(|key| key.project_id != id));
+    ensure!(world.store.sdk_keys_in_force(NOW).await?.iter().all(|key| key.project_id != id));
     ensure!(world.store.log_after(Chain::Project(id), 0, 10).await?.len() == 1, "its log stays");
     ensure!(matches!(world.store.commit(delete()).await, Err(CommitError::Stale)), "it is gone");
     let late = world

@@ -8,7 +8,7 @@ use domain::flag::{Config, Flag, Lifecycle, Lifetime};
 use domain::id::Id;
 use domain::key::Key;
 use domain::log::{Chain, Change, Entity, ReadVersion, Write};
-use domain::ports::{Head, Ids, Store};
+use domain::ports::{Head, Ids, SdkKeyFilter, Store};
 use domain::project::Project;
 use domain::time::Timestamp;
 use engine::model::{Kind, Read, Revision, Serve, Snapshot, Variant};
@@ -212,7 +212,7 @@ impl World {
         for head in &heads {
             entries += self.store.log_after(head.chain, 0, 10_000).await?.len();
         }
-        let sdk_keys = self.store.sdk_keys(self.project_id).await?.len();
+        let sdk_keys = self.store.sdk_keys(self.project_id, &SdkKeyFilter::all(NOW)).await?.items.len();
         Ok(Traces { heads, entries, snapshots, sdk_keys })
     }
 }

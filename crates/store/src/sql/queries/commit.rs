@@ -103,6 +103,10 @@ async fn check(connection: &mut Connection, project_id: Id, read: &ReadVersion) 
         ReadVersion::Role { id, version } => {
             (sqlx::query("SELECT version FROM roles WHERE id = $1").bind(id.to_string()), version)
         }
+        ReadVersion::SdkKey { id, version } => {
+            let query = sqlx::query("SELECT version FROM sdk_keys WHERE project_id = $1 AND id = $2");
+            (query.bind(project_id.to_string()).bind(id.to_string()), version)
+        }
         ReadVersion::Dependencies { version } => {
             let query = sqlx::query("SELECT dependencies AS version FROM projects WHERE id = $1");
             (query.bind(project_id.to_string()), version)

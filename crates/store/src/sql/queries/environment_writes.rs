@@ -60,7 +60,15 @@ impl Writes<'_> {
     pub(super) async fn delete_environment(&mut self, id: Id) -> Result<(), Fault> {
         let contents = [
             "DELETE FROM flag_configs WHERE project_id = $1 AND environment_id = $2",
-            "DELETE FROM sdk_keys WHERE project_id = $1 AND environment_id = $2",
+            // Keys that open nothing else.
+            "DELETE FROM sdk_keys WHERE project_id = $1 AND EXISTS (
+                SELECT 1 FROM sdk_key_environments e
+                WHERE e.project_id = sdk_keys.project_id AND e.sdk_key_id = sdk_keys.id AND e.environment_id = $2
+             ) AND NOT EXISTS (
+                SELECT 1 FROM sdk_key_environments e
+                WHERE e.project_id = sdk_keys.project_id AND e.sdk_key_id = sdk_keys.id AND e.environment_id <> $2
+             )",
+            "DELETE FROM sdk_key_environments WHERE project_id = $1 AND environment_id = $2",
             "DELETE FROM effects WHERE project_id = $1 AND environment_id = $2",
         ];
         for statement in contents {

@@ -16,6 +16,7 @@ mod people;
 mod people_writes;
 mod projects;
 mod rows;
+mod sdk_key_writes;
 mod sdk_keys;
 mod segment_writes;
 mod segments;
@@ -35,8 +36,8 @@ use domain::id::Id;
 use domain::key::Key;
 use domain::log::{Chain, Change, LogEntry};
 use domain::ports::{
-    CommitError, FlagFilter, Head, KeyedFilter, LogFilter, Page, ProjectContent, Store, StoreError,
-    StoreResult,
+    CommitError, FlagFilter, Head, KeyedFilter, LogFilter, Page, ProjectContent, SdkKeyFilter, SdkKeyUse,
+    Store, StoreError, StoreResult,
 };
 use domain::project::Project;
 use domain::role::CustomRole;
@@ -234,12 +235,20 @@ impl Store for SqlStore {
         bounded(context_fields::page(self, project_id, filter)).await
     }
 
-    async fn sdk_keys(&self, project_id: Id) -> StoreResult<Vec<SdkKey>> {
-        bounded(sdk_keys::of_project(&self.reader, project_id)).await
+    async fn sdk_key(&self, project_id: Id, id: Id) -> StoreResult<Option<SdkKey>> {
+        bounded(sdk_keys::one(&self.reader, project_id, id)).await
     }
 
-    async fn sdk_keys_in_force(&self) -> StoreResult<Vec<SdkKey>> {
-        bounded(sdk_keys::in_force(&self.reader)).await
+    async fn sdk_keys(&self, project_id: Id, filter: &SdkKeyFilter) -> StoreResult<Page<SdkKey>> {
+        bounded(sdk_keys::page(self, project_id, filter)).await
+    }
+
+    async fn sdk_keys_in_force(&self, now: Timestamp) -> StoreResult<Vec<SdkKey>> {
+        bounded(sdk_keys::in_force(&self.reader, now)).await
+    }
+
+    async fn note_sdk_keys_used(&self, uses: &[SdkKeyUse]) -> StoreResult<()> {
+        bounded(sdk_keys::note_used(&self.writer, uses)).await
     }
 
     async fn account(&self, id: Id) -> StoreResult<Option<Account>> {

@@ -5,7 +5,6 @@ use domain::flag::{Config, Flag};
 use domain::id::Id;
 use domain::key::Key;
 use domain::log::{Change, Write};
-use domain::sdk_key::SdkKey;
 use domain::time::Timestamp;
 use engine::model::Revision;
 use sqlx::Database;
@@ -61,6 +60,7 @@ impl<'a> Writes<'a> {
             Write::CreateConfig(config) => self.create_config(config).await,
             Write::UpdateConfig(config) => self.update_config(config).await,
             Write::CreateSdkKey(key) => self.create_sdk_key(key).await,
+            Write::UpdateSdkKey(key) => self.update_sdk_key(key).await,
             Write::RevokeSdkKey { id, at } => self.revoke_sdk_key(*id, *at).await,
             Write::CreateAccount(account) => self.create_account(account).await,
             Write::CreateAccessToken(token) => self.create_access_token(token).await,
@@ -180,38 +180,6 @@ impl<'a> Writes<'a> {
             .bind(to_document(&ConfigDocument::of(config))?)
             .bind(self.revision)
             .bind(config.updated_at.as_millis()))
-    }
-
-    /// A key opens one environment of one project, so its hash must be new beyond the project as well.
-    async fn create_sdk_key(&mut self, key: &SdkKey) -> Result<(), Fault> {
-        let known = sqlx::query("SELECT 1 FROM sdk_keys WHERE hash = $1").bind(key.hash.clone());
-        if known.fetch_optional(&mut *self.connection).await?.is_some() {
-            return Err(Fault::Taken("sdk_key"));
-        }
-        let query = sqlx::query(
-            "INSERT INTO sdk_keys (project_id, id, environment_id, name, kind, hint, hash, created_by,
-                                   created_at, revoked_at)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT DO NOTHING",
-        )
-        .bind(self.project_id.clone())
-        .bind(key.id.to_string())
-        .bind(key.environment_id.to_string())
-        .bind(key.name.clone())
-        .bind(key.kind.name())
-        .bind(key.hint.clone())
-        .bind(key.hash.clone())
-        .bind(key.created_by.to_string())
-        .bind(key.created_at.as_millis())
-        .bind(key.revoked_at.map(Timestamp::as_millis));
-        self.insert(query, "sdk_key").await
-    }
-
-    /// One that is revoked already keeps its time.
-    async fn revoke_sdk_key(&mut self, id: Id, at: Timestamp) -> Result<(), Fault> {
-        let query = sqlx::query(
-            "UPDATE sdk_keys SET revoked_at = $3 WHERE project_id = $1 AND id = $2 AND revoked_at IS NULL",
-        );
-        self.change(query.bind(self.project_id.clone()).bind(id.to_string()).bind(at.as_millis())).await
     }
 
     async fn create_account(&mut self, account: &Account) -> Result<(), Fault> {

@@ -1,0 +1,199 @@
+//! Who is let in, and which pages may read what they are answered.
+//!
+//! A browser asks by a preflight whether a page may ask at all. It brings no key, so it says nothing of who may: every
+//! page may ask. What comes of it the key decides: a page of an origin that it does not name is refused, and a key that
+//! must stay secret gives no page anything to read.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use axum::extract::{FromRequestParts, Request, State};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use percent_encoding::percent_decode_str;
+
+use crate::Doors;
+use crate::credential::Credential;
+use crate::hub::Hub;
+use crate::ports::{EnvironmentId, Gate, KeyKind, Pages, Pass, Reader};
+use crate::problem::Problem;
+
+/// The one path that takes a key in its URL.
+pub(crate) const STREAM: &str = "/sdk/v1/stream";
+/// The parameter by which a key of several environments says which it means.
+const ENVIRONMENT: &str = "environment=";
+
+/// What a preflight is told. A browser keeps it for a day at most; Chrome for two hours.
+const PREFLIGHT: [(HeaderName, HeaderValue); 4] = [
+    (header::ACCESS_CONTROL_ALLOW_ORIGIN, ANY),
+    (header::ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static("GET,POST")),
+    (
+        header::ACCESS_CONTROL_ALLOW_HEADERS,
+        HeaderValue::from_static(
+            "content-type,if-none-match,authorization,x-api-key,x-sdk-key,last-event-id",
+        ),
+    ),
+    (header::ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("86400")),
+];
+const ANY: HeaderValue = HeaderValue::from_static("*");
+/// What a page may read of an answer's head besides what it always may.
+const EXPOSED: HeaderValue = HeaderValue::from_static("ETag,Retry-After");
+
+/// What a request brings to be let in.
+pub(crate) struct Visit<'r> {
+    credential: Credential<'r>,
+    /// The page that asks, if one does.
+    origin: Option<HeaderValue>,
+    /// The key of the environment that is meant.
+    environment: Option<String>,
+}
+
+/// Which page may read the answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Grant {
+    /// No key is known, so there is nothing to keep: any page may read what is wrong.
+    Anyone,
+    Page(HeaderValue),
+    Nobody,
+}
+
+/// Whom the key of a request lets in: an argument of handlers.
+pub(crate) struct Admitted(pub(crate) Reader);
+
+/// What is decided of a request before it is handled.
+#[derive(Clone)]
+struct Verdict(Result<Reader, Problem>);
+
+impl<'r> Visit<'r> {
+    pub(crate) fn of(headers: &'r HeaderMap, uri: &Uri) -> Result<Self, Problem> {
+        let credential = Credential::of(headers, (uri.path() == STREAM).then_some(uri))?;
+        let mut named =
+            uri.query().unwrap_or_default().split('&').filter_map(|it| it.strip_prefix(ENVIRONMENT));
+        let environment = named.next();
+        if named.next().is_some() {
+            return Err(Problem::two_environments());
+        }
+        let decoded = |key| percent_decode_str(key).decode_utf8().map(Cow::into_owned);
+        // What is no UTF-8 is no environment's key.
+        let environment = environment.map(|key| decoded(key).unwrap_or_default());
+        Ok(Self { credential, origin: headers.get(header::ORIGIN).cloned(), environment })
+    }
+
+    pub(crate) fn into_owned(self) -> Visit<'static> {
+        Visit { credential: self.credential.into_owned(), origin: self.origin, environment: self.environment }
+    }
+
+    /// Whom it lets in.
+    pub(crate) async fn admit(&self, gate: &dyn Gate, hub: &Hub) -> Result<Reader, Problem> {
+        self.reader(&*self.show(gate).await?, hub)
+    }
+
+    /// Whether it still lets in this reader.
+    pub(crate) async fn still_admits(&self, gate: &dyn Gate, reader: &Reader) -> bool {
+        let pass = self.show(gate).await;
+        pass.is_ok_and(|pass| {
+            self.check(&pass).is_ok()
+                && pass.kind == reader.kind
+                && pass.environments.contains(&reader.environment)
+        })
+    }
+
+    async fn show(&self, gate: &dyn Gate) -> Result<Arc<Pass>, Problem> {
+        let pass = gate.open(&self.credential.key).await;
+        // An id is no secret: it opens nothing, but the wrong one beside a key is a fault.
+        let is_its = |pass: &Arc<Pass>| self.credential.id.as_deref().is_none_or(|id| *id == *pass.id);
+        pass.filter(is_its).ok_or_else(Problem::unknown_key)
+    }
+
+    fn grant(&self, pass: &Pass) -> Grant {
+        match &self.origin {
+            Some(origin) if pass.pages.allow(origin) => Grant::Page(origin.clone()),
+            _ => Grant::Nobody,
+        }
+    }
+
+    fn reader(&self, pass: &Pass, hub: &Hub) -> Result<Reader, Problem> {
+        self.check(pass)?;
+        let environment = self.choose(&pass.environments, hub)?.clone();
+        Ok(Reader { environment, kind: pass.kind })
+    }
+
+    /// Whether the key may be used like this, whatever it opens.
+    fn check(&self, pass: &Pass) -> Result<(), Problem> {
+        if self.credential.is_in_url && pass.kind == KeyKind::Server {
+            return Err(Problem::secret_key_in_url());
+        }
+        match (&self.origin, &pass.pages) {
+            // It is told nothing that it could read.
+            (None, _) | (_, Pages::None) => Ok(()),
+            (Some(origin), pages) if pages.allow(origin) => Ok(()),
+            _ => Err(Problem::origin_not_allowed()),
+        }
+    }
+
+    /// The environment that is meant, of those that the key opens.
+    fn choose<'p>(&self, opened: &'p [EnvironmentId], hub: &Hub) -> Result<&'p EnvironmentId, Problem> {
+        let Some(wanted) = &self.environment else {
+            return match opened {
+                [] => Err(Problem::no_such_environment()),
+                [only] => Ok(only),
+                _ => Err(Problem::environment_required()),
+            };
+        };
+        let mut all_loaded = true;
+        for environment in opened {
+            match hub.read(environment) {
+                Some(installed) if installed.ruleset().environment() == wanted => return Ok(environment),
+                Some(_) => {}
+                None => all_loaded = false,
+            }
+        }
+        // One that is not loaded may be the one.
+        Err(if all_loaded { Problem::no_such_environment() } else { Problem::not_ready() })
+    }
+}
+
+/// Lets in, or has the handler say why not; then tells browsers who may read the answer.
+pub(crate) async fn attend(State(doors): State<Arc<Doors>>, mut request: Request, next: Next) -> Response {
+    if request.method() == Method::OPTIONS
+        && request.headers().contains_key(header::ACCESS_CONTROL_REQUEST_METHOD)
+    {
+        return PREFLIGHT.into_response();
+    }
+    let is_page = request.headers().contains_key(header::ORIGIN);
+    let (grant, verdict) = decide(&doors, request.headers(), request.uri()).await;
+    request.extensions_mut().insert(Verdict(verdict));
+    let mut response = next.run(request).await;
+    let headers = response.headers_mut();
+    headers.append(header::VARY, HeaderValue::from_static("Origin"));
+    let reader = match grant {
+        Grant::Anyone if is_page => ANY,
+        Grant::Page(origin) => origin,
+        _ => return response,
+    };
+    headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, reader);
+    headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, EXPOSED);
+    response
+}
+
+async fn decide(doors: &Doors, headers: &HeaderMap, uri: &Uri) -> (Grant, Result<Reader, Problem>) {
+    let visit = match Visit::of(headers, uri) {
+        Ok(visit) => visit,
+        Err(problem) => return (Grant::Anyone, Err(problem)),
+    };
+    match visit.show(&*doors.gate).await {
+        Ok(pass) => (visit.grant(&pass), visit.reader(&pass, &doors.hub)),
+        Err(problem) => (Grant::Anyone, Err(problem)),
+    }
+}
+
+impl FromRequestParts<Arc<Doors>> for Admitted {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _doors: &Arc<Doors>) -> Result<Self, Problem> {
+        let verdict = parts.extensions.remove::<Verdict>();
+        verdict.map_or_else(|| Err(Problem::missing_key()), |Verdict(reader)| reader.map(Self))
+    }
+}

@@ -1,0 +1,249 @@
+//! Who may read an environment: the keys in force.
+
+use std::collections::{HashMap, HashSet};
+use std::error::Error;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use async_trait::async_trait;
+use delivery::{EnvironmentId, Gate, KeyKind, Pages, Pass};
+use domain::environment::Environment;
+use domain::id::Id;
+use domain::ports::{Bus, Clock, SdkKeyUse, Store, StoreError};
+use domain::sdk_key::{KeyState, Reach, SdkKey, SdkKeyKind};
+use domain::secret::{SecretKind, hash_secret, looks_made};
+use domain::time::Timestamp;
+use engine::model::Revision;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+/// How long a lost bell may go unnoticed.
+const POLL: Duration = Duration::from_secs(2);
+/// How often it is written down which keys were used. Of a key only the minute is, so once a minute at most.
+const NOTE: Duration = Duration::from_secs(10);
+/// What the last use of a key is told by, in milliseconds.
+const MINUTE: i64 = 60_000;
+
+/// The keys in force, by hash, in memory: no request waits for the store, an unknown key costs it nothing, and without
+/// it the last known keys hold. Found by hash, so the time that a look-up takes says nothing about a key.
+pub struct Keyring {
+    store: Arc<dyn Store>,
+    clock: Arc<dyn Clock>,
+    keys: ArcSwap<HashMap<String, Held>>,
+    changes: watch::Sender<u64>,
+}
+
+/// A key in force.
+#[derive(Clone)]
+struct Held {
+    id: Id,
+    project_id: Id,
+    version: Revision,
+    expires_at: Option<Timestamp>,
+    pass: Arc<Pass>,
+    uses: Arc<Uses>,
+}
+
+/// When a key was last used, in minutes since 1970; 0 is never.
+#[derive(Default)]
+struct Uses {
+    last: AtomicI64,
+    /// As far as that was written down.
+    noted: AtomicI64,
+}
+
+/// Two are the same if they open the same; that one was used is no difference.
+impl PartialEq for Held {
+    fn eq(&self, other: &Self) -> bool {
+        (self.id, self.version, self.expires_at) == (other.id, other.version, other.expires_at)
+            && self.pass == other.pass
+    }
+}
+
+impl Held {
+    fn is_over(&self, now: Timestamp) -> bool {
+        self.expires_at.is_some_and(|end| end <= now)
+    }
+}
+
+impl Keyring {
+    /// Loads the keys; they must load once before anyone is let in.
+    pub async fn load(store: Arc<dyn Store>, clock: Arc<dyn Clock>) -> Result<Arc<Self>, StoreError> {
+        let keyring = Self { store, clock, keys: ArcSwap::default(), changes: watch::Sender::new(0) };
+        keyring.refresh().await?;
+        Ok(Arc::new(keyring))
+    }
+
+    /// Keeps the keys up to date until shutdown: at each ring of the bell, every two seconds in case one was lost, and
+    /// when the time of one is over. Notes in between which were used.
+    pub fn follow(self: Arc<Self>, bus: &dyn Bus, shutdown: CancellationToken) -> JoinHandle<()> {
+        let mut bell = bus.listen();
+        let mut note = tokio::time::interval(NOTE);
+        tokio::spawn(async move {
+            loop {
+                tokio::select! {
+                    () = shutdown.cancelled() => return self.note_uses().await,
+                    rung = bell.changed() => if rung.is_err() { return },
+                    _ = note.tick() => {
+                        self.note_uses().await;
+                        continue;
+                    }
+                    () = tokio::time::sleep(self.pause()) => {}
+                }
+                if let Err(error) = self.refresh().await {
+                    let error = &error as &dyn Error;
+                    tracing::warn!(error, "keys were not refreshed; the last known ones hold");
+                    self.drop_expired();
+                }
+            }
+        })
+    }
+
+    /// Whether it lets a key in as it now is, or no more if it is over.
+    pub(crate) fn has_taken_in(&self, key: &SdkKey) -> bool {
+        match self.keys.load().get(&key.hash) {
+            Some(held) => key.revoked_at.is_none() && held.version >= key.version,
+            None => key.state(self.clock.now()) != KeyState::InForce,
+        }
+    }
+
+    /// Whether any key opens an environment.
+    pub(crate) fn opens(&self, environment: &EnvironmentId) -> bool {
+        self.keys.load().values().any(|held| held.pass.environments.contains(environment))
+    }
+
+    /// Until the next look: sooner if the time of a key is over before.
+    fn pause(&self) -> Duration {
+        let now = self.clock.now().as_millis();
+        let keys = self.keys.load();
+        let ends = keys.values().filter_map(|held| held.expires_at);
+        let next = ends.map(|end| end.as_millis().saturating_sub(now).max(1)).min();
+        let next = next.and_then(|millis| millis.try_into().ok()).map_or(POLL, Duration::from_millis);
+        next.min(POLL)
+    }
+
+    async fn refresh(&self) -> Result<(), StoreError> {
+        let kept = self.store.sdk_keys_in_force(self.clock.now()).await?;
+        let environments = self.environments(&kept).await?;
+        let known = self.keys.load();
+        let keys = kept.into_iter().map(|key| {
+            let uses = known.get(&key.hash).map_or_else(Arc::default, |held| Arc::clone(&held.uses));
+            let held = Held {
+                id: key.id,
+                project_id: key.project_id,
+                version: key.version,
+                expires_at: key.expires_at,
+                pass: Arc::new(pass(&key, &environments)),
+                uses,
+            };
+            (key.hash, held)
+        });
+        self.replace(keys.collect());
+        Ok(())
+    }
+
+    /// The environments of the projects that a key opens as a whole.
+    async fn environments(&self, keys: &[SdkKey]) -> Result<HashMap<Id, Vec<Environment>>, StoreError> {
+        let whole = keys.iter().filter(|key| key.reach == Reach::Project).map(|key| key.project_id);
+        let mut environments = HashMap::new();
+        for project_id in whole.collect::<HashSet<_>>() {
+            environments.insert(project_id, self.store.environments(project_id).await?);
+        }
+        Ok(environments)
+    }
+
+    /// A key's time is over whether or not the store answers.
+    fn drop_expired(&self) {
+        let now = self.clock.now();
+        let mut keys = HashMap::clone(&self.keys.load());
+        keys.retain(|_, held| !held.is_over(now));
+        self.replace(keys);
+    }
+
+    fn replace(&self, keys: HashMap<String, Held>) {
+        if **self.keys.load() != keys {
+            self.keys.store(Arc::new(keys));
+            self.changes.send_modify(|count| *count += 1);
+        }
+    }
+
+    /// Writes down which keys were used since that was last done; what fails is done again with the next.
+    async fn note_uses(&self) {
+        let keys = self.keys.load_full();
+        let (mut uses, mut noted) = (Vec::new(), Vec::new());
+        for held in keys.values() {
+            let last = held.uses.last.load(Ordering::Relaxed);
+            if last > held.uses.noted.load(Ordering::Relaxed) {
+                let at = Timestamp::from_millis(last * MINUTE);
+                uses.push(SdkKeyUse { project_id: held.project_id, id: held.id, at });
+                noted.push((&held.uses.noted, last));
+            }
+        }
+        if uses.is_empty() {
+            return;
+        }
+        match self.store.note_sdk_keys_used(&uses).await {
+            Ok(()) => noted.iter().for_each(|(noted, last)| noted.store(*last, Ordering::Relaxed)),
+            Err(error) => {
+                let error = &error as &dyn Error;
+                tracing::warn!(error, "which keys were used was not written down; tried again in a moment");
+            }
+        }
+    }
+}
+
+/// What a key opens.
+fn pass(key: &SdkKey, environments: &HashMap<Id, Vec<Environment>>) -> Pass {
+    let ids: Vec<Id> = match &key.reach {
+        Reach::Environments(ids) => ids.clone(),
+        Reach::Project => environments
+            .get(&key.project_id)
+            .into_iter()
+            .flatten()
+            .map(|environment| environment.id)
+            .collect(),
+    };
+    let pages = match key.kind {
+        SdkKeyKind::Server | SdkKeyKind::Edge => Pages::None,
+        SdkKeyKind::Client if key.origins.allow_any() => Pages::Any,
+        SdkKeyKind::Client => Pages::Of(key.origins.as_slice().into()),
+    };
+    Pass {
+        id: key.id.to_string().into(),
+        kind: match key.kind {
+            SdkKeyKind::Server | SdkKeyKind::Edge => KeyKind::Server,
+            SdkKeyKind::Client => KeyKind::Client,
+        },
+        environments: ids.iter().map(|id| EnvironmentId(id.to_string().into())).collect(),
+        pages,
+    }
+}
+
+#[async_trait]
+impl Gate for Keyring {
+    async fn open(&self, key: &str) -> Option<Arc<Pass>> {
+        // A key that was cut or mistyped is told by itself.
+        if looks_made(key) && SecretKind::of(key).is_none() {
+            return None;
+        }
+        let keys = self.keys.load();
+        let held = keys.get(&hash_secret(key))?;
+        let now = self.clock.now();
+        if held.is_over(now) {
+            return None;
+        }
+        let minute = now.as_millis().div_euclid(MINUTE);
+        // Looked at first, so that many who use one key do not fight for its line of the cache.
+        if held.uses.last.load(Ordering::Relaxed) < minute {
+            held.uses.last.fetch_max(minute, Ordering::Relaxed);
+        }
+        Some(Arc::clone(&held.pass))
+    }
+
+    fn changes(&self) -> watch::Receiver<u64> {
+        self.changes.subscribe()
+    }
+}

@@ -1,0 +1,100 @@
+//! The shapes of keys for applications.
+
+use utoipa::ToSchema;
+
+/// What a new SDK key is to be.
+#[derive(ToSchema)]
+#[schema(example = json!({"name": "shop", "kind": "client", "origins": ["https://shop.example"]}))]
+pub(crate) struct NewSdkKey {
+    name: String,
+    /// `server`, `client` or `edge`.
+    kind: String,
+    description: Option<String>,
+    /// Of an edge key: keys of environments, or `["*"]` for all of them. The addressed one unless given.
+    #[schema(nullable = false)]
+    environments: Option<Vec<String>>,
+    /// Of a client key: origins of the pages that may use it, at most 50, or `["*"]` for any. In the local profile any
+    /// may unless given; in production they are required.
+    origins: Option<Vec<String>>,
+    /// From when on it is refused; never unless given.
+    #[schema(format = DateTime)]
+    expires_at: Option<String>,
+}
+
+/// What may be written about an SDK key.
+#[derive(ToSchema)]
+pub(crate) struct SdkKeyInput {
+    #[schema(nullable = false)]
+    name: Option<String>,
+    description: Option<String>,
+    /// Of an edge key: keys of environments, or `["*"]` for all of them.
+    #[schema(nullable = false)]
+    environments: Option<Vec<String>>,
+    /// Of a client key: origins of the pages that may use it, at most 50, or `["*"]` for any.
+    origins: Option<Vec<String>>,
+    /// From when on it is refused; `null` is never.
+    #[schema(format = DateTime)]
+    expires_at: Option<String>,
+}
+
+/// A key for applications.
+#[derive(ToSchema)]
+pub(crate) struct SdkKey {
+    /// Of an edge key, its client id.
+    id: String,
+    name: String,
+    description: String,
+    /// `server`, `client` or `edge`.
+    kind: String,
+    /// Keys of the environments that it opens, or `["*"]` for all of them.
+    environments: Vec<String>,
+    /// Origins of the pages that may use it; of a client key, none means any.
+    origins: Vec<String>,
+    /// Its first characters.
+    hint: String,
+    /// `in_force`, `expired` or `revoked`.
+    #[schema(example = "in_force")]
+    state: String,
+    /// Revision of the last change to it.
+    version: u64,
+    created_by: String,
+    #[schema(format = DateTime)]
+    created_at: String,
+    #[schema(format = DateTime)]
+    updated_at: String,
+    #[schema(format = DateTime)]
+    expires_at: Option<String>,
+    /// The minute in which it last opened something; a few seconds late.
+    #[schema(format = DateTime)]
+    last_used_at: Option<String>,
+    #[schema(format = DateTime)]
+    revoked_at: Option<String>,
+    /// Id of the key that came in its place.
+    replaced_by: Option<String>,
+}
+
+/// A key as it is made.
+#[derive(ToSchema)]
+pub(crate) struct MadeSdkKey {
+    #[serde(flatten)]
+    made: SdkKey,
+    /// The secret. Shown this once.
+    key: String,
+}
+
+/// How a key is replaced.
+#[derive(ToSchema)]
+pub(crate) struct Rotation {
+    /// How long the old key holds on: a whole number with `s`, `m`, `h` or `d`; at most 30d.
+    #[schema(example = "24h", nullable = false)]
+    overlap: Option<String>,
+}
+
+/// A key that came in the place of another.
+#[derive(ToSchema)]
+pub(crate) struct RotatedSdkKey {
+    #[serde(flatten)]
+    made: MadeSdkKey,
+    /// The old key, as it is now.
+    replaces: SdkKey,
+}
