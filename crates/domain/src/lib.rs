@@ -16,6 +16,7 @@ pub mod evaluation;
 pub mod flag;
 pub mod founding;
 pub mod id;
+pub mod idempotency;
 pub mod in_use;
 mod input;
 pub mod key;

@@ -6,6 +6,7 @@ mod commits;
 mod consistency;
 mod dependencies;
 mod environments;
+mod idempotency;
 mod listing;
 mod log;
 mod segments;
@@ -54,6 +55,8 @@ pub async fn all(make: impl AsyncFn() -> Result<Arc<dyn Store>>) -> Result<()> {
             the_last_entity_of_a_key_is_known, texts_come_back_byte_for_byte, a_project_has_its_own_chain;
         accounts: accounts_are_found, credentials_are_found, sdk_keys_are_in_force_until_revoked,
             a_history_has_a_name;
+        idempotency: a_request_is_noted_once, an_answer_is_kept, requests_are_forgotten, of_many_at_once_one_is_noted,
+            an_account_has_so_many_requests;
     };
     let mut broken = Vec::new();
     for (name, property) in properties {

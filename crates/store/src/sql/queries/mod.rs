@@ -10,6 +10,7 @@ mod context_fields;
 mod environment_writes;
 mod environments;
 mod flags;
+mod idempotency;
 mod key_lists;
 mod log;
 mod rows;
@@ -28,10 +29,11 @@ use domain::context_field::ContextField;
 use domain::environment::Environment;
 use domain::flag::{FlagEverywhere, FlagHere};
 use domain::id::Id;
+use domain::idempotency::Attempt;
 use domain::key::Key;
 use domain::log::{Chain, Change, LogEntry};
 use domain::ports::{
-    CommitError, FlagFilter, Head, KeyedFilter, LogFilter, Page, Store, StoreError, StoreResult,
+    CommitError, FlagFilter, Head, KeyedFilter, LogFilter, Noted, Page, Store, StoreError, StoreResult,
 };
 use domain::sdk_key::SdkKey;
 use domain::segment::{KeySet, SegmentEverywhere, SegmentSummary};
@@ -204,6 +206,18 @@ impl Store for SqlStore {
 
     async fn signing_keys(&self) -> StoreResult<Vec<SigningKey>> {
         bounded(accounts::signing_keys(&self.reader)).await
+    }
+
+    async fn note_attempt(&self, attempt: &Attempt, forgotten: Timestamp, most: u32) -> StoreResult<Noted> {
+        bounded(idempotency::note(&self.writer, attempt, forgotten, most)).await
+    }
+
+    async fn end_attempt(&self, id: Id, answer: Option<&[u8]>) -> StoreResult<()> {
+        bounded(idempotency::end(&self.writer, id, answer)).await
+    }
+
+    async fn sweep_attempts(&self, before: Timestamp) -> StoreResult<u64> {
+        idempotency::sweep(&self.writer, before).await
     }
 }
 
