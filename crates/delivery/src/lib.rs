@@ -9,6 +9,7 @@
 mod behind;
 mod credential;
 mod follower;
+mod freshness;
 mod heavy;
 mod hub;
 mod installed;
@@ -36,6 +37,7 @@ use tokio_util::sync::CancellationToken;
 use tower_http::cors::{Any, CorsLayer};
 
 pub use follower::Follower;
+pub use freshness::Freshness;
 pub use hub::Hub;
 pub use installed::{Catchup, Installed};
 pub use ports::{EnvironmentId, Gate, KeyKind, Reader, Source, SourceError};

@@ -90,7 +90,7 @@ async fn caller_and_environment(
 }
 
 /// `X-Admin-API-Key`, or the token of `Authorization: Bearer`.
-fn credential(headers: &HeaderMap) -> Option<&str> {
+pub(crate) fn credential(headers: &HeaderMap) -> Option<&str> {
     if let Some(key) = headers.get("x-admin-api-key") {
         return key.to_str().ok();
     }

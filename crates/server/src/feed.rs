@@ -7,7 +7,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use axum::body::Bytes;
-use delivery::{EnvironmentId, Gate, KeyKind, Reader, Source, SourceError};
+use delivery::{EnvironmentId, Freshness, Gate, KeyKind, Reader, Source, SourceError};
 use domain::id::Id;
 use domain::ports::{Bus, Store, StoreError};
 use domain::sdk_key::SdkKeyKind;
@@ -86,12 +86,14 @@ pub struct Keyring {
     store: Arc<dyn Store>,
     keys: ArcSwap<HashMap<String, Reader>>,
     changes: watch::Sender<u64>,
+    freshness: Freshness,
 }
 
 impl Keyring {
     /// Loads the keys; they must load once before anyone is let in.
     pub async fn load(store: Arc<dyn Store>) -> Result<Arc<Self>, StoreError> {
-        let keyring = Self { store, keys: ArcSwap::default(), changes: watch::Sender::new(0) };
+        let (keys, changes) = (ArcSwap::default(), watch::Sender::new(0));
+        let keyring = Self { store, keys, changes, freshness: Freshness::default() };
         keyring.refresh().await?;
         Ok(Arc::new(keyring))
     }
@@ -122,6 +124,11 @@ impl Keyring {
         self.keys.load().contains_key(hash)
     }
 
+    /// How long ago the keys were compared with the store's.
+    pub(crate) fn age(&self) -> Duration {
+        self.freshness.age()
+    }
+
     /// Whether any key opens an environment.
     pub(crate) fn opens(&self, environment: &EnvironmentId) -> bool {
         self.keys.load().values().any(|reader| reader.environment == *environment)
@@ -142,6 +149,7 @@ impl Keyring {
             self.keys.store(Arc::new(keys));
             self.changes.send_modify(|count| *count += 1);
         }
+        self.freshness.renew();
         Ok(())
     }
 }
