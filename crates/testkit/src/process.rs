@@ -66,11 +66,20 @@ impl Start<'_> {
 
     /// Starts it and waits until it answers; with a certificate, until it listens.
     pub async fn start(&self) -> Result<Burgee> {
+        self.start_with(Stdio::inherit()).await
+    }
+
+    /// The same, with its log in a file.
+    pub async fn start_logging_to(&self, log: &Path) -> Result<Burgee> {
+        self.start_with(std::fs::File::create(log)?.into()).await
+    }
+
+    async fn start_with(&self, log: Stdio) -> Result<Burgee> {
         let mut child = self
             .command()
             .arg("start")
             .stdout(Stdio::piped())
-            .stderr(Stdio::inherit())
+            .stderr(log)
             .spawn()
             .with_context(|| format!("{} does not start", self.program))?;
         let stdout = child.stdout.take().context("no standard output")?;

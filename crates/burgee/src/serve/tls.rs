@@ -66,14 +66,6 @@ fn read(files: &TlsFiles) -> anyhow::Result<ServerConfig> {
         .and_then(Iterator::collect::<Result<Vec<_>, _>>)
         .with_context(|| at("certificate", certificate))?;
     ensure!(!chain.is_empty(), "{}: there is no certificate in it", at("certificate", certificate));
-    let mode = File::open(key)
-        .and_then(|file| file.metadata())
-        .with_context(|| at("key", key))?
-        .permissions()
-        .mode();
-    if mode & 0o007 != 0 {
-        tracing::warn!("{}: everyone on this machine may read the key; chmod o-rwx", at("key", key));
-    }
     let secret = PrivateKeyDer::from_pem_file(key).with_context(|| at("key", key))?;
     let mut config = ServerConfig::builder_with_provider(Arc::new(default_provider()))
         .with_safe_default_protocol_versions()
@@ -82,5 +74,13 @@ fn read(files: &TlsFiles) -> anyhow::Result<ServerConfig> {
         .with_single_cert(chain, secret)
         .with_context(|| format!("{} does not go with {}", at("key", key), at("certificate", certificate)))?;
     config.alpn_protocols = PROTOCOLS.map(<[u8]>::to_vec).into();
+    let mode = File::open(key)
+        .and_then(|file| file.metadata())
+        .with_context(|| at("key", key))?
+        .permissions()
+        .mode();
+    if mode & 0o007 != 0 {
+        tracing::warn!("{}: everyone on this machine may read the key; chmod o-rwx", at("key", key));
+    }
     Ok(config)
 }

@@ -86,31 +86,28 @@ impl Once {
         let seal = Seal::new(&credential, &key);
         let uri = parts.extensions.get().map_or(&parts.uri, |OriginalUri(uri)| uri);
         let fingerprint = seal.fingerprint(&parts.method, uri, &body).map_err(fault)?;
-        match self.control.begin_attempt(&caller, &key, &credential, fingerprint).await? {
-            Beginning::New(id) => {
-                let request = Request::from_parts(parts, Body::from(body));
-                Ok(self.begin(id, seal, request, next).await)
-            }
-            Beginning::Done(sealed) => {
-                let mut response = seal.open(&sealed).map_err(fault)?;
-                response.headers_mut().insert(REPLAYED, HeaderValue::from_static("true"));
-                Ok(response)
-            }
-            other => Err(refusal(&other)),
-        }
-    }
-
-    /// Does it to its end, also if who asked hangs up: they are the ones who ask again.
-    async fn begin(self: Arc<Self>, id: Id, seal: Seal, request: Request, next: Next) -> Response {
+        let request = Request::from_parts(parts, Body::from(body));
+        // A task of its own: who hangs up is the one who asks again, and finds it noted and done, or neither.
         let doing = async move {
-            match timeout(PATIENCE, next.run(request)).await {
-                Ok(response) => self.keep(id, &seal, response).await,
-                // It may or may not be done: nobody does it again under this key.
-                Err(_) => too_long().into_response(),
+            match self.control.begin_attempt(&caller, &key, &credential, fingerprint).await? {
+                Beginning::New(id) => Ok(self.begin(id, &seal, request, next).await),
+                Beginning::Done(sealed) => {
+                    let mut response = seal.open(&sealed).map_err(fault)?;
+                    response.headers_mut().insert(REPLAYED, HeaderValue::from_static("true"));
+                    Ok(response)
+                }
+                other => Err(refusal(&other)),
             }
         };
-        let done = tokio::spawn(doing.in_current_span()).await;
-        done.unwrap_or_else(|_| Problem::panicked().into_response())
+        tokio::spawn(doing.in_current_span()).await.unwrap_or_else(|_| Err(Problem::panicked()))
+    }
+
+    async fn begin(&self, id: Id, seal: &Seal, request: Request, next: Next) -> Response {
+        match timeout(PATIENCE, next.run(request)).await {
+            Ok(response) => self.keep(id, seal, response).await,
+            // It may or may not be done: nobody does it again under this key.
+            Err(_) => too_long().into_response(),
+        }
     }
 
     /// An answer that says that it failed for now is not kept: asked again, it may do.

@@ -96,7 +96,7 @@ fn credential(request: &Request) -> Option<&[u8]> {
 }
 
 /// The address, or as much of it as one subscriber has in common.
-fn subscriber(address: IpAddr) -> IpAddr {
+pub(super) fn subscriber(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V4(address) => address.into(),
         IpAddr::V6(address) => IpAddr::from((address.to_bits() & (u128::MAX << 64)).to_be_bytes()),

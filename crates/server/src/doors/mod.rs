@@ -12,6 +12,7 @@ pub mod limiter;
 pub mod limits;
 mod patience;
 mod request_id;
+mod room;
 mod seal;
 
 use std::sync::Arc;
@@ -35,6 +36,7 @@ use crate::problem::Problem;
 use client::Proxies;
 use limiter::Limiter;
 use limits::{Limits, Plane};
+use room::Room;
 
 /// What an operator may choose.
 #[derive(Debug, Clone, Default)]
@@ -57,6 +59,7 @@ pub struct Doors {
     clock: Arc<dyn Clock>,
     ids: Arc<dyn Ids>,
     limiter: Limiter,
+    room: Arc<Room>,
     opened: Instant,
 }
 
@@ -64,7 +67,8 @@ impl Doors {
     /// Doors that nobody has passed yet. `seed` should be chance: without it somebody could choose addresses that are
     /// kept in one place.
     pub fn new(settings: Settings, clock: Arc<dyn Clock>, ids: Arc<dyn Ids>, seed: [u8; 16]) -> Arc<Self> {
-        Arc::new(Self { settings, clock, ids, limiter: Limiter::new(seed), opened: Instant::now() })
+        let (limiter, room, opened) = (Limiter::new(seed), Arc::default(), Instant::now());
+        Arc::new(Self { settings, clock, ids, limiter, room, opened })
     }
 
     /// The routes of people and scripts.
@@ -74,6 +78,7 @@ impl Doors {
             .layer(CatchPanicLayer::custom(|_| Problem::panicked().into_response()))
             .layer(from_fn_with_state(once, idempotency::once))
             .layer(from_fn(patience::within))
+            .layer(from_fn_with_state(self.room.clone(), room::enter))
             .layer(from_fn_with_state((self.clone(), Plane::Control), limits::count));
         match cors::layer(&self.settings.origins) {
             Some(cors) => router.layer(cors),
@@ -113,7 +118,8 @@ async fn attend(State(doors): State<Arc<Doors>>, mut request: Request, next: Nex
     headers::add(response.headers_mut(), may_hold_credentials, doors.settings.https_only);
     request_id::tell(response.headers_mut(), &id);
     span.in_scope(|| {
-        let (status, micros) = (response.status().as_u16(), begun.elapsed().as_micros());
+        let micros = u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX);
+        let status = response.status().as_u16();
         tracing::debug!(status, micros, "answered");
     });
     response

@@ -162,7 +162,7 @@ fn add_common_responses(openapi: &mut OpenApi) {
         ("414", "`uri_too_long`"),
         ("429", "`too_many`: see `Retry-After`"),
         ("431", "`too_many_headers`"),
-        ("503", "`unavailable`: the store does not answer, or `timeout`; see `Retry-After`"),
+        ("503", "`unavailable`: the store does not answer, `too_busy` or `timeout`; see `Retry-After`"),
     ];
     for path in openapi.paths.paths.values_mut() {
         let operations = [&mut path.get, &mut path.put, &mut path.post, &mut path.delete, &mut path.patch]
