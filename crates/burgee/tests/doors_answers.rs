@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use reqwest::{Method, Response};
+use reqwest::{Method, RequestBuilder, Response};
 use serde_json::{Value, json};
 use testkit::house::House;
 use testkit::process::{Burgee, Start};
@@ -48,8 +48,7 @@ async fn every_answer_keeps_browsers_from_running_it() -> Result<()> {
     for path in paths {
         for token in [None, Some(&house.developer)] {
             let request = house.burgee.http.get(format!("{}{path}", house.burgee.url));
-            let answer =
-                token.into_iter().fold(request, |request, token| request.bearer_auth(token)).send().await?;
+            let answer = token.into_iter().fold(request, RequestBuilder::bearer_auth).send().await?;
             assert_eq!(header(&answer, "x-content-type-options"), "nosniff", "{path}");
             assert_eq!(header(&answer, "referrer-policy"), "no-referrer", "{path}");
             assert_eq!(header(&answer, "x-frame-options"), "DENY", "{path}");
@@ -239,4 +238,29 @@ async fn b16_nobody_writes_their_own_address_into_the_log() -> Result<()> {
         assert_eq!(source(&burgee, &token, &nested).await?, expected, "the rightmost of strangers");
     }
     Ok(())
+}
+
+#[test]
+fn settings_that_cannot_be_are_named() {
+    for (name, value, named) in [
+        ("BURGEE__SERVER__TRUSTED_PROXIES", r#"["10.0.0.0/8", "10.0.0.0/33"]"#, "server.trusted_proxies[1]"),
+        ("BURGEE__SERVER__PROXY_HEADER", "X-Real-IP", "server.proxy_header"),
+        ("BURGEE__SERVER__CORS__ORIGINS", r#"["*"]"#, "server.cors.origins[0]"),
+        ("BURGEE__SERVER__CORS__ORIGINS", r#"["https://a.example/"]"#, "server.cors.origins[0]"),
+        ("BURGEE__SERVER__SHUTDOWN_DELAY", "11m", "server.shutdown_delay"),
+        ("BURGEE__SERVER__SHUTDOWN_DELAY", "-1s", "server.shutdown_delay"),
+        ("BURGEE__LIMITS__CONTROL__PER_ADDRESS", "{rate=5, burst=0}", "limits.control.per_address"),
+        ("BURGEE__LIMITS__DELIVERY__PER_CREDENTIAL__RATE", "1000001", "limits.delivery.per_credential"),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let env = [(name, value)];
+        let output = Start { program: PROGRAM, folder: folder.path(), env: &env }
+            .command()
+            .arg("start")
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!((output.status.code(), said.lines().count()), (Some(64), 1), "{said}");
+        assert!(said.contains(named), "{named} is not in {said}");
+    }
 }

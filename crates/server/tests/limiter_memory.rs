@@ -1,5 +1,6 @@
 //! A million addresses stay within 64 MB, and nearly all of them are remembered. Alone in its process, so that what is
 //! measured is the limiter.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on stops")]
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::{Duration, Instant};

@@ -7,9 +7,11 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 const HTTPS_ONLY: &str = "max-age=31536000";
 /// An answer is data: whatever is in it, nothing of it is run, shown or framed. Pages say what they need themselves.
 const DATA: &str = "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'";
-/// What the page of the API's documents needs, which is all from here: no script or style within the page is run.
-pub(crate) const DOCUMENTS: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
-     connect-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'";
+/// What the page of the API's documents needs, which is all from here: no script within the page is run, and of styles
+/// the one of its logo, told by its hash.
+pub(crate) const DOCUMENTS: &str = "default-src 'none'; script-src 'self'; \
+     style-src 'self' 'sha256-RL3ie0nH+Lzz2YNqQN83mnU0J1ot4QL7b99vMdIX99w='; img-src 'self' data:; connect-src 'self'; \
+     frame-ancestors 'none'; base-uri 'none'; form-action 'none'";
 
 /// Where credentials are given out: signing in, and whatever a change answers.
 pub(super) fn may_hold_credentials(request: &Request) -> bool {

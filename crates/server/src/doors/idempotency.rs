@@ -57,7 +57,10 @@ pub fn sweep(control: Arc<Control>, shutdown: CancellationToken) -> JoinHandle<(
             match control.sweep_attempts().await {
                 Ok(swept) => tracing::debug!(swept, "forgot idempotency keys"),
                 Err(error) => {
-                    tracing::warn!(error = &error as &dyn std::error::Error, "old idempotency keys were kept")
+                    tracing::warn!(
+                        error = &error as &dyn std::error::Error,
+                        "old idempotency keys were kept"
+                    );
                 }
             }
         }
