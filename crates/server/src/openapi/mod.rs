@@ -110,6 +110,7 @@ fn complete(mut openapi: OpenApi) -> serde_json::Result<OpenApi> {
     add_idempotency(&mut openapi);
     add_common_responses(&mut openapi);
     openapi.merge(serde_json::from_str(include_str!("doors.json"))?);
+    add_refusals_of_heads(&mut openapi);
     Ok(openapi)
 }
 
@@ -150,18 +151,30 @@ fn add_idempotency(openapi: &mut OpenApi) {
     }
 }
 
-/// What can go wrong everywhere is said once, here.
+/// What is refused by the head of a request alone, of people and of applications.
+fn add_refusals_of_heads(openapi: &mut OpenApi) {
+    const REFUSALS: [(&str, &str); 3] =
+        [("414", "`uri_too_long`"), ("429", "`too_many`: see `Retry-After`"), ("431", "`too_many_headers`")];
+    for path in openapi.paths.paths.values_mut() {
+        let operations = [&mut path.get, &mut path.put, &mut path.post, &mut path.delete, &mut path.patch];
+        for operation in operations.into_iter().flatten() {
+            for (status, description) in REFUSALS {
+                let responses = &mut operation.responses.responses;
+                responses.entry(status.to_owned()).or_insert_with(|| refusal(description));
+            }
+        }
+    }
+}
+
+/// What can go wrong everywhere in the control plane is said once, here.
 fn add_common_responses(openapi: &mut OpenApi) {
-    const EVERYWHERE: [(&str, &str); 10] = [
+    const EVERYWHERE: [(&str, &str); 7] = [
         ("400", "What was sent is wrong; `violations` say where. Nothing was written."),
         ("401", "`missing_token`, `invalid_token`, `token_expired` or `invalid_credentials`"),
         ("403", "`role_too_low` or `protected_environment`: the caller may not do this"),
         ("404", "`not_found`"),
         ("408", "`body_too_slow`: the body did not arrive in time"),
         ("413", "`body_too_large`"),
-        ("414", "`uri_too_long`"),
-        ("429", "`too_many`: see `Retry-After`"),
-        ("431", "`too_many_headers`"),
         ("503", "`unavailable`: the store does not answer, `too_busy` or `timeout`; see `Retry-After`"),
     ];
     for path in openapi.paths.paths.values_mut() {
