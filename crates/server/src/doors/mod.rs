@@ -1,8 +1,8 @@
 //! What stands before every handler, whatever it does.
 //!
-//! From the outside in: [`Doors::before_all`] finds out who asks, names the request, bounds its head and adds what
-//! every answer says besides; [`Doors::before_control`] lets pages of other origins in, counts, bounds the time and
-//! does what is asked twice once; [`Doors::before_delivery`] counts.
+//! From the outside in: `before_all` finds out who asks, names the request, bounds its head and adds what
+//! every answer says besides; `before_control` lets pages of other origins in, counts, bounds the time and
+//! does what is asked twice once; `before_delivery` counts.
 
 pub mod client;
 mod cors;
