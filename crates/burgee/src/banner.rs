@@ -2,20 +2,19 @@
 
 use std::fmt::Write as _;
 use std::io::{IsTerminal, Write as _};
-use std::net::SocketAddr;
 
 use domain::founding::Founded;
 
 use crate::config::Profile;
 
 /// Prints where Burgee runs and, once, the secrets that this start made. In colour where there is a terminal.
-pub(crate) fn print(address: SocketAddr, profile: Profile, founded: &Founded) {
-    let text = render(address, profile, founded, std::io::stdout().is_terminal());
+pub(crate) fn print(url: &str, profile: Profile, founded: &Founded) {
+    let text = render(url, profile, founded, std::io::stdout().is_terminal());
     // Nobody may be reading; that is no reason not to serve.
     let _ = std::io::stdout().write_all(text.as_bytes());
 }
 
-fn render(address: SocketAddr, profile: Profile, founded: &Founded, colour: bool) -> String {
+fn render(url: &str, profile: Profile, founded: &Founded, colour: bool) -> String {
     let paint =
         |code: &str, text: &str| if colour { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() };
     let profile = match profile {
@@ -41,14 +40,9 @@ fn render(address: SocketAddr, profile: Profile, founded: &Founded, colour: bool
     for warning in &founded.warnings {
         let _ = writeln!(text, "{} {warning}", paint("33", "Note:"));
     }
-    let _ = writeln!(text, "API documents at    http://{address}/docs");
+    let _ = writeln!(text, "API documents at    {url}/docs");
     // The last line: who waits for it knows that all was said.
-    let _ = writeln!(
-        text,
-        "{} at   {}  ({profile})",
-        paint("1;36", "Burgee is running"),
-        paint("4", &format!("http://{address}"))
-    );
+    let _ = writeln!(text, "{} at   {}  ({profile})", paint("1;36", "Burgee is running"), paint("4", url));
     text
 }
 
@@ -62,7 +56,7 @@ mod tests {
 
     #[test]
     fn a_first_start_shows_its_secrets_and_a_later_one_nothing() {
-        let address = "127.0.0.1:8080".parse().unwrap();
+        let url = "http://127.0.0.1:8080";
         let first = Founded {
             admin: Some(("admin@burgee.local".to_owned(), "p4ss".to_owned())),
             sdk_keys: vec![
@@ -71,11 +65,11 @@ mod tests {
             ],
             ..Founded::default()
         };
-        let text = render(address, Profile::Local, &first, false);
+        let text = render(url, Profile::Local, &first, false);
         for part in ["http://127.0.0.1:8080", "admin@burgee.local", "p4ss", "bgs_1", "bgc_2"] {
             assert!(text.contains(part), "{part} is missing in {text}");
         }
         assert!(!text.contains('\x1b'));
-        assert!(!render(address, Profile::Local, &Founded::default(), false).contains("once"));
+        assert!(!render(url, Profile::Local, &Founded::default(), false).contains("once"));
     }
 }

@@ -7,20 +7,25 @@ use delivery::{Delivery, Follower, Hub};
 use domain::control::{Control, Settings};
 use domain::founding::Founding;
 use domain::ports::{Bus, Store};
+use server::doors::{self, Doors};
 use server::feed::StoreSource;
+use server::health::Health;
 use server::keyring::Keyring;
 use server::{AppState, Uploads};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::banner;
-use crate::config::{Config, Profile};
+use crate::config::{Config, ConfigError, Profile};
 use crate::seen::Seen;
-use crate::serve;
+use crate::serve::{self, Tls};
 use crate::system::{self, SystemClock, SystemIds};
 
 /// Runs a server until it is told to stop.
 pub(crate) async fn start(config: Config) -> anyhow::Result<()> {
+    let tls =
+        config.tls.map(Tls::load).transpose().map_err(|fault| ConfigError::new(format!("{fault:#}")))?;
+    let tls = tls.map(Arc::new);
     let store: Arc<dyn Store> = store::open(&config.database).await?;
     let seen = Seen::open(&config.base_path, store.clone())?;
     let (listener, address) = serve::bind(&config.server).await?;
@@ -48,11 +53,20 @@ pub(crate) async fn start(config: Config) -> anyhow::Result<()> {
         client_visible: config.profile == Profile::Local,
         origins_required: config.profile == Profile::Production,
     };
-    let control =
-        Control::new(store.clone(), bus.clone(), Arc::new(SystemClock), Arc::new(SystemIds), settings);
+    let control = Arc::new(Control::new(
+        store.clone(),
+        bus.clone(),
+        Arc::new(SystemClock),
+        Arc::new(SystemIds),
+        settings,
+    ));
 
     let shutdown = CancellationToken::new();
-    serve::cancel_on_signal(shutdown.clone())?;
+    let leaving = shutdown.child_token();
+    serve::cancel_on_signal(leaving.clone(), config.server.shutdown_delay, shutdown.clone())?;
+    if let Some(tls) = &tls {
+        serve::reload_on_signal(tls.clone(), shutdown.clone())?;
+    }
     let hub = Arc::new(Hub::new());
     let source = Arc::new(StoreSource::new(store.clone(), &*bus));
     // Nothing is served before everything was loaded once.
@@ -63,6 +77,7 @@ pub(crate) async fn start(config: Config) -> anyhow::Result<()> {
         follower.start(shutdown.clone()),
         keyring.clone().follow(&*bus, shutdown.clone()),
         seen.follow(&*bus, shutdown.clone()),
+        doors::sweep(control.clone(), shutdown.clone()),
     ];
     let tasks = tasks.map(|task| tokio::spawn(stop_without(task, shutdown.clone())));
 
@@ -73,15 +88,16 @@ pub(crate) async fn start(config: Config) -> anyhow::Result<()> {
         shutdown: shutdown.clone(),
         max_streams: config.max_streams,
     });
-    let mut router = server::router(
-        AppState { control: Arc::new(control), hub, keyring, uploads: Uploads::default() },
-        delivery,
-    )?;
+    let doors = Doors::new(config.doors, Arc::new(SystemClock), Arc::new(SystemIds), system::seed());
+    let health = Health::new(control.clone(), hub.clone(), keyring.clone(), leaving);
+    let state = AppState { control, hub, keyring, uploads: Uploads::default() };
+    let mut router = server::router(state, delivery, health, &doors)?;
     if config.profile == Profile::Local {
         router = router.layer(axum::middleware::from_fn(server::loopback::require_loopback));
     }
-    banner::print(address, config.profile, &founded);
-    serve::serve(listener, router, shutdown.clone()).await;
+    let scheme = if tls.is_some() { "https" } else { "http" };
+    banner::print(&format!("{scheme}://{address}"), config.profile, &founded);
+    serve::serve(listener, tls, doors.before_all(router), shutdown.clone()).await;
     shutdown.cancel();
     for task in tasks {
         task.await.context("a task panicked")??;

@@ -2,9 +2,12 @@
 //!
 //! Read and checked once, before a port opens. Everything else is handed plain values.
 
+mod doors;
+
 use std::fmt;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use clap::ValueEnum;
 use domain::founding::Given;
@@ -13,6 +16,8 @@ use figment::error::Kind;
 use figment::providers::{Env, Format, Serialized};
 use jiff::SignedDuration;
 use serde::Deserialize;
+
+pub(crate) use doors::TlsFiles;
 
 /// The defaults, which are also their documentation.
 const DEFAULTS: &str = include_str!("default.yaml");
@@ -31,6 +36,13 @@ const KNOWN_SECRETS: [&str; 4] = [
 /// A setting that cannot be, with where it came from.
 #[derive(Debug)]
 pub(crate) struct ConfigError(String);
+
+impl ConfigError {
+    /// In one line: which setting, what is wrong with it, and what it must be.
+    pub(crate) fn new(fault: String) -> Self {
+        Self(fault)
+    }
+}
 
 impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -55,6 +67,10 @@ pub(crate) struct Config {
     pub profile: Profile,
     /// Where to listen.
     pub server: Server,
+    /// The certificate and its key, if connections are to be secure.
+    pub tls: Option<TlsFiles>,
+    /// What stands before every handler.
+    pub doors: server::doors::Settings,
     /// Where everything is kept: a URL that the store understands.
     pub database: String,
     /// How long a session token holds, in seconds.
@@ -69,14 +85,14 @@ pub(crate) struct Config {
     pub given: Given,
 }
 
-/// Where to listen.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
+/// Where to listen, and how to stop.
 pub(crate) struct Server {
     /// An address or `localhost`.
     pub host: String,
     /// 0 takes a free one.
     pub port: u16,
+    /// How long to go on after being told to stop.
+    pub shutdown_delay: Duration,
 }
 
 /// What to log.
@@ -127,7 +143,8 @@ pub(crate) enum LogFormat {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Document {
-    server: Server,
+    server: doors::Server,
+    limits: doors::Limits,
     database: Database,
     iam: Iam,
     storage: Storage,
@@ -212,6 +229,11 @@ impl Config {
 
     fn check(document: Document) -> Result<Self, ConfigError> {
         let profile = profile(&document.server.host)?;
+        let doors::Server { host, port, .. } = &document.server;
+        let shutdown_delay = document.server.shutdown_delay()?;
+        let server = Server { host: host.clone(), port: *port, shutdown_delay };
+        let tls = document.server.tls()?;
+        let doors = document.server.doors(&document.limits, profile, tls.is_some())?;
         let in_file = Some(document.iam.jwt_secret).filter(|text| !text.is_empty());
         let jwt_secret =
             variable("BURGEE__IAM__JWT_SECRET").or_else(|| variable("JWT_SECRET_KEY")).or(in_file);
@@ -228,7 +250,9 @@ impl Config {
         };
         Ok(Self {
             profile,
-            server: document.server,
+            server,
+            tls,
+            doors,
             database,
             token_ttl: token_ttl(&document.iam.token_ttl)?,
             base_path: document.storage.base_path,

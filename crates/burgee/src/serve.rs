@@ -6,9 +6,11 @@
 mod connection;
 #[cfg(test)]
 mod tests;
+mod tls;
 
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
@@ -21,6 +23,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::config::Server;
 
+pub(crate) use tls::Tls;
+
 /// What the server puts up with.
 #[derive(Debug, Clone, Copy)]
 struct Bounds {
@@ -29,6 +33,8 @@ struct Bounds {
     /// How long a request's head may take, from the end of the request before it: so this is also how long an
     /// idle connection is kept. A connection's first bytes, which tell its protocol, have as long again.
     head: Duration,
+    /// How long it may take to make a connection secure.
+    handshake: Duration,
     /// How long a connection of HTTP/2 may be silent before it is asked whether it lives, and how long its answer
     /// may take. Who sends half a head cannot answer: nothing may come between the halves.
     ping: Duration,
@@ -42,6 +48,7 @@ const BOUNDS: Bounds = Bounds {
     // allows fewer, accepting fails and is waited out.
     connections: 18_000,
     head: Duration::from_secs(30),
+    handshake: Duration::from_secs(10),
     ping: Duration::from_secs(20),
     drain: Duration::from_secs(8),
 };
@@ -53,7 +60,7 @@ const QUIET: Duration = Duration::from_mins(1);
 
 /// Takes the port, before anything is made that a start without it would lose.
 pub(crate) async fn bind(server: &Server) -> anyhow::Result<(TcpListener, SocketAddr)> {
-    let Server { host, port } = server;
+    let Server { host, port, .. } = server;
     let listener = TcpListener::bind((host.as_str(), *port)).await;
     let listener =
         listener.with_context(|| format!("cannot listen on {host}:{port} (server.host, server.port)"))?;
@@ -63,11 +70,22 @@ pub(crate) async fn bind(server: &Server) -> anyhow::Result<(TcpListener, Socket
 
 /// Serves until shutdown; then takes no new connections, lets requests under way end, and gives up on those
 /// that do not.
-pub(crate) async fn serve(listener: TcpListener, router: Router, shutdown: CancellationToken) {
-    serve_within(BOUNDS, listener, router, shutdown).await;
+pub(crate) async fn serve(
+    listener: TcpListener,
+    tls: Option<Arc<Tls>>,
+    router: Router,
+    shutdown: CancellationToken,
+) {
+    serve_within(BOUNDS, listener, tls, router, shutdown).await;
 }
 
-async fn serve_within(bounds: Bounds, listener: TcpListener, router: Router, shutdown: CancellationToken) {
+async fn serve_within(
+    bounds: Bounds,
+    listener: TcpListener,
+    tls: Option<Arc<Tls>>,
+    router: Router,
+    shutdown: CancellationToken,
+) {
     let mut connections = JoinSet::new();
     let mut told_full: Option<Instant> = None;
     loop {
@@ -81,7 +99,8 @@ async fn serve_within(bounds: Bounds, listener: TcpListener, router: Router, shu
             Some(ended) = connections.join_next() => note(ended),
             accepted = listener.accept(), if has_room => match accepted {
                 Ok((stream, _)) => {
-                    connections.spawn(connection::attend(stream, router.clone(), bounds, shutdown.clone()));
+                    let (tls, router, shutdown) = (tls.clone(), router.clone(), shutdown.clone());
+                    connections.spawn(connection::attend(stream, tls, router, bounds, shutdown));
                 }
                 Err(error) => wait_out(&error, &shutdown).await,
             },
@@ -132,8 +151,13 @@ async fn drain(mut connections: JoinSet<()>, patience: Duration) {
     }
 }
 
-/// Cancels the token at SIGTERM or SIGINT.
-pub(crate) fn cancel_on_signal(shutdown: CancellationToken) -> anyhow::Result<()> {
+/// At SIGTERM or SIGINT cancels `leaving`, by which who watches this node is told, and then, after a while or at a second
+/// signal, `shutdown`.
+pub(crate) fn cancel_on_signal(
+    leaving: CancellationToken,
+    after: Duration,
+    shutdown: CancellationToken,
+) -> anyhow::Result<()> {
     let mut terminate = signal(SignalKind::terminate()).context("SIGTERM cannot be heard")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("SIGINT cannot be heard")?;
     tokio::spawn(async move {
@@ -141,8 +165,41 @@ pub(crate) fn cancel_on_signal(shutdown: CancellationToken) -> anyhow::Result<()
             _ = terminate.recv() => {}
             _ = interrupt.recv() => {}
         }
+        leaving.cancel();
+        if !after.is_zero() {
+            tracing::info!(
+                "stopping in {} s (server.shutdown_delay); a second signal stops at once",
+                after.as_secs()
+            );
+            tokio::select! {
+                () = sleep(after) => {}
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+        }
         tracing::info!("stopping");
         shutdown.cancel();
+    });
+    Ok(())
+}
+
+/// Reads the certificate anew at each SIGHUP, until shutdown. Without one SIGHUP means what it always does.
+pub(crate) fn reload_on_signal(tls: Arc<Tls>, shutdown: CancellationToken) -> anyhow::Result<()> {
+    let mut hangup = signal(SignalKind::hangup()).context("SIGHUP cannot be heard")?;
+    tokio::spawn(async move {
+        loop {
+            tokio::select! {
+                heard = hangup.recv() => if heard.is_none() { return },
+                () = shutdown.cancelled() => return,
+            }
+            match tls.reload() {
+                Ok(()) => tracing::info!("new connections are served with the certificate as it is now"),
+                Err(error) => {
+                    let error = format!("{error:#}");
+                    tracing::error!(error, "the certificate was not taken; the one before it is served on");
+                }
+            }
+        }
     });
     Ok(())
 }

@@ -452,7 +452,7 @@ async fn who_may_give_out_a_key_may_change_what_it_opens() -> Result<()> {
         let (status, problem) = house.ask(&house.developer, "POST", &path, new.clone()).await?;
         assert_eq!((status, &problem["code"]), (403, &json!(code)), "{new}");
         let (status, problem) = house.ask(&house.user, "POST", &path, new.clone()).await?;
-        assert_eq!((status, &problem["code"]), (403, &json!("role_too_low")), "{new}");
+        assert_eq!((status, &problem["code"]), (403, &json!("not_permitted")), "{new}");
         let made = make(&house, environment, new).await?;
         let rotate = format!("{}/rotate", made.path());
         for (method, path, body) in [

@@ -152,6 +152,9 @@ impl Follower {
             _ => {}
         }
         self.is_failing = result.is_err();
+        if result.is_ok() {
+            self.hub.renew();
+        }
     }
 }
 

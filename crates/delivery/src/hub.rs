@@ -2,11 +2,13 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use engine::model::Revision;
 use tokio::sync::watch;
 
+use crate::freshness::Freshness;
 use crate::installed::Installed;
 use crate::ports::EnvironmentId;
 
@@ -14,6 +16,7 @@ use crate::ports::EnvironmentId;
 #[derive(Default)]
 pub struct Hub {
     shelves: ArcSwap<HashMap<EnvironmentId, Arc<Shelf>>>,
+    freshness: Freshness,
 }
 
 struct Shelf {
@@ -35,6 +38,16 @@ impl Hub {
     /// Whether there are none: nothing has been loaded yet.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// How long ago all of it was where the source is.
+    pub fn age(&self) -> Duration {
+        self.freshness.age()
+    }
+
+    /// Notes that all of it is where the source is.
+    pub(crate) fn renew(&self) {
+        self.freshness.renew();
     }
 
     /// The present state of an environment; `None` if it is not (or not yet, or no longer) here.

@@ -10,6 +10,7 @@ mod admission;
 mod behind;
 mod credential;
 mod follower;
+mod freshness;
 mod heavy;
 mod hub;
 mod installed;
@@ -35,6 +36,7 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 pub use follower::Follower;
+pub use freshness::Freshness;
 pub use hub::Hub;
 pub use installed::{Catchup, Installed};
 pub use ports::{EnvironmentId, Gate, KeyKind, Pages, Pass, Reader, Source, SourceError};

@@ -17,6 +17,7 @@ pub mod flag;
 pub mod founding;
 pub mod grant;
 pub mod id;
+pub mod idempotency;
 pub mod in_use;
 mod input;
 pub mod key;

@@ -12,6 +12,7 @@ use crate::error::{Cause, Error};
 use crate::flag::{FlagEverywhere, FlagHere, Lifecycle};
 use crate::grant::{Grant, GrantFilter, Granted, Holder};
 use crate::id::Id;
+use crate::idempotency::Attempt;
 use crate::key::Key;
 use crate::log::{Chain, Change, Hash, LogEntry};
 use crate::project::Project;
@@ -180,6 +181,17 @@ pub struct Head {
     pub hash: Hash,
 }
 
+/// What a store says of a request under a key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Noted {
+    /// It was noted.
+    New,
+    /// Its account used the key before; this is for what.
+    Before(Attempt),
+    /// Its account has as many as are allowed.
+    TooMany,
+}
+
 /// Where everything is kept.
 #[async_trait]
 pub trait Store: Send + Sync {
@@ -308,6 +320,14 @@ pub trait Store: Send + Sync {
     async fn access_token(&self, hash: &str) -> StoreResult<Option<(AccessToken, Account)>>;
     /// The keys that sign session tokens, oldest first.
     async fn signing_keys(&self) -> StoreResult<Vec<SigningKey>>;
+
+    /// Notes a request under a key, unless its account used the key since `forgotten`, or has `most` requests or more
+    /// since then. Of several at once one is noted.
+    async fn note_attempt(&self, attempt: &Attempt, forgotten: Timestamp, most: u32) -> StoreResult<Noted>;
+    /// Keeps the answer of a request that was noted; without one, forgets the request.
+    async fn end_attempt(&self, id: Id, answer: Option<&[u8]>) -> StoreResult<()>;
+    /// Forgets the requests that began before a time. Gives how many.
+    async fn sweep_attempts(&self, before: Timestamp) -> StoreResult<u64>;
 }
 
 /// The doorbell: says that something changed, never what. Lossy by design; who needs certainty polls as well.

@@ -86,7 +86,7 @@ async fn environment(parts: &mut Parts, state: &AppState, project: &Project) -> 
 }
 
 /// `X-Admin-API-Key`, or the token of `Authorization: Bearer`.
-fn credential(headers: &HeaderMap) -> Option<&str> {
+pub(crate) fn credential(headers: &HeaderMap) -> Option<&str> {
     if let Some(key) = headers.get("x-admin-api-key") {
         return key.to_str().ok();
     }

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use axum::body::{Bytes, to_bytes};
+use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::{FromRequest, FromRequestParts, Query, RawPathParams, Request};
 use axum::http::request::Parts;
 use domain::control::Request as Asked;
@@ -69,6 +69,12 @@ impl<S: Send + Sync> FromRequest<S> for OptionalJson {
 
 /// The body, within its bounds; none if there is nothing in it.
 async fn arrived(request: Request) -> Result<Option<Bytes>, Problem> {
+    let bytes = whole(request.into_body()).await?;
+    Ok((!bytes.iter().all(u8::is_ascii_whitespace)).then_some(bytes))
+}
+
+/// All of a body, within its bounds.
+pub(crate) async fn whole(body: Body) -> Result<Bytes, Problem> {
     let too_large = || {
         let message = format!("the body is larger than {MOST_BODY} bytes");
         Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", message)
@@ -78,9 +84,8 @@ async fn arrived(request: Request) -> Result<Option<Bytes>, Problem> {
         let message = format!("the body did not arrive within {patience} s; send the request again");
         Problem::new(StatusCode::REQUEST_TIMEOUT, "body_too_slow", message)
     };
-    let arrived = timeout(BODY_PATIENCE, to_bytes(request.into_body(), MOST_BODY)).await;
-    let bytes = arrived.map_err(too_slow)?.map_err(|_| too_large())?;
-    Ok((!bytes.iter().all(u8::is_ascii_whitespace)).then_some(bytes))
+    let arrived = timeout(BODY_PATIENCE, to_bytes(body, MOST_BODY)).await;
+    arrived.map_err(too_slow)?.map_err(|_| too_large())
 }
 
 fn missing_body() -> Problem {

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
-use delivery::{EnvironmentId, Gate, KeyKind, Pages, Pass};
+use delivery::{EnvironmentId, Freshness, Gate, KeyKind, Pages, Pass};
 use domain::environment::Environment;
 use domain::id::Id;
 use domain::ports::{Bus, Clock, SdkKeyUse, Store, StoreError};
@@ -34,6 +34,7 @@ pub struct Keyring {
     clock: Arc<dyn Clock>,
     keys: ArcSwap<HashMap<String, Held>>,
     changes: watch::Sender<u64>,
+    freshness: Freshness,
 }
 
 /// A key in force.
@@ -72,7 +73,8 @@ impl Held {
 impl Keyring {
     /// Loads the keys; they must load once before anyone is let in.
     pub async fn load(store: Arc<dyn Store>, clock: Arc<dyn Clock>) -> Result<Arc<Self>, StoreError> {
-        let keyring = Self { store, clock, keys: ArcSwap::default(), changes: watch::Sender::new(0) };
+        let (keys, changes) = (ArcSwap::default(), watch::Sender::new(0));
+        let keyring = Self { store, clock, keys, changes, freshness: Freshness::default() };
         keyring.refresh().await?;
         Ok(Arc::new(keyring))
     }
@@ -115,6 +117,11 @@ impl Keyring {
         self.keys.load().values().any(|held| held.pass.environments.contains(environment))
     }
 
+    /// How long ago the keys were compared with the store's.
+    pub(crate) fn age(&self) -> Duration {
+        self.freshness.age()
+    }
+
     /// Until the next look: sooner if the time of a key is over before.
     fn pause(&self) -> Duration {
         let now = self.clock.now().as_millis();
@@ -142,6 +149,7 @@ impl Keyring {
             (key.hash, held)
         });
         self.replace(keys.collect());
+        self.freshness.renew();
         Ok(())
     }
 

@@ -5,6 +5,7 @@
 
 pub mod auth;
 pub mod body;
+pub mod doors;
 pub mod feed;
 pub mod health;
 pub mod keyring;
@@ -18,12 +19,11 @@ mod upload;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::response::IntoResponse;
-use axum::routing::get;
 use delivery::Hub;
 use domain::control::Control;
-use tower_http::catch_panic::CatchPanicLayer;
 
+use crate::doors::Doors;
+use crate::health::Health;
 use crate::keyring::Keyring;
 use crate::problem::Problem;
 pub use crate::upload::Uploads;
@@ -44,14 +44,20 @@ pub struct AppState {
 /// All doors of a server: REST and its documents, health, and the doors for applications given as `delivery`.
 ///
 /// Fails only if the API's document does not come together, which a test rules out.
-pub fn router(state: AppState, delivery: Router) -> serde_json::Result<Router> {
+pub fn router(
+    state: AppState,
+    delivery: Router,
+    health: Health,
+    doors: &Arc<Doors>,
+) -> serde_json::Result<Router> {
     let (rest, openapi) = rest::router().split_for_parts();
+    let control = state.control.clone();
     let rest = rest
-        .route("/health", get(health::get_health))
-        .route("/ready", get(health::get_ready))
         .with_state(state)
         .fallback(|| async { Problem::no_such_route() })
         .method_not_allowed_fallback(|| async { Problem::method_not_allowed() });
-    let doors = rest.merge(delivery).merge(openapi::router(openapi)?);
-    Ok(doors.layer(CatchPanicLayer::custom(|_| Problem::panicked().into_response())))
+    let router = doors.before_control(rest, control).merge(doors.before_delivery(delivery));
+    // Health is asked by who watches, however often; nothing stands before it.
+    let router = router.merge(health.router());
+    Ok(if doors.settings.docs { router.merge(openapi::router(openapi)?) } else { router })
 }

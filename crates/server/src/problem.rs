@@ -62,7 +62,9 @@ impl Problem {
         Self { refusal: self.refusal.with_violations(violations), ..self }
     }
 
-    fn with(self, name: HeaderName, value: impl TryInto<HeaderValue>) -> Self {
+    /// With a header. A value that no header can have is left out.
+    #[must_use]
+    pub(crate) fn with(self, name: HeaderName, value: impl TryInto<HeaderValue>) -> Self {
         Self { refusal: self.refusal.with(name, value), ..self }
     }
 }

@@ -31,6 +31,13 @@ impl House {
         Ok(Self { burgee, developer, user, admin, _folder: folder })
     }
 
+    /// Makes an account with this role, as the admin, and gives its session token.
+    pub async fn person(&self, email: &str, role: &str) -> Result<String> {
+        let document = serde_json::json!({ "email": email, "password": "secret", "role": role });
+        self.burgee.post("/auth/users", Some(&self.admin), &document).await?;
+        self.burgee.login(email, "secret").await
+    }
+
     /// Makes a flag, as the developer.
     pub async fn create(&self, flag: Value) -> Result<Value> {
         self.burgee.post("/api/v1/flags", Some(&self.developer), &flag).await

@@ -13,7 +13,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A running server.
 pub struct Burgee {
-    /// Where it listens: `http://127.0.0.1:PORT`.
+    /// Where it listens: `http://127.0.0.1:PORT`, or `https://` with a certificate, which [`Burgee::http`] does not speak.
     pub url: String,
     /// What its start printed.
     pub banner: Banner,
@@ -64,13 +64,22 @@ impl Start<'_> {
         command
     }
 
-    /// Starts it and waits until it answers.
+    /// Starts it and waits until it answers; with a certificate, until it listens.
     pub async fn start(&self) -> Result<Burgee> {
+        self.start_with(Stdio::inherit()).await
+    }
+
+    /// The same, with its log in a file.
+    pub async fn start_logging_to(&self, log: &Path) -> Result<Burgee> {
+        self.start_with(std::fs::File::create(log)?.into()).await
+    }
+
+    async fn start_with(&self, log: Stdio) -> Result<Burgee> {
         let mut child = self
             .command()
             .arg("start")
             .stdout(Stdio::piped())
-            .stderr(Stdio::inherit())
+            .stderr(log)
             .spawn()
             .with_context(|| format!("{} does not start", self.program))?;
         let stdout = child.stdout.take().context("no standard output")?;
@@ -91,7 +100,9 @@ impl Start<'_> {
             folder: self.folder.into(),
             child,
         };
-        burgee.wait_until_healthy().await?;
+        if burgee.url.starts_with("http://") {
+            burgee.wait_until_healthy().await?;
+        }
         Ok(burgee)
     }
 }
@@ -113,7 +124,7 @@ fn read_banner(mut lines: impl BufRead) -> Result<Banner> {
             text if text.starts_with("SDK key (server)") => banner.server_key = last(),
             text if text.starts_with("SDK key (client)") => banner.client_key = last(),
             text if text.starts_with("Burgee is running at") => {
-                let address = line.split_whitespace().find(|word| word.starts_with("http://"));
+                let address = line.split_whitespace().find(|word| word.starts_with("http"));
                 address.context("the banner names no address")?.clone_into(&mut banner.url);
                 return Ok(banner);
             }

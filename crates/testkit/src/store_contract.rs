@@ -6,6 +6,7 @@ mod commits;
 mod consistency;
 mod dependencies;
 mod environments;
+mod idempotency;
 mod listing;
 mod log;
 mod people;
@@ -63,6 +64,8 @@ pub async fn all(make: impl AsyncFn() -> Result<Arc<dyn Store>>) -> Result<()> {
             keys_are_filtered, a_key_changes_and_says_when, a_key_of_several_environments_outlives_one,
             the_last_use_of_a_key_only_moves_on;
         accounts: accounts_are_found, credentials_are_found, a_history_has_a_name;
+        idempotency: a_request_is_noted_once, an_answer_is_kept, requests_are_forgotten, of_many_at_once_one_is_noted,
+            an_account_has_so_many_requests;
     };
     let mut broken = Vec::new();
     for (name, property) in properties {

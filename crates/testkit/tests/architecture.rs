@@ -20,7 +20,7 @@ const ROOMS: [(&str, &[&str]); 8] = [
 ];
 
 /// Libraries that only these rooms may know.
-const KNOWN_ONLY_TO: [(&str, &[&str]); 8] = [
+const KNOWN_ONLY_TO: [(&str, &[&str]); 11] = [
     ("sqlx", &["store"]),
     ("axum", &["delivery", "server", "burgee"]),
     ("utoipa", &["server"]),
@@ -29,6 +29,9 @@ const KNOWN_ONLY_TO: [(&str, &[&str]); 8] = [
     ("clap", &["burgee"]),
     ("figment", &["burgee"]),
     ("rand", &["burgee"]),
+    ("ring", &["server"]),
+    ("rustls", &["burgee"]),
+    ("tokio-rustls", &["burgee"]),
 ];
 
 /// What the engine may know: no time, no network, no runtime.

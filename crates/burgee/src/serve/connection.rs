@@ -1,8 +1,11 @@
 //! One connection: its protocol is told by its first bytes, and it is served until it or the server ends.
 
 use std::error::Error;
-use std::io::{self, Cursor};
-use std::pin::pin;
+use std::io::{self, IoSlice};
+use std::net::IpAddr;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::{Context, Poll};
 
 use axum::Router;
 use hyper::Request;
@@ -12,13 +15,14 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulConnection;
 use hyper_util::service::TowerToHyperService;
 use server::body::Client;
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, join};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
 use super::Bounds;
+use super::tls::Tls;
 
 /// What a connection of HTTP/2 begins with (RFC 9113, 3.4), and no request of HTTP/1 does.
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -26,12 +30,40 @@ const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 const MOST_HEAD: usize = 64 << 10;
 
 /// Serves one connection until it ends. At shutdown the requests that it began are ended, and then the connection.
-pub(super) async fn attend(stream: TcpStream, router: Router, bounds: Bounds, shutdown: CancellationToken) {
+pub(super) async fn attend(
+    stream: TcpStream,
+    tls: Option<Arc<Tls>>,
+    router: Router,
+    bounds: Bounds,
+    shutdown: CancellationToken,
+) {
     // Answers and events are small and should leave at once.
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "a connection kept its delay");
     }
     let address = stream.peer_addr().ok().map(|address| address.ip().to_canonical());
+    let Some(tls) = tls else { return speak(stream, address, router, bounds, shutdown).await };
+    let accepted = tokio::select! {
+        biased;
+        accepted = timeout(bounds.handshake, tls.accept(stream)) => accepted,
+        () = shutdown.cancelled() => return,
+    };
+    match accepted {
+        // On the heap, where its buffers are as well: connections without it keep no room for it.
+        Ok(Ok(stream)) => Box::pin(speak(stream, address, router, bounds, shutdown)).await,
+        Ok(Err(error)) => tracing::debug!(%error, "a connection was not made secure"),
+        Err(_) => tracing::debug!("a connection was not made secure in time"),
+    }
+}
+
+/// Finds out which protocol is spoken, and speaks it.
+async fn speak<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
+    stream: S,
+    address: Option<IpAddr>,
+    router: Router,
+    bounds: Bounds,
+    shutdown: CancellationToken,
+) {
     let begun = tokio::select! {
         // What is there already was asked before the shutdown.
         biased;
@@ -53,13 +85,13 @@ pub(super) async fn attend(stream: TcpStream, router: Router, bounds: Bounds, sh
     let ended = if begun.is_http2() {
         let mut http2 = http2::Builder::new(TokioExecutor::new());
         http2.timer(TokioTimer::new()).keep_alive_interval(bounds.ping).keep_alive_timeout(bounds.ping);
-        let connection = http2.serve_connection(TokioIo::new(begun.whole()), service);
+        let connection = http2.serve_connection(TokioIo::new(begun), service);
         // On the heap, or each of the many connections of HTTP/1 would keep room for it.
         Box::pin(end_in_order(connection, &shutdown)).await
     } else {
         let mut http1 = http1::Builder::new();
         http1.timer(TokioTimer::new()).header_read_timeout(bounds.head).max_buf_size(MOST_HEAD);
-        let connection = http1.serve_connection(TokioIo::new(begun.whole()), service);
+        let connection = http1.serve_connection(TokioIo::new(begun), service);
         end_in_order(connection, &shutdown).await
     };
     if let Err(error) = ended {
@@ -82,17 +114,18 @@ async fn end_in_order<C: GracefulConnection>(
     connection.await
 }
 
-/// A connection of which so much was read that its protocol is known.
-struct Begun {
-    /// At most as long as the preface.
+/// A connection of which so much was read that its protocol is known. It is read from its first byte on.
+struct Begun<S> {
+    /// What was read and not yet read again; at most as long as the preface.
     bytes: Vec<u8>,
-    rest: TcpStream,
+    is_http2: bool,
+    rest: S,
 }
 
-impl Begun {
+impl<S: AsyncRead + Unpin> Begun<S> {
     /// Reads until there is a byte that is not the preface's, or all of it. To peek would not do: as long as less
     /// is there it would find the same bytes again at once.
-    async fn read(mut stream: TcpStream) -> io::Result<Self> {
+    async fn read(mut stream: S) -> io::Result<Self> {
         let mut bytes = Vec::with_capacity(PREFACE.len());
         while let Some(expected) = PREFACE.strip_prefix(bytes.as_slice()).filter(|rest| !rest.is_empty()) {
             let mut next = (&mut stream).take(expected.len() as u64);
@@ -100,16 +133,52 @@ impl Begun {
                 break;
             }
         }
-        Ok(Self { bytes, rest: stream })
+        Ok(Self { is_http2: bytes == PREFACE, bytes, rest: stream })
     }
 
     fn is_http2(&self) -> bool {
-        self.bytes == PREFACE
+        self.is_http2
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Begun<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        if self.bytes.is_empty() {
+            return Pin::new(&mut self.rest).poll_read(cx, buffer);
+        }
+        let fits = self.bytes.len().min(buffer.remaining());
+        buffer.put_slice(&self.bytes[..fits]);
+        self.bytes.drain(..fits);
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Begun<S> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.rest).poll_write(cx, bytes)
     }
 
-    /// The connection from its first byte on.
-    fn whole(self) -> impl AsyncRead + AsyncWrite + Unpin + Send + 'static {
-        let (read, write) = self.rest.into_split();
-        join(Cursor::new(self.bytes).chain(read), write)
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.rest).poll_write_vectored(cx, bytes)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.rest.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.rest).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.rest).poll_shutdown(cx)
     }
 }

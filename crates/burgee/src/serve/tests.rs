@@ -22,6 +22,7 @@ use super::{ACCEPT_AGAIN, Bounds, serve_within, wait_out};
 const BOUNDS: Bounds = Bounds {
     connections: 100,
     head: Duration::from_millis(200),
+    handshake: Duration::from_millis(200),
     ping: Duration::from_millis(100),
     drain: Duration::from_millis(500),
 };
@@ -44,7 +45,7 @@ impl Running {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let shutdown = CancellationToken::new();
-        let task = tokio::spawn(serve_within(bounds, listener, router(), shutdown.clone()));
+        let task = tokio::spawn(serve_within(bounds, listener, None, router(), shutdown.clone()));
         Self { address, shutdown, task }
     }
 

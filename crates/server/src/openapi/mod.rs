@@ -5,12 +5,15 @@ pub(crate) mod schema;
 
 use axum::Router;
 use axum::routing::get;
-use http::header;
+use http::{HeaderValue, header};
 use serde::Deserialize;
+use tower_http::set_header::SetResponseHeaderLayer;
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, Http, HttpAuthScheme, SecurityScheme};
 use utoipa::openapi::{Content, OpenApi, RefOr, Response, ResponseBuilder};
 use utoipa::{IntoParams, Modify, OpenApi as _};
 use utoipa_swagger_ui::SwaggerUi;
+
+use crate::doors::{DOCUMENTS, UPLOAD};
 
 /// The environment that a request speaks of.
 #[derive(Deserialize, IntoParams)]
@@ -45,6 +48,18 @@ pub struct ChangeHeaders {
     comment: Option<String>,
 }
 
+/// What any request that changes something may bring.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Header)]
+struct IdempotencyHeader {
+    /// A text of your own, such as a UUID: the same request again under the same key is done once, and answered alike
+    /// for a day, with `Idempotency-Replayed: true`.
+    #[serde(rename = "Idempotency-Key")]
+    #[param(min_length = 1, max_length = 64, pattern = "^[!-~]+$")]
+    #[expect(dead_code, reason = "read before the handlers; described here")]
+    key: Option<String>,
+}
+
 #[derive(utoipa::OpenApi)]
 #[openapi(
     info(title = "Burgee", description = "Feature flags: raise and lower features without redeploying."),
@@ -75,6 +90,8 @@ pub fn router(openapi: OpenApi) -> serde_json::Result<Router> {
     let json = complete(openapi)?.to_pretty_json()?;
     let page: Router =
         SwaggerUi::new("/docs").config(utoipa_swagger_ui::Config::from("/openapi.json")).into();
+    let policy = HeaderValue::from_static(DOCUMENTS);
+    let page = page.layer(SetResponseHeaderLayer::overriding(header::CONTENT_SECURITY_POLICY, policy));
     Ok(page.route(
         "/openapi.json",
         get(move || async move { ([(header::CONTENT_TYPE, "application/json")], json) }),
@@ -90,8 +107,10 @@ pub fn complete_document() -> serde_json::Result<OpenApi> {
 /// With what can go wrong everywhere, and the doors of `delivery`, which knows nothing of documents.
 fn complete(mut openapi: OpenApi) -> serde_json::Result<OpenApi> {
     tell_methods_apart(&mut openapi);
+    add_idempotency(&mut openapi);
     add_common_responses(&mut openapi);
     openapi.merge(serde_json::from_str(include_str!("doors.json"))?);
+    add_refusals_of_heads(&mut openapi);
     Ok(openapi)
 }
 
@@ -104,7 +123,50 @@ fn tell_methods_apart(openapi: &mut OpenApi) {
     }
 }
 
-/// What can go wrong everywhere is said once, here.
+fn problem() -> Content {
+    Content::new(Some(utoipa::openapi::Ref::from_schema_name("Problem")))
+}
+
+fn refusal(description: &str) -> RefOr<Response> {
+    let response = ResponseBuilder::new().description(description);
+    response.content(wire::problem::CONTENT_TYPE, problem()).build().into()
+}
+
+/// Whatever changes something may be asked for twice, uploads aside.
+fn add_idempotency(openapi: &mut OpenApi) {
+    const REFUSALS: [(&str, &str); 2] = [
+        ("409", "`idempotency_in_progress`, `idempotency_outcome_unknown` or `idempotency_not_replayable`"),
+        ("422", "`idempotency_key_reused`: the key was used for another request"),
+    ];
+    for (_, path) in openapi.paths.paths.iter_mut().filter(|(path, _)| !path.ends_with(UPLOAD)) {
+        let changes = [&mut path.put, &mut path.post, &mut path.delete, &mut path.patch];
+        for operation in changes.into_iter().flatten() {
+            let header = IdempotencyHeader::into_params(|| None).into_iter().map(RefOr::T);
+            operation.parameters.get_or_insert_default().extend(header);
+            for (status, description) in REFUSALS {
+                let responses = &mut operation.responses.responses;
+                responses.entry(status.to_owned()).or_insert_with(|| refusal(description));
+            }
+        }
+    }
+}
+
+/// What is refused by the head of a request alone, of people and of applications.
+fn add_refusals_of_heads(openapi: &mut OpenApi) {
+    const REFUSALS: [(&str, &str); 3] =
+        [("414", "`uri_too_long`"), ("429", "`too_many`: see `Retry-After`"), ("431", "`too_many_headers`")];
+    for path in openapi.paths.paths.values_mut() {
+        let operations = [&mut path.get, &mut path.put, &mut path.post, &mut path.delete, &mut path.patch];
+        for operation in operations.into_iter().flatten() {
+            for (status, description) in REFUSALS {
+                let responses = &mut operation.responses.responses;
+                responses.entry(status.to_owned()).or_insert_with(|| refusal(description));
+            }
+        }
+    }
+}
+
+/// What can go wrong everywhere in the control plane is said once, here.
 fn add_common_responses(openapi: &mut OpenApi) {
     const EVERYWHERE: [(&str, &str); 7] = [
         ("400", "What was sent is wrong; `violations` say where. Nothing was written."),
@@ -113,16 +175,8 @@ fn add_common_responses(openapi: &mut OpenApi) {
         ("404", "`not_found`"),
         ("408", "`body_too_slow`: the body did not arrive in time"),
         ("413", "`body_too_large`"),
-        ("503", "`unavailable`: the store does not answer; see `Retry-After`"),
+        ("503", "`unavailable`: the store does not answer, `too_busy` or `timeout`; see `Retry-After`"),
     ];
-    let problem = || Content::new(Some(utoipa::openapi::Ref::from_schema_name("Problem")));
-    let response = |description: &str| -> RefOr<Response> {
-        ResponseBuilder::new()
-            .description(description)
-            .content(wire::problem::CONTENT_TYPE, problem())
-            .build()
-            .into()
-    };
     for path in openapi.paths.paths.values_mut() {
         let operations = [&mut path.get, &mut path.put, &mut path.post, &mut path.delete, &mut path.patch]
             .into_iter()
@@ -138,7 +192,7 @@ fn add_common_responses(openapi: &mut OpenApi) {
                 }
             }
             for (status, description) in EVERYWHERE {
-                responses.entry(status.to_owned()).or_insert_with(|| response(description));
+                responses.entry(status.to_owned()).or_insert_with(|| refusal(description));
             }
         }
     }

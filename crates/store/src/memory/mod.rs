@@ -1,6 +1,7 @@
 //! The store in memory: for tests, and for trying things out. Nothing of it outlives the process.
 
 mod environments;
+mod idempotency;
 mod people;
 mod sdk_keys;
 mod segments;
@@ -16,11 +17,12 @@ use domain::environment::Environment;
 use domain::flag::{FlagEverywhere, FlagHere, document};
 use domain::grant::{Grant, GrantFilter, Granted, Holder};
 use domain::id::Id;
+use domain::idempotency::Attempt;
 use domain::key::Key;
 use domain::log::{Chain, Change, Hash, Link, LogEntry, link};
 use domain::ports::{
-    CommitError, FlagFilter, Head, KeyedFilter, LogFilter, Page, ProjectContent, SdkKeyFilter, SdkKeyUse,
-    Store, StoreError, StoreResult,
+    CommitError, FlagFilter, Head, KeyedFilter, LogFilter, Noted, Page, ProjectContent, SdkKeyFilter,
+    SdkKeyUse, Store, StoreError, StoreResult,
 };
 use domain::project::Project;
 use domain::role::CustomRole;
@@ -30,6 +32,7 @@ use domain::team::{Member, Team};
 use domain::time::Timestamp;
 use engine::model::{Delta, Flag, List, Read, Revision, SCHEMA, Segment, Snapshot};
 
+use idempotency::Attempts;
 use segments::{matches as matches_filter, summary};
 use tables::{Of, Tables, matches};
 
@@ -47,6 +50,7 @@ struct State {
     effects: BTreeMap<Id, BTreeMap<(Of, Key), Revision>>,
     /// By environment: the revisions that changed something in its snapshot.
     affected: BTreeMap<Id, BTreeSet<Revision>>,
+    attempts: Attempts,
 }
 
 impl Default for MemoryStore {
@@ -57,6 +61,7 @@ impl Default for MemoryStore {
             tables: Tables::default(),
             effects: BTreeMap::new(),
             affected: BTreeMap::new(),
+            attempts: Attempts::default(),
         };
         Self { state: Mutex::new(state) }
     }
@@ -480,5 +485,18 @@ impl Store for MemoryStore {
         let mut keys: Vec<_> = self.state().tables.signing_keys.values().cloned().collect();
         keys.sort_by_key(|key| (key.created_at, key.id));
         Ok(keys)
+    }
+
+    async fn note_attempt(&self, attempt: &Attempt, forgotten: Timestamp, most: u32) -> StoreResult<Noted> {
+        Ok(self.state().attempts.note(attempt, forgotten, most))
+    }
+
+    async fn end_attempt(&self, id: Id, answer: Option<&[u8]>) -> StoreResult<()> {
+        self.state().attempts.end(id, answer);
+        Ok(())
+    }
+
+    async fn sweep_attempts(&self, before: Timestamp) -> StoreResult<u64> {
+        Ok(self.state().attempts.sweep(before))
     }
 }

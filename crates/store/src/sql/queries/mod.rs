@@ -10,6 +10,7 @@ mod context_fields;
 mod environment_writes;
 mod environments;
 mod flags;
+mod idempotency;
 mod key_lists;
 mod log;
 mod people;
@@ -33,11 +34,12 @@ use domain::environment::Environment;
 use domain::flag::{FlagEverywhere, FlagHere};
 use domain::grant::{Grant, GrantFilter, Granted, Holder};
 use domain::id::Id;
+use domain::idempotency::Attempt;
 use domain::key::Key;
 use domain::log::{Chain, Change, LogEntry};
 use domain::ports::{
-    CommitError, FlagFilter, Head, KeyedFilter, LogFilter, Page, ProjectContent, SdkKeyFilter, SdkKeyUse,
-    Store, StoreError, StoreResult,
+    CommitError, FlagFilter, Head, KeyedFilter, LogFilter, Noted, Page, ProjectContent, SdkKeyFilter,
+    SdkKeyUse, Store, StoreError, StoreResult,
 };
 use domain::project::Project;
 use domain::role::CustomRole;
@@ -269,6 +271,18 @@ impl Store for SqlStore {
 
     async fn signing_keys(&self) -> StoreResult<Vec<SigningKey>> {
         bounded(accounts::signing_keys(&self.reader)).await
+    }
+
+    async fn note_attempt(&self, attempt: &Attempt, forgotten: Timestamp, most: u32) -> StoreResult<Noted> {
+        bounded(idempotency::note(&self.writer, attempt, forgotten, most)).await
+    }
+
+    async fn end_attempt(&self, id: Id, answer: Option<&[u8]>) -> StoreResult<()> {
+        bounded(idempotency::end(&self.writer, id, answer)).await
+    }
+
+    async fn sweep_attempts(&self, before: Timestamp) -> StoreResult<u64> {
+        idempotency::sweep(&self.writer, before).await
     }
 }
 

@@ -1,0 +1,145 @@
+//! Who asks too often is told when to come again.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::{Request, State};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use domain::error::Error;
+use http::{HeaderValue, Method, header};
+
+use super::Doors;
+use super::limiter::Quota;
+use crate::body::Client;
+use crate::problem::Problem;
+
+/// How often one may ask a plane; as often as one likes where there is no quota.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct PlaneLimits {
+    /// With one credential, whether or not it is worth anything.
+    pub credential: Option<Quota>,
+    /// From one address; of IPv6, from one network of 64 bits, which is what one subscriber has.
+    pub address: Option<Quota>,
+}
+
+impl PlaneLimits {
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.credential.is_none() && self.address.is_none()
+    }
+}
+
+/// How often one may ask.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Limits {
+    /// People and scripts.
+    pub control: PlaneLimits,
+    /// Applications. Very many of them may stand behind one address.
+    pub delivery: PlaneLimits,
+}
+
+/// Which routes are meant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum Plane {
+    Control,
+    Delivery,
+}
+
+/// Whose bucket it is.
+#[derive(Hash)]
+enum Who<'a> {
+    Credential(Plane, &'a [u8]),
+    Address(Plane, IpAddr),
+}
+
+pub(super) async fn count(
+    State((doors, plane)): State<(Arc<Doors>, Plane)>,
+    request: Request,
+    next: Next,
+) -> Response {
+    match check(&doors, plane, &request) {
+        Ok(()) => next.run(request).await,
+        Err(wait) => refusal(plane, wait),
+    }
+}
+
+fn check(doors: &Doors, plane: Plane, request: &Request) -> Result<(), Duration> {
+    let Some(limits) = &doors.settings.limits else { return Ok(()) };
+    // A browser asks before it asks; that is not what is counted.
+    if plane == Plane::Delivery && request.method() == Method::OPTIONS {
+        return Ok(());
+    }
+    let limits = match plane {
+        Plane::Control => limits.control,
+        Plane::Delivery => limits.delivery,
+    };
+    let now = doors.opened.elapsed();
+    if let (Some(quota), Some(Client(address))) = (limits.address, request.extensions().get::<Client>()) {
+        doors.limiter.take(Who::Address(plane, subscriber(*address)), quota, now)?;
+    }
+    if let (Some(quota), Some(credential)) = (limits.credential, credential(request)) {
+        doors.limiter.take(Who::Credential(plane, credential), quota, now)?;
+    }
+    Ok(())
+}
+
+/// What a request proves who asks by, in any of its places.
+fn credential(request: &Request) -> Option<&[u8]> {
+    let headers = ["x-admin-api-key", "x-sdk-key", "x-api-key", header::AUTHORIZATION.as_str()];
+    let in_header = headers.into_iter().find_map(|name| request.headers().get(name));
+    let in_header = in_header.map(HeaderValue::as_bytes);
+    in_header.or_else(|| {
+        request.uri().query()?.split('&').find_map(|pair| pair.strip_prefix("key=")).map(str::as_bytes)
+    })
+}
+
+/// The address, or as much of it as one subscriber has in common.
+pub(super) fn subscriber(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V4(address) => address.into(),
+        IpAddr::V6(address) => IpAddr::from((address.to_bits() & (u128::MAX << 64)).to_be_bytes()),
+    }
+}
+
+fn refusal(plane: Plane, wait: Duration) -> Response {
+    // Rounded up: who comes at the time that they were told is let in.
+    let seconds = u32::try_from(wait.as_millis().div_ceil(1_000)).unwrap_or(u32::MAX);
+    let mut response = Problem::from(Error::TooMany { retry_after: seconds }).into_response();
+    if plane == Plane::Delivery {
+        // A page of any origin may ask there, so it may hear this as well.
+        let headers = response.headers_mut();
+        headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+        headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static("retry-after"));
+    }
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::body::Body;
+
+    use super::*;
+
+    #[test]
+    fn a_subscriber_has_a_network_of_ipv6_and_an_address_of_ipv4() {
+        let of = |text: &str| subscriber(text.parse().unwrap()).to_string();
+        assert_eq!(of("2001:db8:1:2:3:4:5:6"), "2001:db8:1:2::");
+        assert_eq!(of("192.0.2.7"), "192.0.2.7");
+        assert_eq!(of("::ffff:192.0.2.7"), "192.0.2.7");
+    }
+
+    #[test]
+    fn a_credential_is_found_where_it_may_be() {
+        let of = |request: http::request::Builder| {
+            let request = request.body(Body::empty()).unwrap();
+            credential(&request).map(|credential| String::from_utf8_lossy(credential).into_owned())
+        };
+        let ask = || Request::get("/sdk/v1/stream?a=b&key=k4");
+        assert_eq!(of(ask().header("authorization", "Bearer k1")).as_deref(), Some("Bearer k1"));
+        assert_eq!(of(ask().header("x-sdk-key", "k2")).as_deref(), Some("k2"));
+        assert_eq!(of(ask()).as_deref(), Some("k4"));
+        assert_eq!(of(Request::get("/")), None);
+    }
+}

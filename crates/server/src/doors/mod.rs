@@ -1,0 +1,126 @@
+//! What stands before every handler, whatever it does.
+//!
+//! From the outside in: `before_all` finds out who asks, names the request, bounds its head and adds what
+//! every answer says besides; `before_control` lets pages of other origins in, counts, bounds the time and
+//! does what is asked twice once; `before_delivery` counts.
+
+pub mod client;
+mod cors;
+mod headers;
+mod idempotency;
+pub mod limiter;
+pub mod limits;
+mod patience;
+mod request_id;
+mod room;
+mod seal;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::{MatchedPath, Request, State};
+use axum::middleware::{Next, from_fn, from_fn_with_state};
+use axum::response::{IntoResponse, Response};
+use domain::control::Control;
+use domain::ports::{Clock, Ids};
+use http::HeaderValue;
+use tokio::time::Instant;
+use tower_http::catch_panic::CatchPanicLayer;
+use tracing::Instrument;
+
+pub(crate) use headers::DOCUMENTS;
+pub use idempotency::sweep;
+pub(crate) use patience::UPLOAD;
+
+use crate::problem::Problem;
+use client::Proxies;
+use limiter::Limiter;
+use limits::{Limits, Plane};
+use room::Room;
+
+/// What an operator may choose.
+#[derive(Debug, Clone, Default)]
+pub struct Settings {
+    /// Who may say for whom they ask.
+    pub proxies: Proxies,
+    /// The origins whose pages may ask the control plane.
+    pub origins: Vec<HeaderValue>,
+    /// How often one may ask; as often as one likes without.
+    pub limits: Option<Limits>,
+    /// Whether browsers are told to come by HTTPS from now on.
+    pub https_only: bool,
+    /// Whether the API's documents are served.
+    pub docs: bool,
+}
+
+/// The doors, with what they remember.
+pub struct Doors {
+    pub(crate) settings: Settings,
+    clock: Arc<dyn Clock>,
+    ids: Arc<dyn Ids>,
+    limiter: Limiter,
+    room: Arc<Room>,
+    opened: Instant,
+}
+
+impl Doors {
+    /// Doors that nobody has passed yet. `seed` should be chance: without it somebody could choose addresses that are
+    /// kept in one place.
+    pub fn new(settings: Settings, clock: Arc<dyn Clock>, ids: Arc<dyn Ids>, seed: [u8; 16]) -> Arc<Self> {
+        let (limiter, room, opened) = (Limiter::new(seed), Arc::default(), Instant::now());
+        Arc::new(Self { settings, clock, ids, limiter, room, opened })
+    }
+
+    /// The routes of people and scripts.
+    pub(crate) fn before_control(self: &Arc<Self>, router: Router, control: Arc<Control>) -> Router {
+        let once = Arc::new(idempotency::Once { control, ids: self.ids.clone() });
+        let router = router
+            .layer(CatchPanicLayer::custom(|_| Problem::panicked().into_response()))
+            .layer(from_fn_with_state(once, idempotency::once))
+            .layer(from_fn(patience::within))
+            .layer(from_fn_with_state(self.room.clone(), room::enter))
+            .layer(from_fn_with_state((self.clone(), Plane::Control), limits::count));
+        match cors::layer(&self.settings.origins) {
+            Some(cors) => router.layer(cors),
+            None => router,
+        }
+    }
+
+    /// The routes of applications.
+    pub(crate) fn before_delivery(self: &Arc<Self>, router: Router) -> Router {
+        if self.settings.limits.as_ref().is_some_and(|limits| !limits.delivery.is_empty()) {
+            return router.layer(from_fn_with_state((self.clone(), Plane::Delivery), limits::count));
+        }
+        router
+    }
+
+    /// Everything.
+    pub fn before_all(self: &Arc<Self>, router: Router) -> Router {
+        router
+            .layer(CatchPanicLayer::custom(|_| Problem::panicked().into_response()))
+            .layer(from_fn_with_state(self.clone(), attend))
+    }
+}
+
+async fn attend(State(doors): State<Arc<Doors>>, mut request: Request, next: Next) -> Response {
+    let begun = Instant::now();
+    client::find(&doors.settings.proxies, &mut request);
+    let id = request_id::of(&request, &*doors.clock, &*doors.ids);
+    // As a template: what stands for its variable parts is nobody's business here, and the query may hold a key.
+    let route = request.extensions().get::<MatchedPath>().map_or("", MatchedPath::as_str);
+    // Of the highest level, so that whatever is logged on the way says of which request it is.
+    let span = tracing::error_span!("request", id = id.as_str(), method = %request.method(), route);
+    let may_hold_credentials = headers::may_hold_credentials(&request);
+    let mut response = match patience::check_head(&request) {
+        Ok(()) => next.run(request).instrument(span.clone()).await,
+        Err(problem) => problem.into_response(),
+    };
+    headers::add(response.headers_mut(), may_hold_credentials, doors.settings.https_only);
+    request_id::tell(response.headers_mut(), &id);
+    span.in_scope(|| {
+        let micros = u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX);
+        let status = response.status().as_u16();
+        tracing::debug!(status, micros, "answered");
+    });
+    response
+}
