@@ -17,6 +17,7 @@ use crate::config::{Config, Profile};
 use crate::seen::Seen;
 use crate::serve;
 use crate::system::{self, SystemClock, SystemIds};
+use crate::upkeep;
 
 /// Runs a server until it is told to stop.
 pub(crate) async fn start(config: Config) -> anyhow::Result<()> {
@@ -24,12 +25,14 @@ pub(crate) async fn start(config: Config) -> anyhow::Result<()> {
     let seen = Seen::open(&config.base_path, store.clone())?;
     let (listener, address) = serve::bind(&config.server).await?;
 
-    let shortest_password = if config.profile == Profile::Local { 6 } else { 8 };
+    let settings = settings(&config);
     let founding = Founding {
         store: store.clone(),
         clock: Arc::new(SystemClock),
         ids: Arc::new(SystemIds),
-        shortest_password,
+        shortest_password: config.shortest_password(),
+        token_ttl: config.token_ttl,
+        make_admin: config.profile == Profile::Local,
     };
     if seen.is_behind().await? {
         founding.renew_epoch().await?;
@@ -41,12 +44,6 @@ pub(crate) async fn start(config: Config) -> anyhow::Result<()> {
     let project_id = founded.project_id.context("no project was founded")?;
 
     let bus: Arc<dyn Bus> = Arc::new(bus::InProcess::default());
-    let settings = Settings {
-        open_registration: config.profile == Profile::Local,
-        shortest_password,
-        token_ttl: config.token_ttl,
-        client_visible: config.profile == Profile::Local,
-    };
     let control = Control::new(
         store.clone(),
         bus.clone(),
@@ -55,6 +52,7 @@ pub(crate) async fn start(config: Config) -> anyhow::Result<()> {
         settings,
         project_id,
     );
+    let control = Arc::new(control);
 
     let shutdown = CancellationToken::new();
     serve::cancel_on_signal(shutdown.clone())?;
@@ -68,6 +66,7 @@ pub(crate) async fn start(config: Config) -> anyhow::Result<()> {
         follower.start(shutdown.clone()),
         keyring.clone().follow(&*bus, shutdown.clone()),
         seen.follow(&*bus, shutdown.clone()),
+        upkeep::start(control.clone(), shutdown.clone()),
     ];
     let tasks = tasks.map(|task| tokio::spawn(stop_without(task, shutdown.clone())));
 
@@ -79,7 +78,7 @@ pub(crate) async fn start(config: Config) -> anyhow::Result<()> {
         max_streams: config.max_streams,
     });
     let mut router = server::router(
-        AppState { control: Arc::new(control), hub, keyring, uploads: Uploads::default() },
+        AppState { control: control.clone(), hub, keyring, uploads: Uploads::default() },
         delivery,
     )?;
     if config.profile == Profile::Local {
@@ -93,6 +92,18 @@ pub(crate) async fn start(config: Config) -> anyhow::Result<()> {
     }
     store.close().await;
     Ok(())
+}
+
+/// What an operator chose, for the use cases.
+pub(crate) fn settings(config: &Config) -> Settings {
+    Settings {
+        open_registration: config.profile == Profile::Local,
+        shortest_password: config.shortest_password(),
+        token_ttl: config.token_ttl,
+        session_ttl: config.session_ttl,
+        rotate_signing_keys: config.rotate_signing_keys,
+        client_visible: config.profile == Profile::Local,
+    }
 }
 
 /// A server without one of its tasks would go on with old flags and keys: better that whoever watches it starts

@@ -1,7 +1,7 @@
 //! Who may do what, as types: a use case that changes an environment takes a [`Writer`] of it, and only this
 //! module makes one.
 
-use crate::account::Role;
+use crate::account::{Role, Scope};
 use crate::environment::Environment;
 use crate::error::{Error, Result};
 use crate::id::Id;
@@ -13,6 +13,8 @@ pub struct Caller {
     email: String,
     role: Role,
     project_id: Id,
+    session_id: Option<Id>,
+    scopes: Option<Vec<Scope>>,
 }
 
 /// May read the project.
@@ -37,7 +39,27 @@ pub struct Admin(Caller);
 
 impl Caller {
     pub(crate) fn new(account_id: Id, email: String, role: Role, project_id: Id) -> Self {
-        Self { account_id, email, role, project_id }
+        Self { account_id, email, role, project_id, session_id: None, scopes: None }
+    }
+
+    /// Known by a session.
+    pub(crate) fn of_session(self, session_id: Id) -> Self {
+        Self { session_id: Some(session_id), ..self }
+    }
+
+    /// Known by an access token with these scopes.
+    pub(crate) fn of_token(self, scopes: Option<Vec<Scope>>) -> Self {
+        Self { scopes, ..self }
+    }
+
+    /// The session by which they are known; `None` for an access token.
+    pub fn session_id(&self) -> Option<Id> {
+        self.session_id
+    }
+
+    /// What their access token is for; `None` for all that their account may do.
+    pub fn scopes(&self) -> Option<&[Scope]> {
+        self.scopes.as_deref()
     }
 
     /// The account: the actor of what they change.
@@ -73,7 +95,7 @@ impl Caller {
 
     /// Every role but a viewer edits.
     pub fn editor(self) -> Result<Editor> {
-        if self.role == Role::Viewer { Err(too_low()) } else { Ok(Editor(self)) }
+        if self.role < Role::Developer { Err(too_low()) } else { Ok(Editor(self)) }
     }
 
     /// Only an admin is one.
@@ -98,7 +120,7 @@ impl Caller {
                     environment.key
                 ),
             }),
-            Role::Viewer => Err(too_low()),
+            Role::Member | Role::Viewer => Err(too_low()),
         }
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use engine::model::Revision;
 
 use crate::access::Reader;
-use crate::account::hashing;
+use crate::account::{LastUsed, Throttle, hashing};
 use crate::environment::Environment;
 use crate::error::{Error, Result};
 use crate::evaluation::{explaining, simulating};
@@ -41,6 +41,11 @@ pub struct Settings {
     pub shortest_password: usize,
     /// How long a session token holds, in seconds.
     pub token_ttl: i64,
+    /// How long a session lasts, refreshed or not, in seconds.
+    pub session_ttl: i64,
+    /// How old a key that signs session tokens becomes before another takes its place, in seconds; `None` if that is
+    /// done by people alone.
+    pub rotate_signing_keys: Option<i64>,
     /// Whether a new flag may be seen by client-kind keys unless it says otherwise.
     pub client_visible: bool,
 }
@@ -57,6 +62,8 @@ pub struct Control {
     pub(crate) hashing: Turns,
     pub(crate) explaining: Turns,
     pub(crate) simulating: Turns,
+    pub(crate) throttle: Throttle,
+    pub(crate) last_used: LastUsed,
 }
 
 /// What a request says besides its content.
@@ -95,7 +102,20 @@ impl Control {
         project_id: Id,
     ) -> Self {
         let (hashing, explaining, simulating) = (hashing(), explaining(), simulating());
-        Self { store, bus, clock, ids, settings, project_id, hashing, explaining, simulating }
+        let (throttle, last_used) = (Throttle::default(), LastUsed::default());
+        Self {
+            store,
+            bus,
+            clock,
+            ids,
+            settings,
+            project_id,
+            hashing,
+            explaining,
+            simulating,
+            throttle,
+            last_used,
+        }
     }
 
     /// Commits a change and rings the bell.
@@ -117,7 +137,15 @@ impl Control {
         self.settle(committed, attempts).await
     }
 
-    /// The same for a change that makes something with a key of its own. `what` is a noun with its article.
+    /// Commits a change that another one may make as well: then there is nothing left to do.
+    pub(crate) async fn commit_once(&self, change: Change) -> Result<()> {
+        match self.commit(change).await {
+            Ok(_) | Err(CommitError::Stale) => Ok(()),
+            Err(error) => Err(unexpected(error)),
+        }
+    }
+
+    /// The same as [`Self::try_commit`] for a change that makes something with a key of its own. `what` is a noun with its article.
     pub(crate) async fn try_create(
         &self,
         change: Change,
@@ -135,7 +163,7 @@ impl Control {
     }
 
     /// Waits a little before a further attempt, so that writers who met do not meet again.
-    async fn settle(
+    pub(crate) async fn settle(
         &self,
         committed: Result<Revision, CommitError>,
         Attempts(made): &mut Attempts,

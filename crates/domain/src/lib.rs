@@ -23,6 +23,7 @@ pub mod log;
 pub mod ports;
 pub mod sdk_key;
 pub mod secret;
+pub mod security;
 pub mod segment;
 pub mod time;
 mod turns;

@@ -1,5 +1,6 @@
 //! What every store asks of a change before it touches anything, so that no two of them take different ones.
 
+use domain::account::AccountWrite;
 use domain::log::{Chain, Change, Write};
 use domain::ports::{StoreError, StoreResult};
 
@@ -29,10 +30,7 @@ fn corrupt(message: String) -> StoreError {
 
 fn belongs(write: &Write, chain: Chain) -> bool {
     let project = match write {
-        Write::CreateProject { .. }
-        | Write::CreateAccount(_)
-        | Write::CreateAccessToken(_)
-        | Write::CreateSigningKey(_) => return chain == Chain::Instance,
+        Write::CreateProject { .. } | Write::Account(_) => return chain == Chain::Instance,
         // They name no project: theirs is the chain's.
         Write::DeleteFlag { .. }
         | Write::CreateConfig(_)
@@ -66,9 +64,7 @@ fn name(write: &Write) -> &'static str {
         Write::CreateFlag(_) | Write::UpdateFlag(_) | Write::DeleteFlag { .. } => "a flag",
         Write::CreateConfig(_) | Write::UpdateConfig(_) | Write::FillFlags { .. } => "a config",
         Write::CreateSdkKey(_) | Write::RevokeSdkKey { .. } => "an SDK key",
-        Write::CreateAccount(_) => "an account",
-        Write::CreateAccessToken(_) => "an access token",
-        Write::CreateSigningKey(_) => "a signing key",
+        Write::Account(_) => "an account",
         Write::CreateSegment(_) | Write::UpdateSegment(_) | Write::DeleteSegment { .. } => "a segment",
         Write::CreateSegmentConfig(_) | Write::UpdateSegmentConfig(_) | Write::FillSegments { .. } => {
             "a segment's config"
@@ -104,17 +100,18 @@ fn texts_of(write: &Write) -> Vec<&str> {
         }
         Write::CreateContextField(field) | Write::UpdateContextField(field) => vec![&field.description],
         Write::CreateSdkKey(key) => vec![&key.name, &key.hint, &key.hash],
-        Write::CreateAccount(account) => {
+        Write::Account(AccountWrite::Create(account) | AccountWrite::Update(account)) => {
             let mut texts = vec![account.email.as_str(), account.name.as_str()];
             texts.extend(account.password_hash.as_deref());
             texts
         }
-        Write::CreateAccessToken(token) => vec![&token.hash],
+        Write::Account(AccountWrite::CreateAccessToken(token)) => vec![&token.name, &token.hint, &token.hash],
+        // Of the rest, all texts are digests.
+        Write::Account(_) => Vec::new(),
         Write::DeleteFlag { .. }
         | Write::CreateConfig(_)
         | Write::UpdateConfig(_)
         | Write::RevokeSdkKey { .. }
-        | Write::CreateSigningKey(_)
         | Write::DeleteSegment { .. }
         | Write::CreateSegmentConfig(_)
         | Write::UpdateSegmentConfig(_)

@@ -9,6 +9,7 @@ mod environments;
 mod listing;
 mod log;
 mod segments;
+mod sessions;
 mod snapshots;
 mod world;
 
@@ -54,6 +55,10 @@ pub async fn all(make: impl AsyncFn() -> Result<Arc<dyn Store>>) -> Result<()> {
             the_last_entity_of_a_key_is_known, texts_come_back_byte_for_byte, a_project_has_its_own_chain;
         accounts: accounts_are_found, credentials_are_found, sdk_keys_are_in_force_until_revoked,
             a_history_has_a_name;
+        sessions: accounts_change_and_go, accounts_come_in_pages_by_email, an_account_that_moved_on_refuses,
+            a_session_is_proved_by_its_key, a_refresh_token_is_good_once, sessions_end,
+            a_session_of_who_changed_is_not_opened, tokens_expire_and_go, signing_keys_retire_and_are_revoked,
+            a_link_is_good_once, a_setup_token_is_good_once;
     };
     let mut broken = Vec::new();
     for (name, property) in properties {

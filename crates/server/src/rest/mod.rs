@@ -14,6 +14,11 @@ mod query;
 mod sdk_keys;
 mod segment_keys;
 mod segments;
+mod service_accounts;
+mod setup;
+mod signing_keys;
+mod tokens;
+mod users;
 mod variants;
 
 use utoipa_axum::router::OpenApiRouter;
@@ -25,6 +30,11 @@ use crate::openapi;
 pub fn router() -> OpenApiRouter<AppState> {
     let routes = OpenApiRouter::with_openapi(openapi::document())
         .merge(accounts::router())
+        .merge(setup::router())
+        .merge(users::router())
+        .merge(tokens::router())
+        .merge(service_accounts::router())
+        .merge(signing_keys::router())
         .merge(flags::router())
         .merge(flag_changes::router())
         .merge(variants::router())

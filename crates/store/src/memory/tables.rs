@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use domain::account::{AccessToken, Account, SigningKey};
 use domain::environment::Environment;
 use domain::flag::{Config, Flag, FlagEverywhere, FlagHere};
 use domain::id::Id;
@@ -14,6 +13,7 @@ use domain::sdk_key::SdkKey;
 use domain::time::Timestamp;
 use engine::model::Revision;
 
+use super::accounts::AccountTables;
 use super::segments::SegmentTables;
 
 /// Cheap to copy: what is large is shared.
@@ -26,9 +26,7 @@ pub(super) struct Tables {
     /// By flag and environment.
     pub(super) configs: BTreeMap<(Id, Id), Arc<Config>>,
     pub(super) sdk_keys: BTreeMap<Id, Arc<SdkKey>>,
-    pub(super) accounts: BTreeMap<Id, Arc<Account>>,
-    pub(super) access_tokens: BTreeMap<Id, AccessToken>,
-    pub(super) signing_keys: BTreeMap<Id, SigningKey>,
+    pub(super) of_accounts: AccountTables,
     pub(super) of_segments: SegmentTables,
     /// By project: the last revision that touched what refers to what.
     dependencies: BTreeMap<Id, Revision>,
@@ -66,6 +64,7 @@ impl Tables {
             }
             ReadVersion::ContextField { id, version } => self.of_segments.has_field(*id, *version),
             ReadVersion::Environment { id, version } => self.has_environment(*id, *version),
+            ReadVersion::Account { id, version } => self.of_accounts.has(*id, *version),
             ReadVersion::Dependencies { version } => self.dependencies_version(project_id) == *version,
             ReadVersion::Flag { id, version } => {
                 self.flags.values().any(|flag| flag.id == *id && flag.version == *version)
@@ -102,9 +101,7 @@ impl Tables {
             Write::UpdateConfig(config) => self.update_config(config, revision, effects),
             Write::CreateSdkKey(key) => self.create_sdk_key(key),
             Write::RevokeSdkKey { id, at } => self.revoke_sdk_key(project_id, *id, *at),
-            Write::CreateAccount(account) => self.create_account(account),
-            Write::CreateAccessToken(token) => self.create_access_token(token),
-            Write::CreateSigningKey(key) => self.create_signing_key(key),
+            Write::Account(write) => self.of_accounts.apply(write, revision),
             Write::CreateSegment(segment) => self.create_segment(segment, revision),
             Write::UpdateSegment(segment) => self.update_segment(segment, revision),
             Write::DeleteSegment { id, key } => self.delete_segment(project_id, *id, key, at, effects),
@@ -214,28 +211,6 @@ impl Tables {
         let key = self.sdk_keys.get_mut(&id);
         let key = key.filter(|key| key.project_id == project_id && key.revoked_at.is_none());
         Arc::make_mut(key.ok_or(CommitError::Stale)?).revoked_at = Some(at);
-        Ok(())
-    }
-
-    fn create_account(&mut self, account: &Account) -> Applied {
-        let taken =
-            self.accounts.values().any(|other| other.email == account.email || other.id == account.id);
-        free(!taken, "account")?;
-        self.accounts.insert(account.id, Arc::new(account.clone()));
-        Ok(())
-    }
-
-    fn create_access_token(&mut self, token: &AccessToken) -> Applied {
-        let taken = self.access_tokens.values().any(|other| other.hash == token.hash || other.id == token.id);
-        free(!taken, "access_token")?;
-        self.accounts.get(&token.account_id).ok_or_else(|| dangling("account"))?;
-        self.access_tokens.insert(token.id, token.clone());
-        Ok(())
-    }
-
-    fn create_signing_key(&mut self, key: &SigningKey) -> Applied {
-        free(!self.signing_keys.contains_key(&key.id), "signing_key")?;
-        self.signing_keys.insert(key.id, key.clone());
         Ok(())
     }
 
