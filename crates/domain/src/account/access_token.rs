@@ -82,11 +82,12 @@ impl NewToken {
     fn read_object(at: At<'_>, now: Timestamp, violations: &mut Violations) -> Option<Self> {
         let object = at.object(violations)?;
         let name = object.require(violations, "name").and_then(|at| read_some_name(at, violations));
-        let scopes = object.optional(violations, "scopes", read_scopes);
-        let expires_at =
-            object.optional(violations, "expires_at", |at, violations| read_expiry(at, violations, now));
+        // What does not read is told, so the token is not made without it.
+        let given = |name| object.get(name).filter(|at| !at.is_null());
+        let scopes = given("scopes").and_then(|at| read_scopes(at, violations));
+        let expires_at = given("expires_at").and_then(|at| read_expiry(at, violations, now));
         object.deny_unknown(violations);
-        Some(Self { name: name?, scopes: scopes?.flatten(), expires_at: expires_at?.flatten() })
+        Some(Self { name: name?, scopes, expires_at })
     }
 }
 

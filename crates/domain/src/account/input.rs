@@ -88,27 +88,17 @@ pub(super) fn read_role(at: At<'_>, violations: &mut Violations) -> Option<Role>
 /// What is wrong with a text that is no role.
 pub(super) const ROLE_RULE: &str = "must be member, viewer, developer or admin";
 
-/// A time to come; `null` is none.
-pub(super) fn read_expiry(
-    at: At<'_>,
-    violations: &mut Violations,
-    now: Timestamp,
-) -> Option<Option<Timestamp>> {
-    if at.is_null() {
-        return Some(None);
-    }
+/// A time to come.
+pub(super) fn read_expiry(at: At<'_>, violations: &mut Violations, now: Timestamp) -> Option<Timestamp> {
     let time = Timestamp::parse(at.text(violations)?).filter(|time| *time > now);
     if time.is_none() {
         at.fault(violations, "must be a time to come, such as 2030-01-31T12:00:00Z");
     }
-    time.map(Some)
+    time
 }
 
-/// Permission words; `null` is all that the account may do.
-pub(super) fn read_scopes(at: At<'_>, violations: &mut Violations) -> Option<Option<Vec<Scope>>> {
-    if at.is_null() {
-        return Some(None);
-    }
+/// Permission words.
+pub(super) fn read_scopes(at: At<'_>, violations: &mut Violations) -> Option<Vec<Scope>> {
     let mut scopes = at.each(violations, MOST_SCOPES, |at, violations| {
         let scope = Scope::parse(at.text(violations)?);
         if scope.is_none() {
@@ -124,7 +114,7 @@ pub(super) fn read_scopes(at: At<'_>, violations: &mut Violations) -> Option<Opt
     }
     scopes.sort();
     scopes.dedup();
-    Some(Some(scopes))
+    Some(scopes)
 }
 
 /// How long an old token goes on beside a new one, in milliseconds.

@@ -23,7 +23,7 @@ impl Control {
         caller.signed_in()?;
         let mut violations = Violations::default();
         let name = read_own(At::root(document), &mut violations);
-        let name = violations.into_result(name).map_err(Error::Invalid)?;
+        let name = violations.into_result(Some(name)).map_err(Error::Invalid)?;
         let mut attempts = Attempts::default();
         loop {
             let before = self.own_account(caller).await?;
@@ -111,9 +111,9 @@ fn own<'a>(owner: &'a Account, request: &'a Request) -> Tokens<'a> {
 }
 
 /// The new name, if one is given. What else an account shows may be sent back, and is not taken.
-fn read_own(at: At<'_>, violations: &mut Violations) -> Option<Option<String>> {
+fn read_own(at: At<'_>, violations: &mut Violations) -> Option<String> {
     let object = at.object(violations)?;
-    let name = object.optional(violations, "name", read_name);
+    let name = object.get("name").and_then(|at| read_name(at, violations));
     object.ignore(&["id", "email", "role", "active", "created_at", "updated_at"]);
     object.deny_unknown(violations);
     name

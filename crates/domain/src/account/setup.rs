@@ -24,12 +24,7 @@ impl Control {
 
     /// Makes the first admin from `{"token", "email", "password"}`, and signs them in.
     pub async fn set_up(&self, document: &Value, request: &Request) -> Result<Session> {
-        let mut violations = Violations::default();
-        let said = read_setup(At::root(document), &mut violations, self.settings.shortest_password);
-        let said = violations.into_result(said).map_err(Error::Invalid)?;
-        let Some((token, email, password)) = said else {
-            return Err(Error::invalid("", "token, email and password are required"));
-        };
+        let (token, email, password) = read_setup(document, self.settings.shortest_password)?;
         // What is compared are digests of what nobody can guess.
         let hash = hash_secret(&token);
         let kept = self.store.setup_token().await?;
@@ -62,21 +57,22 @@ impl Control {
     }
 }
 
-/// Token, e-mail and password; `Some(None)` if one of them is missing or empty.
-fn read_setup(
-    at: At<'_>,
-    violations: &mut Violations,
-    shortest: usize,
-) -> Option<Option<(String, String, String)>> {
-    let object = at.object(violations)?;
+/// Token, e-mail and password, all of which are needed.
+fn read_setup(document: &Value, shortest_password: usize) -> Result<(String, String, String)> {
+    let mut violations = Violations::default();
+    let object = At::root(document).object(&mut violations).ok_or_else(missing)?;
     let given = |name| object.get(name).filter(|at| at.value().as_str() != Some("") && !at.is_null());
-    let (Some(token), Some(email), Some(password)) = (given("token"), given("email"), given("password"))
-    else {
-        return Some(None);
-    };
-    let token = token.text(violations);
-    let email = read_email(email, violations);
-    let password = read_new_password(password, violations, shortest);
-    object.deny_unknown(violations);
-    Some(Some((token?.to_owned(), email?, password?)))
+    let token = given("token").ok_or_else(missing)?;
+    let email = given("email").ok_or_else(missing)?;
+    let password = given("password").ok_or_else(missing)?;
+    let token = token.text(&mut violations).map(str::to_owned);
+    let email = read_email(email, &mut violations);
+    let password = read_new_password(password, &mut violations, shortest_password);
+    object.deny_unknown(&mut violations);
+    let said = token.zip(email).zip(password).map(|((token, email), password)| (token, email, password));
+    violations.into_result(said).map_err(Error::Invalid)
+}
+
+fn missing() -> Error {
+    Error::invalid("", "token, email and password are required")
 }

@@ -65,7 +65,7 @@ impl Throttle {
         if address.is_some() {
             wanted.push((name("address", "", address), OF_ADDRESS));
         }
-        if !buckets.familiar.get(&place).is_some_and(|last| now - last < REMEMBERED) {
+        if buckets.familiar.get(&place).is_none_or(|last| now - last >= REMEMBERED) {
             wanted.push((name("account", email, None), OF_ACCOUNT));
         }
         buckets.take(&wanted, now)
