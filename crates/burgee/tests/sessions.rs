@@ -263,7 +263,7 @@ async fn row_16_a_token_expires_and_its_session_goes_on() -> Result<()> {
     let burgee = Start { program: PROGRAM, folder: folder.path(), env: &env }.start().await?;
     burgee.register("dev@example.com", "developer").await?;
     let first = session(&burgee, "dev@example.com").await?;
-    tokio::time::sleep(std::time::Duration::from_millis(2_000)).await;
+    tokio::time::sleep(std::time::Duration::from_secs(2)).await;
     let (status, answer) = burgee.ask("GET", "/auth/me", Some(text(&first, "token")), None).await?;
     assert_eq!((status, &answer["code"]), (401, &json!("token_expired")));
     let (status, second) = refresh(&burgee, text(&first, "refresh_token")).await?;

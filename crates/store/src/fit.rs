@@ -106,9 +106,9 @@ fn texts_of(write: &Write) -> Vec<&str> {
             texts
         }
         Write::Account(AccountWrite::CreateAccessToken(token)) => vec![&token.name, &token.hint, &token.hash],
-        // Of the rest, all texts are digests.
-        Write::Account(_) => Vec::new(),
-        Write::DeleteFlag { .. }
+        // Of the rest that is about accounts, all texts are digests.
+        Write::Account(_)
+        | Write::DeleteFlag { .. }
         | Write::CreateConfig(_)
         | Write::UpdateConfig(_)
         | Write::RevokeSdkKey { .. }

@@ -155,8 +155,8 @@ mod tests {
         Timestamp::from_millis(1_795_219_200_000 + millis)
     }
 
-    fn address(number: u32) -> Option<IpAddr> {
-        Some(IpAddr::from(number.to_be_bytes()))
+    fn address(number: u32) -> IpAddr {
+        IpAddr::from(number.to_be_bytes())
     }
 
     /// How many tries are let through one after the other.
@@ -167,34 +167,35 @@ mod tests {
     #[test]
     fn ten_tries_and_one_each_half_minute() {
         let throttle = Throttle::default();
-        assert_eq!(let_through(&throttle, EMAIL, address(1), 0), 10);
-        assert_eq!(throttle.take(EMAIL, address(1), at(0)), Err(30));
-        assert_eq!(throttle.take(EMAIL, address(1), at(29_500)), Err(1));
-        assert_eq!(let_through(&throttle, EMAIL, address(1), 30_000), 1);
-        assert_eq!(let_through(&throttle, EMAIL, address(1), 3_600_000), 10);
-        assert_eq!(let_through(&throttle, "eve@example.org", address(1), 0), 10, "another account");
+        assert_eq!(let_through(&throttle, EMAIL, Some(address(1)), 0), 10);
+        assert_eq!(throttle.take(EMAIL, Some(address(1)), at(0)), Err(30));
+        assert_eq!(throttle.take(EMAIL, Some(address(1)), at(29_500)), Err(1));
+        assert_eq!(let_through(&throttle, EMAIL, Some(address(1)), 30_000), 1);
+        assert_eq!(let_through(&throttle, EMAIL, Some(address(1)), 3_600_000), 10);
+        assert_eq!(let_through(&throttle, "eve@example.org", Some(address(1)), 0), 10, "another account");
     }
 
     #[test]
     fn a_success_gives_the_accounts_tries_back_and_not_the_addresses() {
         let throttle = Throttle::default();
         for _ in 0..100 {
-            throttle.take(EMAIL, address(1), at(0)).unwrap();
-            throttle.succeeded(EMAIL, address(1), at(0));
+            throttle.take(EMAIL, Some(address(1)), at(0)).unwrap();
+            throttle.succeeded(EMAIL, Some(address(1)), at(0));
         }
-        assert_eq!(throttle.take("eve@example.org", address(1), at(0)), Err(2));
-        assert_eq!(let_through(&throttle, EMAIL, address(2), 0), 10);
+        assert_eq!(throttle.take("eve@example.org", Some(address(1)), at(0)), Err(2));
+        assert_eq!(let_through(&throttle, EMAIL, Some(address(2)), 0), 10);
     }
 
     #[test]
     fn many_addresses_together_lock_the_owner_out_of_new_places_only() {
         let throttle = Throttle::default();
-        throttle.take(EMAIL, address(1), at(0)).unwrap();
-        throttle.succeeded(EMAIL, address(1), at(0));
-        let guesses: usize = (100..1_000).map(|from| let_through(&throttle, EMAIL, address(from), 0)).sum();
+        throttle.take(EMAIL, Some(address(1)), at(0)).unwrap();
+        throttle.succeeded(EMAIL, Some(address(1)), at(0));
+        let guesses: usize =
+            (100..1_000).map(|from| let_through(&throttle, EMAIL, Some(address(from)), 0)).sum();
         assert_eq!(guesses, 50);
-        assert_eq!(throttle.take(EMAIL, address(2), at(0)), Err(10), "a new place");
-        assert_eq!(let_through(&throttle, EMAIL, address(1), 0), 10, "where they signed in before");
+        assert_eq!(throttle.take(EMAIL, Some(address(2)), at(0)), Err(10), "a new place");
+        assert_eq!(let_through(&throttle, EMAIL, Some(address(1)), 0), 10, "where they signed in before");
     }
 
     #[test]
@@ -208,10 +209,10 @@ mod tests {
     fn memory_is_bounded_and_who_finds_no_room_shares_a_bucket() {
         let throttle = Throttle::default();
         for number in 0..200_000_u32 {
-            let _ = throttle.take(&format!("{number}@example.org"), address(number), at(0));
+            let _ = throttle.take(&format!("{number}@example.org"), Some(address(number)), at(0));
         }
         assert!(throttle.0.lock().unwrap().full_at.len() <= MOST);
-        assert!(throttle.take("late@example.org", address(7_000_000), at(0)).is_err());
-        throttle.take("late@example.org", address(7_000_000), at(600_000)).unwrap();
+        assert!(throttle.take("late@example.org", Some(address(7_000_000)), at(0)).is_err());
+        throttle.take("late@example.org", Some(address(7_000_000)), at(600_000)).unwrap();
     }
 }
