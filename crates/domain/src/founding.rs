@@ -1,6 +1,8 @@
 //! The first start: an empty store becomes an instance with a project, three environments, an admin and keys.
 //! Later starts add what they are newly told and say so.
 
+mod signing_key;
+
 use std::sync::Arc;
 
 use engine::model::Revision;
@@ -8,7 +10,7 @@ use serde_json::json;
 
 use crate::account::{
     AccessToken, Account, AccountKind, AccountWrite, Role, SigningKey, creation as account_creation,
-    fingerprint, hash_password, is_email, is_password, password_rule, verify,
+    hash_password, is_email, is_password, password_rule, verify,
 };
 use crate::control::{DEFAULT_ENVIRONMENT, DEFAULT_PROJECT, Request, unexpected};
 use crate::environment::{Color, Environment};
@@ -31,8 +33,6 @@ const SERVICE_ACCOUNT: &str = "admin-key";
 const GIVEN_TOKEN: &str = "ADMIN_API_KEY";
 /// How long a setup token is good, in seconds: 15 minutes.
 const SETUP_LASTS: i64 = 15 * 60;
-/// How often a start looks anew because another node's came first.
-const MOST_LOOKS: u32 = 8;
 
 /// Secrets that a start may be told; what it is not told, a first start makes.
 #[derive(Default)]
@@ -217,45 +217,6 @@ impl Founding {
             founded.warnings.push("ADMIN_API_KEY is new: it was added, and older ones stay valid".to_owned());
         }
         self.add_admin(given, founded).await
-    }
-
-    /// One that was revoked stays so: whoever revoked it knew why.
-    async fn add_signing_key(&self, secret: &str, founded: &mut Founded) -> Result<()> {
-        for _ in 0..MOST_LOOKS {
-            let keys = self.store.signing_keys().await?;
-            if keys.iter().any(|key| key.revoked_at.is_none() && key.secret == secret.as_bytes()) {
-                return Ok(());
-            }
-            let revoked = fingerprint(secret.as_bytes());
-            if keys.iter().any(|key| key.fingerprint.as_ref() == Some(&revoked)) {
-                founded.warnings.push("JWT_SECRET_KEY was revoked and stays so; give another".to_owned());
-                return Ok(());
-            }
-            let now = self.clock.now();
-            let key = SigningKey::make(Some(secret), &*self.ids, now);
-            let request = Request { source: SOURCE.to_owned(), ..Request::default() };
-            let mut change = Change::of_instance("create_signing_key", Id::NIL, &request, now);
-            let entity = Entity { kind: "signing_key".to_owned(), id: key.id, key: key.id.to_string() };
-            change.entities.push(entity);
-            let until = now.after_seconds(self.token_ttl);
-            for old in keys.iter().filter(|key| key.signs()) {
-                change.writes.push(Write::Account(AccountWrite::RetireSigningKey { id: old.id, until }));
-            }
-            change.writes.push(Write::Account(AccountWrite::CreateSigningKey(key)));
-            match self.store.commit(change).await {
-                Ok(_) => {
-                    founded.warnings.push(
-                        "JWT_SECRET_KEY is new: it signs from now on, and what older keys signed stays valid"
-                            .to_owned(),
-                    );
-                    return Ok(());
-                }
-                // Another node starts as well, perhaps with the same.
-                Err(CommitError::Stale) => {}
-                Err(error) => return Err(unexpected(error)),
-            }
-        }
-        Err(unexpected(CommitError::Stale))
     }
 
     async fn add_admin(&self, given: &Given, founded: &mut Founded) -> Result<()> {

@@ -1,6 +1,7 @@
 //! What admins do with the accounts of others.
 
 use engine::json::{At, Violations};
+use engine::model::Revision;
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -234,7 +235,7 @@ impl Control {
         &self,
         change: Change,
         attempts: &mut Attempts,
-    ) -> Result<Option<engine::model::Revision>> {
+    ) -> Result<Option<Revision>> {
         match self.commit(change).await {
             Err(error @ CommitError::Taken { .. }) => Err(email_taken(error)),
             committed => self.settle(committed, attempts).await,

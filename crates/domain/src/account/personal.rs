@@ -7,7 +7,7 @@ use super::access_token::Tokens;
 use super::input::{read_name, read_new_password, read_password};
 use super::{AccessToken, Account, AccountWrite, MadeToken};
 use crate::access::Caller;
-use crate::control::{Attempts, Control, Request};
+use crate::control::{Attempts, Control, Request, unexpected};
 use crate::error::{Error, Result};
 use crate::log::{Change, ReadVersion, Write};
 use crate::secret::SecretKind;
@@ -63,7 +63,7 @@ impl Control {
             ],
             ..Change::of_instance("change_password", account.id, request, now)
         };
-        self.commit(change).await.map_err(crate::control::unexpected)?;
+        self.commit(change).await.map_err(unexpected)?;
         Ok(())
     }
 

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::input::read_new_password;
 use super::{Account, AccountKind, AccountWrite};
 use crate::access::Admin;
-use crate::control::{Attempts, Control, Request};
+use crate::control::{Attempts, Control, Request, unexpected};
 use crate::error::{Error, Result};
 use crate::id::Id;
 use crate::log::{Change, ReadVersion, Write};
@@ -112,7 +112,7 @@ impl Control {
             Ok(_) => Ok(()),
             // Someone was faster with the same link, or an admin changed the account at the same moment.
             Err(CommitError::Stale) => Err(GONE),
-            Err(error) => Err(crate::control::unexpected(error)),
+            Err(error) => Err(unexpected(error)),
         }
     }
 }
