@@ -1,5 +1,4 @@
 //! The first admin of an instance, and what someone at the machine does by the command line.
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on stops")]
 
 use std::io::Write;
 use std::path::Path;
