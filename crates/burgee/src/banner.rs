@@ -37,12 +37,34 @@ fn render(url: &str, profile: Profile, founded: &Founded, colour: bool) -> Strin
         let label = format!("SDK key ({})", kind.name());
         let _ = writeln!(text, "  {label:<17} {}", paint("1", key));
     }
+    if let Some((token, end)) = &founded.setup_token {
+        text.push_str(&setup_box(address, token, &end.to_string(), paint));
+    }
     for warning in &founded.warnings {
         let _ = writeln!(text, "{} {warning}", paint("33", "Note:"));
     }
     let _ = writeln!(text, "API documents at    {url}/docs");
     // The last line: who waits for it knows that all was said.
     let _ = writeln!(text, "{} at   {}  ({profile})", paint("1;36", "Burgee is running"), paint("4", url));
+    text
+}
+
+/// Nobody can sign in yet: whoever reads this makes the first admin.
+fn setup_box(address: SocketAddr, token: &str, end: &str, paint: impl Fn(&str, &str) -> String) -> String {
+    let lines = [
+        "No admin can sign in yet. To make the first one, send".to_owned(),
+        format!("POST http://{address}/setup"),
+        "{\"token\": \"…\", \"email\": \"…\", \"password\": \"…\"}".to_owned(),
+        format!("Setup token  {token}"),
+        format!("Good once, until {end}; a restart makes another."),
+    ];
+    let width = lines.iter().map(|line| line.chars().count()).max().unwrap_or_default();
+    let mut text = format!("┌{}┐\n", "─".repeat(width + 2));
+    for line in lines {
+        let gap = " ".repeat(width - line.chars().count());
+        let _ = writeln!(text, "│ {}{gap} │", paint("1", &line));
+    }
+    let _ = writeln!(text, "└{}┘", "─".repeat(width + 2));
     text
 }
 
@@ -69,7 +91,11 @@ mod tests {
         for part in ["http://127.0.0.1:8080", "admin@burgee.local", "p4ss", "bgs_1", "bgc_2"] {
             assert!(text.contains(part), "{part} is missing in {text}");
         }
-        assert!(!text.contains('\x1b'));
-        assert!(!render(url, Profile::Local, &Founded::default(), false).contains("once"));
+        assert!(!text.contains('\x1b') && !text.contains("bgi_"));
+        let end = domain::time::Timestamp::from_millis(1_795_219_200_000);
+        let alone = Founded { setup_token: Some(("bgi_3".to_owned(), end)), ..Founded::default() };
+        let text = render(address, Profile::Production, &alone, false);
+        assert!(text.contains("│ Setup token  bgi_3") && text.contains("2026-11-21T00:00:00.000Z"), "{text}");
+        assert!(!render(address, Profile::Local, &Founded::default(), false).contains("once"));
     }
 }

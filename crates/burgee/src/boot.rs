@@ -20,6 +20,7 @@ use crate::config::{Config, ConfigError, Profile};
 use crate::seen::Seen;
 use crate::serve::{self, Tls};
 use crate::system::{self, SystemClock, SystemIds};
+use crate::upkeep;
 
 /// Runs a server until it is told to stop.
 pub(crate) async fn start(config: Config) -> anyhow::Result<()> {
@@ -30,12 +31,14 @@ pub(crate) async fn start(config: Config) -> anyhow::Result<()> {
     let seen = Seen::open(&config.base_path, store.clone())?;
     let (listener, address) = serve::bind(&config.server).await?;
 
-    let shortest_password = if config.profile == Profile::Local { 6 } else { 8 };
+    let settings = settings(&config);
     let founding = Founding {
         store: store.clone(),
         clock: Arc::new(SystemClock),
         ids: Arc::new(SystemIds),
-        shortest_password,
+        shortest_password: config.shortest_password(),
+        token_ttl: config.token_ttl,
+        make_admin: config.profile == Profile::Local,
     };
     if seen.is_behind().await? {
         founding.renew_epoch().await?;
@@ -78,6 +81,7 @@ pub(crate) async fn start(config: Config) -> anyhow::Result<()> {
         keyring.clone().follow(&*bus, shutdown.clone()),
         seen.follow(&*bus, shutdown.clone()),
         doors::sweep(control.clone(), shutdown.clone()),
+        upkeep::start(control.clone(), shutdown.clone()),
     ];
     let tasks = tasks.map(|task| tokio::spawn(stop_without(task, shutdown.clone())));
 
@@ -104,6 +108,18 @@ pub(crate) async fn start(config: Config) -> anyhow::Result<()> {
     }
     store.close().await;
     Ok(())
+}
+
+/// What an operator chose, for the use cases.
+pub(crate) fn settings(config: &Config) -> Settings {
+    Settings {
+        open_registration: config.profile == Profile::Local,
+        shortest_password: config.shortest_password(),
+        token_ttl: config.token_ttl,
+        session_ttl: config.session_ttl,
+        rotate_signing_keys: config.rotate_signing_keys,
+        client_visible: config.profile == Profile::Local,
+    }
 }
 
 /// A server without one of its tasks would go on with old flags and keys: better that whoever watches it starts

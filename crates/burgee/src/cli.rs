@@ -1,6 +1,6 @@
 //! The command line. Settings belong to the configuration; only what a person types often is here.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Parser, Subcommand};
 
@@ -38,11 +38,76 @@ pub(crate) enum Command {
     /// Ask one flag, and say why it answers so.
     #[command(after_help = EXIT_CODES)]
     Eval(Box<Eval>),
+    /// Look after accounts and signing keys, on the database itself; the server may run or not.
+    Admin {
+        #[command(subcommand)]
+        command: AdminCommand,
+    },
+    /// Make an account an admin's: the same as `admin promote`, in the words of an older program.
+    MakeAdmin {
+        /// E-mail of the account.
+        email: String,
+        /// A YAML file with settings; see docs/config.md.
+        #[arg(short, long)]
+        config: Option<PathBuf>,
+    },
     /// Look after the log.
     Audit {
         #[command(subcommand)]
         command: AuditCommand,
     },
+}
+
+#[derive(Subcommand)]
+pub(crate) enum AdminCommand {
+    /// Make an admin. Without a password, prints the token of a one-time link for POST /auth/reset-password.
+    Create {
+        /// E-mail of the account.
+        email: String,
+        /// Read the password from standard input, up to the end of its first line.
+        #[arg(long)]
+        password_stdin: bool,
+        /// A YAML file with settings; see docs/config.md.
+        #[arg(short, long)]
+        config: Option<PathBuf>,
+    },
+    /// Make an account an admin's.
+    Promote {
+        /// E-mail of the account.
+        email: String,
+        /// A YAML file with settings; see docs/config.md.
+        #[arg(short, long)]
+        config: Option<PathBuf>,
+    },
+    /// Print the token of a one-time link by which someone sets a new password at POST /auth/reset-password.
+    ResetPassword {
+        /// E-mail of the account.
+        email: String,
+        /// A YAML file with settings; see docs/config.md.
+        #[arg(short, long)]
+        config: Option<PathBuf>,
+    },
+    /// Make a new key sign session tokens; what older ones signed holds until it expires.
+    RotateSigningKeys {
+        /// Refuse at once what older ones signed.
+        #[arg(long)]
+        revoke_old: bool,
+        /// A YAML file with settings; see docs/config.md.
+        #[arg(short, long)]
+        config: Option<PathBuf>,
+    },
+}
+
+impl AdminCommand {
+    /// The file with settings, if one is named.
+    pub(crate) fn config(&self) -> Option<&Path> {
+        match self {
+            Self::Create { config, .. }
+            | Self::Promote { config, .. }
+            | Self::ResetPassword { config, .. }
+            | Self::RotateSigningKeys { config, .. } => config.as_deref(),
+        }
+    }
 }
 
 #[derive(Subcommand)]

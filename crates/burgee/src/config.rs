@@ -23,7 +23,7 @@ pub(crate) use doors::TlsFiles;
 const DEFAULTS: &str = include_str!("default.yaml");
 /// A given secret is at least this long, in characters.
 const SHORTEST_SECRET: usize = 16;
-/// No session token holds longer, in seconds.
+/// No session and no signing key lasts longer, in seconds.
 const LONGEST_TTL: i64 = 365 * 24 * 60 * 60;
 /// Secrets that stand in somebody's documentation: everyone knows them.
 const KNOWN_SECRETS: [&str; 4] = [
@@ -75,6 +75,10 @@ pub(crate) struct Config {
     pub database: String,
     /// How long a session token holds, in seconds.
     pub token_ttl: i64,
+    /// How long a session lasts, in seconds; at least as long as its tokens.
+    pub session_ttl: i64,
+    /// How old a signing key becomes, in seconds; `None` if only people replace it.
+    pub rotate_signing_keys: Option<i64>,
     /// Folder for what is kept beside the database.
     pub base_path: PathBuf,
     /// Open streams at most.
@@ -166,6 +170,8 @@ struct Database {
 struct Iam {
     jwt_secret: String,
     token_ttl: String,
+    session_ttl: String,
+    rotate_signing_keys: String,
 }
 
 #[derive(Deserialize)]
@@ -222,6 +228,11 @@ impl Config {
         Self::check(document)
     }
 
+    /// The shortest password, in characters.
+    pub(crate) fn shortest_password(&self) -> usize {
+        if self.profile == Profile::Local { 6 } else { 8 }
+    }
+
     /// The database, without a password that may be in its address.
     pub(crate) fn place(&self) -> &str {
         self.database.rsplit_once('@').map_or(&self.database, |(_, place)| place)
@@ -234,7 +245,14 @@ impl Config {
         let server = Server { host: host.clone(), port: *port, shutdown_delay };
         let tls = document.server.tls()?;
         let doors = document.server.doors(&document.limits, profile, tls.is_some())?;
-        let in_file = Some(document.iam.jwt_secret).filter(|text| !text.is_empty());
+        let Iam { jwt_secret, token_ttl, session_ttl, rotate_signing_keys } = document.iam;
+        let token_ttl = seconds("iam.token_ttl", &token_ttl)?;
+        let session_ttl = seconds("iam.session_ttl", &session_ttl)?.max(token_ttl);
+        let rotate_signing_keys = match rotate_signing_keys.as_str() {
+            "0" | "off" => None,
+            every => Some(seconds("iam.rotate_signing_keys", every)?),
+        };
+        let in_file = Some(jwt_secret).filter(|text| !text.is_empty());
         let jwt_secret =
             variable("BURGEE__IAM__JWT_SECRET").or_else(|| variable("JWT_SECRET_KEY")).or(in_file);
         let given = Given {
@@ -254,7 +272,10 @@ impl Config {
             tls,
             doors,
             database,
-            token_ttl: token_ttl(&document.iam.token_ttl)?,
+            token_ttl,
+            session_ttl,
+            // A given one is replaced by whoever gives it.
+            rotate_signing_keys: rotate_signing_keys.filter(|_| given.jwt_secret.is_none()),
             base_path: document.storage.base_path,
             max_streams: document.delivery.max_streams,
             log: document.log,
@@ -314,11 +335,12 @@ fn secret(name: &str, value: Option<String>, profile: Profile) -> Result<Option<
     Ok(Some(value))
 }
 
-fn token_ttl(text: &str) -> Result<i64, ConfigError> {
+/// A length of time.
+fn seconds(name: &str, text: &str) -> Result<i64, ConfigError> {
     let seconds = text.parse::<SignedDuration>().map(|duration| duration.as_secs());
     seconds.ok().filter(|seconds| (1..=LONGEST_TTL).contains(seconds)).ok_or_else(|| {
         ConfigError(format!(
-            "iam.token_ttl is {text:?}; it must be a number and a unit, such as 30m, 24h or 7d, at most 365d"
+            "{name} is {text:?}; it must be a number and a unit, such as 30m, 24h or 7d, at most 365d"
         ))
     })
 }

@@ -1,5 +1,6 @@
 //! Burgee: feature flags in one program.
 
+mod admin;
 mod banner;
 mod boot;
 mod cli;
@@ -9,13 +10,14 @@ mod seen;
 mod serve;
 mod system;
 mod telemetry;
+mod upkeep;
 mod verify;
 
 use std::process::ExitCode;
 
 use clap::Parser;
 
-use crate::cli::{AuditCommand, Cli, Command};
+use crate::cli::{AdminCommand, AuditCommand, Cli, Command};
 use crate::config::{Config, ConfigError};
 
 /// The exit code for a configuration that cannot be (`EX_USAGE`).
@@ -45,6 +47,16 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             telemetry::init(&config.log);
             runtime()?.block_on(boot::start(config))?;
             Ok(ExitCode::SUCCESS)
+        }
+        Command::Admin { command } => {
+            let config = Config::load(command.config(), level)?;
+            telemetry::init(&config.log);
+            runtime()?.block_on(admin::run(&config, command))
+        }
+        Command::MakeAdmin { email, config } => {
+            let config = Config::load(config.as_deref(), level)?;
+            telemetry::init(&config.log);
+            runtime()?.block_on(admin::run(&config, AdminCommand::Promote { email, config: None }))
         }
         Command::Eval(question) => runtime()?.block_on(eval::eval(*question)),
         Command::Audit { command: AuditCommand::Verify { config, expect } } => {

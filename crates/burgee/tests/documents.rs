@@ -30,7 +30,7 @@ fn the_settings() {
              environment; a given key has 16 characters or more and is taken as it is. Later starts with the same\n\
              values are silent; with others they add the new one and say so.\n\n\
              | variable | what |\n|---|---|\n\
-             | `BURGEE_ADMIN_EMAIL`, `BURGEE_ADMIN_PASSWORD` | the first admin |\n\
+             | `BURGEE_ADMIN_EMAIL`, `BURGEE_ADMIN_PASSWORD` | the first admin; without them a start prints a password (local) or a setup token (production), see [accounts](accounts.md) |\n\
              | `ADMIN_API_KEY` | credential of a service account `admin-key` with the role admin: `X-Admin-API-Key` or `Authorization: Bearer` |\n\
              | `SDK_API_KEY` | server-kind key of the environment `development`: at most 512 visible ASCII characters |\n\
              | `JWT_SECRET_KEY` | signs session tokens |\n\
@@ -42,7 +42,21 @@ fn the_settings() {
 #[test]
 fn the_commands() {
     let mut text = "# Commands\n".to_owned();
-    for command in [&[][..], &["start"], &["version"], &["eval"], &["audit"], &["audit", "verify"]] {
+    let commands = [
+        &[][..],
+        &["start"],
+        &["version"],
+        &["eval"],
+        &["admin"],
+        &["admin", "create"],
+        &["admin", "promote"],
+        &["admin", "reset-password"],
+        &["admin", "rotate-signing-keys"],
+        &["make-admin"],
+        &["audit"],
+        &["audit", "verify"],
+    ];
+    for command in commands {
         let output =
             Command::new(PROGRAM).args(command).arg("--help").env("COLUMNS", "100").output().unwrap();
         let help = String::from_utf8(output.stdout).unwrap();

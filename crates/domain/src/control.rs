@@ -7,13 +7,13 @@ use std::time::Duration;
 use engine::model::Revision;
 
 use crate::access::{Caller, Reader};
-use crate::account::hashing;
+use crate::account::{LastUsed, Throttle, hashing};
 use crate::environment::Environment;
 use crate::error::{Error, Result};
 use crate::evaluation::{explaining, simulating};
 use crate::id::Id;
 use crate::key::Key;
-use crate::log::{Chain, Change, Entity};
+use crate::log::{Change, Entity};
 use crate::ports::{Bus, Clock, CommitError, Ids, Store};
 use crate::time::Timestamp;
 use crate::turns::Turns;
@@ -42,6 +42,11 @@ pub struct Settings {
     pub shortest_password: usize,
     /// How long a session token holds, in seconds.
     pub token_ttl: i64,
+    /// How long a session lasts, refreshed or not, in seconds.
+    pub session_ttl: i64,
+    /// How old a key that signs session tokens becomes before another takes its place, in seconds; `None` if that is
+    /// done by people alone.
+    pub rotate_signing_keys: Option<i64>,
     /// Whether a new flag may be seen by client-kind keys unless it says otherwise.
     pub client_visible: bool,
     /// Whether a new client key must say which pages may use it.
@@ -59,6 +64,8 @@ pub struct Control {
     pub(crate) hashing: Turns,
     pub(crate) explaining: Turns,
     pub(crate) simulating: Turns,
+    pub(crate) throttle: Throttle,
+    pub(crate) last_used: LastUsed,
 }
 
 /// What a request says besides its content.
@@ -96,7 +103,8 @@ impl Control {
         settings: Settings,
     ) -> Self {
         let (hashing, explaining, simulating) = (hashing(), explaining(), simulating());
-        Self { store, bus, clock, ids, settings, hashing, explaining, simulating }
+        let (throttle, last_used) = (Throttle::default(), LastUsed::default());
+        Self { store, bus, clock, ids, settings, hashing, explaining, simulating, throttle, last_used }
     }
 
     /// Commits a change and rings the bell.
@@ -118,7 +126,15 @@ impl Control {
         self.settle(committed, attempts).await
     }
 
-    /// The same for a change that makes something with a key of its own. `what` is a noun with its article.
+    /// Commits a change that another one may make as well: then there is nothing left to do.
+    pub(crate) async fn commit_once(&self, change: Change) -> Result<()> {
+        match self.commit(change).await {
+            Ok(_) | Err(CommitError::Stale) => Ok(()),
+            Err(error) => Err(unexpected(error)),
+        }
+    }
+
+    /// The same as [`Self::try_commit`] for a change that makes something with a key of its own. `what` is a noun with its article.
     pub(crate) async fn try_create(
         &self,
         change: Change,
@@ -184,19 +200,7 @@ pub(crate) fn on_instance(
     action: &'static str,
     entities: Vec<Entity>,
 ) -> Change {
-    Change {
-        chain: Chain::Instance,
-        at,
-        actor: caller.account_id(),
-        source: request.source.clone(),
-        action,
-        entities,
-        before: None,
-        after: None,
-        comment: request.comment.clone(),
-        reads: Vec::new(),
-        writes: Vec::new(),
-    }
+    Change { entities, ..Change::of_instance(action, caller.account_id(), request, at) }
 }
 
 /// The one of these with this key.

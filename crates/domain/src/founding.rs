@@ -1,16 +1,18 @@
 //! The first start: an empty store becomes an instance with a project, three environments, an admin and keys.
 //! Later starts add what they are newly told and say so.
 
+mod signing_key;
+
 use std::sync::Arc;
 
 use engine::model::Revision;
 use serde_json::json;
 
 use crate::account::{
-    AccessToken, Account, Role, SigningKey, creation as account_creation, hash_password, is_email,
-    is_password, password_rule, verify,
+    AccessToken, Account, AccountKind, AccountWrite, Role, SigningKey, creation as account_creation,
+    hash_password, is_email, is_password, password_rule, verify,
 };
-use crate::control::{DEFAULT_ENVIRONMENT, DEFAULT_PROJECT, unexpected};
+use crate::control::{DEFAULT_ENVIRONMENT, DEFAULT_PROJECT, Request, unexpected};
 use crate::environment::Environment;
 use crate::error::{Error, Result};
 use crate::id::Id;
@@ -19,7 +21,8 @@ use crate::log::{Chain, Change, Entity, Write};
 use crate::ports::{Clock, CommitError, Ids, SdkKeyFilter, Store};
 use crate::project::{Project, first_environments};
 use crate::sdk_key::{self, KeyState, NewSdkKey, Origins, Reach, SdkKeyKind};
-use crate::secret::{SecretKind, hash_secret, looks_made};
+use crate::secret::{Secret, SecretKind, hash_secret, looks_made};
+use crate::time::Timestamp;
 
 /// The door that founding comes by, in the log.
 const SOURCE: &str = "start";
@@ -27,6 +30,10 @@ const SOURCE: &str = "start";
 const FIRST_ADMIN: &str = "admin@burgee.local";
 /// The name of the account behind a given admin key.
 const SERVICE_ACCOUNT: &str = "admin-key";
+/// What people read of a given admin key.
+const GIVEN_TOKEN: &str = "ADMIN_API_KEY";
+/// How long a setup token is good, in seconds: 15 minutes.
+const SETUP_LASTS: i64 = 15 * 60;
 
 /// Secrets that a start may be told; what it is not told, a first start makes.
 #[derive(Default)]
@@ -48,6 +55,8 @@ pub struct Given {
 pub struct Founded {
     /// The admin's e-mail and password, if the password was made here.
     pub admin: Option<(String, String)>,
+    /// What makes the first admin, once, and until when; made by each start that finds no admin who could sign in.
+    pub setup_token: Option<(String, Timestamp)>,
     /// SDK keys that were made here, with their kind.
     pub sdk_keys: Vec<(SdkKeyKind, String)>,
     /// What an operator should know, as sentences.
@@ -64,6 +73,10 @@ pub struct Founding {
     pub ids: Arc<dyn Ids>,
     /// The shortest password, in characters.
     pub shortest_password: usize,
+    /// How long a session token holds, in seconds.
+    pub token_ttl: i64,
+    /// Whether a first start that is told of no admin makes one. Otherwise a setup token does.
+    pub make_admin: bool,
 }
 
 impl Founding {
@@ -85,6 +98,12 @@ impl Founding {
         match environments.iter().find(|environment| environment.key.as_str() == DEFAULT_ENVIRONMENT) {
             None => self.found_project(project_id, &given, &mut founded).await?,
             Some(default) => self.add_sdk_key(default, &given, &mut founded).await?,
+        }
+        if self.store.admins(1).await?.is_empty() {
+            let secret = Secret::make(SecretKind::SetupToken, &*self.ids);
+            let end = self.clock.now().after_seconds(SETUP_LASTS);
+            self.store.put_setup_token(&secret.hash, end).await?;
+            founded.setup_token = Some((secret.text, end));
         }
         Ok(founded)
     }
@@ -113,24 +132,25 @@ impl Founding {
     async fn found_instance(&self, given: &Given, founded: &mut Founded) -> Result<Id> {
         let now = self.clock.now();
         let project_id = self.ids.id(now);
-        let admin = self.admin(given, founded)?;
+        let named = given.admin_email.is_some() || given.admin_password.is_some();
+        let admin = if named || self.make_admin { Some(self.admin(given, founded)?) } else { None };
         let key =
             Key::parse(DEFAULT_PROJECT).ok_or_else(|| Error::Internal("the default key is none".into()))?;
         let project = Project::new(project_id, key, "Default", now);
-        let mut entities = vec![
-            Entity::project(&project),
-            Entity { kind: "account".to_owned(), id: admin.id, key: admin.email.clone() },
-        ];
-        let mut writes = vec![
-            Write::CreateProject(project),
-            Write::CreateSigningKey(self.signing_key(given.jwt_secret.as_deref())),
-            Write::CreateAccount(admin),
-        ];
+        let mut entities = vec![Entity::project(&project)];
+        let signing_key = SigningKey::make(given.jwt_secret.as_deref(), &*self.ids, now);
+        let mut writes =
+            vec![Write::CreateProject(project), Write::Account(AccountWrite::CreateSigningKey(signing_key))];
+        if let Some(admin) = admin {
+            entities.push(admin.entity());
+            writes.push(Write::Account(AccountWrite::Create(admin)));
+        }
         if let Some(secret) = &given.admin_api_key {
             let service = self.service_account();
-            entities.push(Entity { kind: "account".to_owned(), id: service.id, key: service.email.clone() });
+            entities.push(service.entity());
             let token = self.access_token(service.id, secret);
-            writes.extend([Write::CreateAccount(service), Write::CreateAccessToken(token)]);
+            writes.push(Write::Account(AccountWrite::Create(service)));
+            writes.push(Write::Account(AccountWrite::CreateAccessToken(token)));
         }
         let after = json!({ "project": DEFAULT_PROJECT, "accounts": entities.iter().skip(1).map(|one| &one.key).collect::<Vec<_>>() });
         self.commit(Chain::Instance, "found_instance", entities, after.to_string(), writes).await?;
@@ -162,18 +182,7 @@ impl Founding {
     /// What a later start is newly told about accounts and signing.
     async fn add_given(&self, given: &Given, founded: &mut Founded) -> Result<()> {
         if let Some(secret) = &given.jwt_secret {
-            let known = self.store.signing_keys().await?.iter().any(|key| key.secret == secret.as_bytes());
-            if !known {
-                let key = self.signing_key(Some(secret));
-                let entity = Entity { kind: "signing_key".to_owned(), id: key.id, key: key.id.to_string() };
-                let writes = vec![Write::CreateSigningKey(key)];
-                self.commit(Chain::Instance, "create_signing_key", vec![entity], "{}".to_owned(), writes)
-                    .await?;
-                founded.warnings.push(
-                    "JWT_SECRET_KEY is new: it signs from now on, and what older keys signed stays valid"
-                        .to_owned(),
-                );
-            }
+            self.add_signing_key(secret, founded).await?;
         }
         if let Some(secret) = &given.admin_api_key
             && self.store.access_token(&hash_secret(secret)).await?.is_none()
@@ -190,7 +199,8 @@ impl Founding {
         match (existing, &given.admin_password) {
             (None, _) if given.admin_email.is_some() => {
                 let admin = self.admin(given, founded)?;
-                let change = account_creation(&admin, Id::NIL, SOURCE, self.clock.now());
+                let request = Request { source: SOURCE.to_owned(), ..Request::default() };
+                let change = account_creation(&admin, Id::NIL, &request, self.clock.now());
                 self.store.commit(change).await.map_err(unexpected)?;
                 let warning =
                     format!("BURGEE_ADMIN_EMAIL is new: the admin {email} was added, and older ones stay");
@@ -218,9 +228,9 @@ impl Founding {
         ];
         let mut writes = Vec::new();
         if existing.is_none() {
-            writes.push(Write::CreateAccount(service));
+            writes.push(Write::Account(AccountWrite::Create(service)));
         }
-        writes.push(Write::CreateAccessToken(token));
+        writes.push(Write::Account(AccountWrite::CreateAccessToken(token)));
         self.commit(Chain::Instance, "create_access_token", entities, "{}".to_owned(), writes).await?;
         Ok(())
     }
@@ -270,12 +280,16 @@ impl Founding {
 
     fn account(&self, email: String, name: String, password_hash: Option<String>) -> Account {
         let now = self.clock.now();
+        let kind = if password_hash.is_some() { AccountKind::Person } else { AccountKind::Service };
         Account {
             id: self.ids.id(now),
+            kind,
             email,
             name,
             role: Role::Admin,
+            active: true,
             password_hash,
+            version: 0,
             created_at: now,
             updated_at: now,
         }
@@ -283,13 +297,17 @@ impl Founding {
 
     fn access_token(&self, account_id: Id, secret: &str) -> AccessToken {
         let now = self.clock.now();
-        AccessToken { id: self.ids.id(now), account_id, hash: hash_secret(secret), created_at: now }
-    }
-
-    fn signing_key(&self, given: Option<&str>) -> SigningKey {
-        let now = self.clock.now();
-        let secret = given.map_or_else(|| self.ids.secret().to_vec(), |given| given.as_bytes().to_vec());
-        SigningKey { id: self.ids.id(now), secret, created_at: now }
+        AccessToken {
+            id: self.ids.id(now),
+            account_id,
+            name: GIVEN_TOKEN.to_owned(),
+            hint: String::new(),
+            hash: hash_secret(secret),
+            scopes: None,
+            created_at: now,
+            expires_at: None,
+            last_used_at: None,
+        }
     }
 
     fn made(&self, place: &Environment, kind: SdkKeyKind, founded: &mut Founded) -> sdk_key::SdkKey {

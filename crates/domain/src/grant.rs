@@ -254,7 +254,7 @@ impl Control {
             Said::Account(name) => {
                 let hint = "is no account; GET /auth/users and /api/v1/service-accounts list them";
                 let account = self.find_account(name).await.map_err(|error| wrong(error, "account", hint))?;
-                Ok((Holder::Account(account.id), Entity::account(&account)))
+                Ok((Holder::Account(account.id), account.entity()))
             }
             Said::Team(key) => {
                 let hint = "is no team; GET /api/v1/teams lists them";

@@ -27,6 +27,7 @@ pub mod project;
 pub mod role;
 pub mod sdk_key;
 pub mod secret;
+pub mod security;
 pub mod segment;
 pub mod team;
 pub mod time;

@@ -5,8 +5,9 @@ mod link;
 use engine::model::Revision;
 use serde::Serialize;
 
-use crate::account::{AccessToken, Account, SigningKey};
+use crate::account::AccountWrite;
 use crate::context_field::ContextField;
+use crate::control::Request;
 use crate::environment::Environment;
 use crate::flag::{Config, Flag};
 use crate::grant::Grant;
@@ -91,11 +92,6 @@ impl Entity {
     pub fn role(role: &CustomRole) -> Self {
         Self { kind: "role".to_owned(), id: role.id, key: role.key.to_string() }
     }
-
-    /// An account.
-    pub fn account(account: &Account) -> Self {
-        Self { kind: "account".to_owned(), id: account.id, key: account.email.clone() }
-    }
 }
 
 /// A change, before it is committed.
@@ -125,6 +121,25 @@ pub struct Change {
     pub writes: Vec<Write>,
 }
 
+impl Change {
+    /// A change to the instance that does nothing yet.
+    pub(crate) fn of_instance(action: &'static str, actor: Id, request: &Request, at: Timestamp) -> Self {
+        Self {
+            chain: Chain::Instance,
+            at,
+            actor,
+            source: request.source.clone(),
+            action,
+            entities: Vec::new(),
+            before: None,
+            after: None,
+            comment: request.comment.clone(),
+            reads: Vec::new(),
+            writes: Vec::new(),
+        }
+    }
+}
+
 /// A version that a change relies on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ReadVersion {
@@ -147,6 +162,13 @@ pub enum ReadVersion {
     /// Of a segment's definition.
     Segment {
         /// The segment.
+        id: Id,
+        /// Its version when it was read.
+        version: Revision,
+    },
+    /// Of an account.
+    Account {
+        /// The account.
         id: Id,
         /// Its version when it was read.
         version: Revision,
@@ -311,12 +333,8 @@ pub enum Write {
         /// Since when.
         at: Timestamp,
     },
-    /// Makes an account; its e-mail must be free.
-    CreateAccount(Account),
-    /// Gives an account a credential; its hash must be new.
-    CreateAccessToken(AccessToken),
-    /// Adds a key that signs session tokens.
-    CreateSigningKey(SigningKey),
+    /// Accounts and what they prove themselves with.
+    Account(AccountWrite),
     /// Makes a segment; its key must be free in the project.
     CreateSegment(Segment),
     /// Replaces a segment's definition.

@@ -225,7 +225,8 @@ fn apply(role: &mut CustomRole, object: &Object<'_>, violations: &mut Violations
     object.deny_unknown(violations);
 }
 
-fn read_word(at: At<'_>, violations: &mut Violations) -> Option<String> {
+/// A word of a permission, as roles and tokens have them.
+pub(crate) fn read_word(at: At<'_>, violations: &mut Violations) -> Option<String> {
     let word = at.text(violations)?;
     match Allows::check(word) {
         Ok(()) => Some(word.to_owned()),

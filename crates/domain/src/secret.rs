@@ -30,6 +30,8 @@ pub enum SecretKind {
 
 /// How many characters of a secret stay readable, prefix included.
 const HINT: usize = 12;
+/// How many characters those of a family share, prefix included.
+const FAMILY: usize = 20;
 
 impl SecretKind {
     const ALL: [Self; 8] = [
@@ -91,6 +93,21 @@ impl Secret {
         let text = format!("{body}{}", checksum(&body));
         Self { hint: body[..HINT].to_owned(), hash: hash_secret(&text), text }
     }
+}
+
+impl Secret {
+    /// Makes one whose first 16 digits are those of a family (8 random bytes in lower-case hex), so that it is known as
+    /// one of it though another has taken its place. 128 random bits are left.
+    pub fn of_family(kind: SecretKind, family: &str, ids: &dyn Ids) -> Self {
+        let body = format!("{}{family}{}", kind.prefix(), hex::encode(&ids.secret()[..16]));
+        let text = format!("{body}{}", checksum(&body));
+        Self { hint: kind.prefix().to_owned(), hash: hash_secret(&text), text }
+    }
+}
+
+/// What the secrets of a family have in common: the prefix and the first 16 digits.
+pub fn family_of(text: &str) -> Option<&str> {
+    text.get(..FAMILY)
 }
 
 fn checksum(body: &str) -> String {

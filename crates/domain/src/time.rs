@@ -14,6 +14,24 @@ impl Timestamp {
         Self(millis)
     }
 
+    /// Reads a time as RFC 3339 writes it, such as `2026-11-21T00:00:00Z`; parts of a millisecond are cut off.
+    pub fn parse(text: &str) -> Option<Self> {
+        let time: jiff::Timestamp = text.parse().ok()?;
+        Some(Self(time.as_millisecond()))
+    }
+
+    /// So many milliseconds later.
+    #[must_use]
+    pub const fn after_millis(self, millis: i64) -> Self {
+        Self(self.0.saturating_add(millis))
+    }
+
+    /// So many seconds later.
+    #[must_use]
+    pub const fn after_seconds(self, seconds: i64) -> Self {
+        self.after_millis(seconds.saturating_mul(1_000))
+    }
+
     /// As milliseconds since the Unix epoch.
     pub const fn as_millis(self) -> i64 {
         self.0

@@ -10,7 +10,7 @@ use http::{HeaderMap, header};
 use serde::Deserialize;
 
 use crate::AppState;
-use crate::body::{PROJECT, Params, bad_path};
+use crate::body::{Client, PROJECT, Params, bad_path};
 use crate::problem::Problem;
 
 /// Anyone who signed in.
@@ -32,7 +32,8 @@ impl FromRequestParts<AppState> for Signed {
             code: "missing_token",
             message: "sign in at POST /auth/login and send the token as Authorization: Bearer <token>",
         })?;
-        Ok(Self(state.control.authenticate(token).await?))
+        let address = parts.extensions.get().map(|Client(address)| *address);
+        Ok(Self(state.control.authenticate(token, address).await?))
     }
 }
 

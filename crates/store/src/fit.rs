@@ -1,5 +1,6 @@
 //! What every store asks of a change before it touches anything, so that no two of them take different ones.
 
+use domain::account::AccountWrite;
 use domain::log::{Chain, Change, Write};
 use domain::ports::{StoreError, StoreResult};
 
@@ -42,9 +43,7 @@ fn belongs(write: &Write, chain: Chain) -> bool {
         | Write::DeleteRole { .. }
         | Write::CreateGrant(_)
         | Write::DeleteGrant { .. }
-        | Write::CreateAccount(_)
-        | Write::CreateAccessToken(_)
-        | Write::CreateSigningKey(_) => return chain == Chain::Instance,
+        | Write::Account(_) => return chain == Chain::Instance,
         // They name no project: theirs is the chain's.
         Write::DeleteFlag { .. }
         | Write::CreateConfig(_)
@@ -85,9 +84,7 @@ fn name(write: &Write) -> &'static str {
         Write::CreateFlag(_) | Write::UpdateFlag(_) | Write::DeleteFlag { .. } => "a flag",
         Write::CreateConfig(_) | Write::UpdateConfig(_) | Write::FillFlags { .. } => "a config",
         Write::CreateSdkKey(_) | Write::UpdateSdkKey(_) | Write::RevokeSdkKey { .. } => "an SDK key",
-        Write::CreateAccount(_) => "an account",
-        Write::CreateAccessToken(_) => "an access token",
-        Write::CreateSigningKey(_) => "a signing key",
+        Write::Account(_) => "an account",
         Write::CreateSegment(_) | Write::UpdateSegment(_) | Write::DeleteSegment { .. } => "a segment",
         Write::CreateSegmentConfig(_) | Write::UpdateSegmentConfig(_) | Write::FillSegments { .. } => {
             "a segment's config"
@@ -130,13 +127,15 @@ fn texts_of(write: &Write) -> Vec<&str> {
         Write::CreateSdkKey(key) | Write::UpdateSdkKey(key) => {
             vec![&key.name, &key.description, &key.hint, &key.hash]
         }
-        Write::CreateAccount(account) => {
+        Write::Account(AccountWrite::Create(account) | AccountWrite::Update(account)) => {
             let mut texts = vec![account.email.as_str(), account.name.as_str()];
             texts.extend(account.password_hash.as_deref());
             texts
         }
-        Write::CreateAccessToken(token) => vec![&token.hash],
-        Write::DeleteFlag { .. }
+        Write::Account(AccountWrite::CreateAccessToken(token)) => vec![&token.name, &token.hint, &token.hash],
+        // Of the rest that is about accounts, all texts are digests.
+        Write::Account(_)
+        | Write::DeleteFlag { .. }
         | Write::DeleteProject { .. }
         | Write::DeleteTeam { .. }
         | Write::AddMember { .. }
@@ -146,7 +145,6 @@ fn texts_of(write: &Write) -> Vec<&str> {
         | Write::CreateConfig(_)
         | Write::UpdateConfig(_)
         | Write::RevokeSdkKey { .. }
-        | Write::CreateSigningKey(_)
         | Write::DeleteSegment { .. }
         | Write::CreateSegmentConfig(_)
         | Write::UpdateSegmentConfig(_)

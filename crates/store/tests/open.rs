@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result, ensure};
 use burgee_store::{OpenError, open};
+use domain::account::AccountKind;
 use domain::audit;
 use domain::id::Id;
 use domain::key::Key;
@@ -196,6 +197,55 @@ async fn an_unknown_address_is_refused_without_its_secrets() -> Result<()> {
         assert!(!error.to_string().contains("hunter2"), "{error}");
     }
     Ok(())
+}
+
+/// Where the migrations that were run are noted.
+const HISTORY: &str = "burgee_migrations";
+/// What an older Burgee wrote about accounts, before they had a kind.
+const OLD_ACCOUNTS: [&str; 4] = [
+    "INSERT INTO accounts VALUES
+     ('00000000-0000-7000-8000-000000000001', 'ada@example.org', 'Ada', 'admin', '$argon2id$', 5, 6),
+     ('00000000-0000-7000-8000-000000000002', 'admin-key', 'Admin key', 'admin', NULL, 5, 6)",
+    "INSERT INTO access_tokens VALUES
+     ('00000000-0000-7000-8000-000000000003', '00000000-0000-7000-8000-000000000002', 'feed', 7)",
+    "INSERT INTO signing_keys VALUES ('00000000-0000-7000-8000-000000000004', 'secret', 8)",
+    "INSERT INTO instance VALUES (1, 'feedbeef')",
+];
+
+async fn has_what_an_older_one_wrote(store: &dyn Store) -> Result<()> {
+    let admins = store.admins(9).await?;
+    ensure!(admins.len() == 1 && admins[0].email == "ada@example.org" && admins[0].active, "{admins:?}");
+    let (token, account) = store.access_token("feed").await?.context("its token is gone")?;
+    ensure!(account.kind == AccountKind::Service && token.scopes.is_none() && token.expires_at.is_none());
+    ensure!(store.signing_keys().await?[0].secret == b"secret");
+    ensure!(store.epoch().await?.as_deref() == Some("feedbeef"));
+    Ok(())
+}
+
+#[tokio::test]
+async fn accounts_of_an_older_schema_come_along() -> Result<()> {
+    // Only the steps before accounts had a kind, as an older Burgee ran them.
+    let (_folder, path) = place()?;
+    let mut connection = connect(&path).await?;
+    connection.execute("PRAGMA application_id = 0x42555247").await?;
+    let mut steps = sqlx::migrate!("migrations/sqlite");
+    steps.dangerous_set_table_name(HISTORY);
+    steps.run_direct(Some(5), &mut connection, false).await?;
+    for row in OLD_ACCOUNTS {
+        connection.execute(row).await?;
+    }
+    connection.close().await?;
+    has_what_an_older_one_wrote(&*open_file(&path).await?).await?;
+
+    let address = postgres::database().await?;
+    let mut connection = PgConnection::connect(&address).await?;
+    let mut steps = sqlx::migrate!("migrations/postgres");
+    steps.dangerous_set_table_name(HISTORY);
+    steps.run_direct(Some(5), &mut connection, false).await?;
+    for row in OLD_ACCOUNTS {
+        connection.execute(row).await?;
+    }
+    has_what_an_older_one_wrote(&*open(&address).await?).await
 }
 
 #[tokio::test]

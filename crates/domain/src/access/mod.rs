@@ -10,7 +10,7 @@ use std::marker::PhantomData;
 use std::ops::Deref;
 use std::sync::Arc;
 
-use crate::account::Role;
+use crate::account::{Account, Role};
 use crate::environment::Environment;
 use crate::error::{Error, Result};
 use crate::id::Id;
@@ -27,6 +27,7 @@ pub struct Caller {
     account_id: Id,
     email: String,
     role: Role,
+    session_id: Option<Id>,
     rights: Arc<Rights>,
 }
 
@@ -62,10 +63,23 @@ pub struct InEnvironment<R>(Writer, PhantomData<R>);
 pub type Reader = InProject<ReadProject>;
 
 impl Caller {
-    pub(crate) fn new(account_id: Id, email: String, role: Role, granted: Vec<Held>) -> Self {
-        let own = Held { scope: Scope::Instance, allows: role::allows(role) };
-        let held = std::iter::once(own).chain(granted).collect();
-        Self { account_id, email, role, rights: Arc::new(Rights::new(held, None)) }
+    /// An account, with what was granted to it besides its own role, as far as the words of the token it came with
+    /// reach.
+    pub(crate) fn new(account: Account, granted: Vec<Held>, within: Option<&[String]>) -> Self {
+        let Account { id: account_id, email, role, .. } = account;
+        let held = std::iter::once(own_role(role)).chain(granted).collect();
+        let within = within.map(|words| Arc::new(Allows::known(words.iter().map(String::as_str))));
+        Self { account_id, email, role, session_id: None, rights: Arc::new(Rights::new(held, within)) }
+    }
+
+    /// Known by a session.
+    pub(crate) fn of_session(self, session_id: Id) -> Self {
+        Self { session_id: Some(session_id), ..self }
+    }
+
+    /// The session by which they are known; `None` for an access token.
+    pub fn session_id(&self) -> Option<Id> {
+        self.session_id
     }
 
     /// The account: the actor of what they change.
@@ -211,6 +225,11 @@ impl<R> Deref for InEnvironment<R> {
     fn deref(&self) -> &Writer {
         &self.0
     }
+}
+
+/// What an account's own role gives.
+pub(crate) fn own_role(role: Role) -> Held {
+    Held { scope: Scope::Instance, allows: role::allows(role) }
 }
 
 /// What would be needed, and which of the built-in roles have it.

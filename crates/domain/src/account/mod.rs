@@ -1,22 +1,50 @@
 //! People and programs that may sign in, and what they may do.
 
+mod access_token;
+mod authenticate;
+mod input;
+mod jwt;
+mod last_used;
+mod manage;
+mod operate;
 mod password;
+mod personal;
 mod register;
+mod reset;
+mod service;
+mod session;
+mod setup;
 mod sign_in;
+mod signing_key;
+mod throttle;
 
+use engine::model::Revision;
 use serde::{Serialize, Serializer};
 
 use crate::id::Id;
+use crate::log::Entity;
 use crate::time::Timestamp;
 
+pub use access_token::{AccessToken, MadeToken};
+pub(crate) use input::{is_email, is_password, password_rule};
+pub(crate) use last_used::LastUsed;
+pub use manage::Invited;
+pub(crate) use manage::for_log;
+pub use operate::Promotion;
 pub(crate) use password::{hash_password, hashing, verify};
-pub use register::Registration;
-pub(crate) use register::{creation, is_email, is_password, password_rule};
-pub use sign_in::Session;
+pub(crate) use register::creation;
+pub use reset::{MadeLink, ResetLink};
+pub use service::ServiceAccount;
+pub use session::{Session, StoredSession};
+pub use signing_key::SigningKey;
+pub(crate) use signing_key::{fingerprint, signer};
+pub(crate) use throttle::Throttle;
 
 /// What an account may do. Each may do all that the one before it may.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Role {
+    /// Signs in; whatever else it may do is granted to it.
+    Member,
     /// Reads.
     Viewer,
     /// Changes everything but protected environments, and deletes nothing.
@@ -29,6 +57,7 @@ impl Role {
     /// Its name in tokens, contexts and answers.
     pub fn name(self) -> &'static str {
         match self {
+            Self::Member => "member",
             Self::Viewer => "viewer",
             Self::Developer => "developer",
             Self::Admin => "admin",
@@ -38,6 +67,7 @@ impl Role {
     /// Reads a name; `user` is another word for `viewer`.
     pub fn parse(name: &str) -> Option<Self> {
         match name {
+            "member" => Some(Self::Member),
             "viewer" | "user" => Some(Self::Viewer),
             "developer" => Some(Self::Developer),
             "admin" => Some(Self::Admin),
@@ -52,37 +82,141 @@ impl Serialize for Role {
     }
 }
 
+/// What kind of account it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AccountKind {
+    /// Signs in with a password.
+    Person,
+    /// A program, which has tokens and cannot sign in.
+    Service,
+}
+
+impl AccountKind {
+    /// Its name in the store.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Person => "person",
+            Self::Service => "service",
+        }
+    }
+
+    /// Reads a name.
+    pub fn parse(name: &str) -> Option<Self> {
+        [Self::Person, Self::Service].into_iter().find(|kind| kind.name() == name)
+    }
+}
+
 /// Someone who can be named in the log.
 #[derive(Clone, PartialEq, Eq, Serialize)]
 pub struct Account {
     /// Its id: the actor in the log, and the targeting key when it evaluates for itself.
     pub id: Id,
+    /// Whether it is a person.
+    #[serde(skip)]
+    pub kind: AccountKind,
     /// Unique, in lower case. For a service account its name, which is no address.
     pub email: String,
     /// What people read; may be empty.
     pub name: String,
     /// What it may do.
     pub role: Role,
-    /// Argon2id in PHC form; `None` for a service account, which cannot sign in.
+    /// Whether it is let in. One that is not keeps its sessions and tokens, which are refused.
+    pub active: bool,
+    /// Argon2id in PHC form; `None` for a service account, and for a person who has not chosen one yet.
     #[serde(skip)]
     pub password_hash: Option<String>,
+    /// Revision of the instance's last change to it.
+    #[serde(skip)]
+    pub version: Revision,
     /// When it was made.
     pub created_at: Timestamp,
     /// When it was last changed.
     pub updated_at: Timestamp,
 }
 
-/// A credential of an account that does not expire, known by its SHA-256 alone.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct AccessToken {
-    /// Its id.
-    pub id: Id,
-    /// Whose it is.
-    pub account_id: Id,
-    /// SHA-256 of the token, in lower-case hex.
-    pub hash: String,
-    /// When it was made.
-    pub created_at: Timestamp,
+impl Account {
+    /// Whether it is an admin who can sign in: an instance keeps at least one.
+    pub fn is_admin_in_force(&self) -> bool {
+        let Self { kind, role, active, password_hash, .. } = self;
+        *kind == AccountKind::Person && *role == Role::Admin && *active && password_hash.is_some()
+    }
+
+    /// What the log says a change was about.
+    pub(crate) fn entity(&self) -> Entity {
+        Entity { kind: "account".to_owned(), id: self.id, key: self.email.clone() }
+    }
+}
+
+/// What is written about accounts and what they prove themselves with. On the instance's chain.
+#[derive(Debug, Clone)]
+pub enum AccountWrite {
+    /// Makes an account; its e-mail must be free.
+    Create(Account),
+    /// Replaces an account; its e-mail must be free, and its kind stays.
+    Update(Account),
+    /// Removes an account with its sessions, tokens and link.
+    Delete {
+        /// The account.
+        id: Id,
+    },
+    /// Ends the sessions of an account.
+    EndSessions {
+        /// The account.
+        account_id: Id,
+        /// The one that goes on.
+        except: Option<Id>,
+    },
+    /// Makes the one link of an account, in the place of any before.
+    PutResetLink(ResetLink),
+    /// Uses up an account's link. The change is stale if it has another, or none.
+    TakeResetLink {
+        /// The account.
+        account_id: Id,
+        /// SHA-256 of the link's token, in lower-case hex.
+        hash: String,
+    },
+    /// Uses up the setup token. The change is stale if it is another, or none.
+    TakeSetupToken {
+        /// SHA-256 of the token, in lower-case hex.
+        hash: String,
+    },
+    /// Makes an access token; its hash must be new.
+    CreateAccessToken(AccessToken),
+    /// Lets an access token expire.
+    ExpireAccessToken {
+        /// The token.
+        id: Id,
+        /// When.
+        at: Timestamp,
+    },
+    /// Removes an access token.
+    DeleteAccessToken {
+        /// The token.
+        id: Id,
+    },
+    /// Makes a key that signs session tokens.
+    CreateSigningKey(SigningKey),
+    /// Ends the signing of a key that signs; the change is stale if it does not.
+    RetireSigningKey {
+        /// The key.
+        id: Id,
+        /// How long what it signed is still taken.
+        until: Timestamp,
+    },
+    /// Refuses at once what a key signed, and forgets its secret. The change is stale if that was done.
+    RevokeSigningKey {
+        /// The key.
+        id: Id,
+        /// When.
+        at: Timestamp,
+        /// What stays of the secret, so that it is known again: see [`SigningKey::fingerprint`].
+        fingerprint: String,
+    },
+    /// Removes a key.
+    DeleteSigningKey {
+        /// The key.
+        id: Id,
+    },
 }
 
 impl std::fmt::Debug for Account {
@@ -93,22 +227,5 @@ impl std::fmt::Debug for Account {
             .field("email", email)
             .field("role", role)
             .finish_non_exhaustive()
-    }
-}
-
-/// A secret that signs session tokens.
-#[derive(Clone, PartialEq, Eq)]
-pub struct SigningKey {
-    /// Named in the header of what it signed (`kid`).
-    pub id: Id,
-    /// HMAC-SHA-256 key.
-    pub secret: Vec<u8>,
-    /// When it was made; the newest one signs.
-    pub created_at: Timestamp,
-}
-
-impl std::fmt::Debug for SigningKey {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("SigningKey").field("id", &self.id).finish_non_exhaustive()
     }
 }

@@ -1,21 +1,19 @@
-//! Making an account.
+//! Making an account for oneself.
 
 use engine::json::{At, Violations};
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use super::{Account, Role, Session};
+use super::input::{read_email, read_name, read_new_password};
+use super::{Account, AccountKind, AccountWrite, Role, Session, for_log};
 use crate::control::{Control, Request, unexpected};
 use crate::error::{Error, Result};
 use crate::id::Id;
-use crate::log::{Chain, Change, Entity, Write};
+use crate::log::{Change, Write};
 use crate::ports::CommitError;
 use crate::time::Timestamp;
 
-/// The longest e-mail, name and password, in bytes. A password's bound keeps hashing it cheap.
-const MOST_TEXT: usize = 254;
-
 /// What someone who registers says.
-pub struct Registration {
+struct Registration {
     email: String,
     password: String,
     name: String,
@@ -24,8 +22,8 @@ pub struct Registration {
 
 impl Registration {
     /// Reads `{"email", "password", "name"?, "role"?}`. The role `admin` is nobody's to take: who asks for it
-    /// gets the lowest role.
-    pub fn read(document: &Value, shortest_password: usize) -> Result<Self> {
+    /// is made a viewer, which who asks for none is too.
+    fn read(document: &Value, shortest_password: usize) -> Result<Self> {
         let mut violations = Violations::default();
         let registration = Self::read_object(At::root(document), shortest_password, &mut violations);
         violations.into_result(registration).map_err(Error::Invalid)
@@ -34,13 +32,9 @@ impl Registration {
     fn read_object(at: At<'_>, shortest_password: usize, violations: &mut Violations) -> Option<Self> {
         let object = at.object(violations)?;
         let email = object.require(violations, "email").and_then(|at| read_email(at, violations));
-        let password = object.require(violations, "password").and_then(|at| {
-            let password = at.text(violations)?;
-            if !is_password(password, shortest_password) {
-                at.fault(violations, password_rule(shortest_password));
-            }
-            Some(password.to_owned())
-        });
+        let password = object
+            .require(violations, "password")
+            .and_then(|at| read_new_password(at, violations, shortest_password));
         let name = object.optional(violations, "name", read_name);
         let role = object.optional(violations, "role", |at, violations| {
             let role = Role::parse(at.text(violations)?);
@@ -53,39 +47,6 @@ impl Registration {
         let role = role?.filter(|role| *role != Role::Admin).unwrap_or(Role::Viewer);
         Some(Self { email: email?, password: password?, name: name?.unwrap_or_default(), role })
     }
-}
-
-pub(super) fn read_email(at: At<'_>, violations: &mut Violations) -> Option<String> {
-    let email = at.text(violations)?;
-    if !is_email(email) {
-        at.fault(violations, "must be an e-mail address");
-    }
-    Some(email.to_lowercase())
-}
-
-/// Whether a text can be an account's e-mail.
-pub(crate) fn is_email(email: &str) -> bool {
-    let plain = |character: char| !character.is_whitespace() && !character.is_control();
-    let shaped = email.split_once('@').is_some_and(|(user, host)| !user.is_empty() && !host.is_empty());
-    shaped && email.len() <= MOST_TEXT && email.chars().all(plain)
-}
-
-/// Whether a text can be a password: not too short to be guessed, nor so long that hashing it is work.
-pub(crate) fn is_password(password: &str, shortest: usize) -> bool {
-    password.chars().count() >= shortest && password.len() <= MOST_TEXT
-}
-
-/// What is wrong with a text that cannot.
-pub(crate) fn password_rule(shortest: usize) -> String {
-    format!("must have {shortest} characters or more, in at most {MOST_TEXT} bytes")
-}
-
-fn read_name(at: At<'_>, violations: &mut Violations) -> Option<String> {
-    let name = at.text(violations)?;
-    if name.len() > MOST_TEXT || name.chars().any(char::is_control) {
-        at.fault(violations, format_args!("must have at most {MOST_TEXT} bytes, on one line"));
-    }
-    Some(name.to_owned())
 }
 
 impl Control {
@@ -101,40 +62,39 @@ impl Control {
         let now = self.clock.now();
         let account = Account {
             id: self.ids.id(now),
+            kind: AccountKind::Person,
             email: registration.email,
             name: registration.name,
             role: registration.role,
+            active: true,
             password_hash: Some(self.hash_password(registration.password).await?),
+            version: 0,
             created_at: now,
             updated_at: now,
         };
-        let mut change = creation(&account, account.id, &request.source, now);
-        change.comment.clone_from(&request.comment);
-        match self.commit(change).await {
-            Ok(_) => self.open_session(account).await,
-            Err(CommitError::Taken { .. }) => Err(Error::Conflict {
-                code: "email_taken",
-                message: "an account with this e-mail already exists; sign in, or use another".to_owned(),
-            }),
-            Err(error) => Err(unexpected(error)),
-        }
+        let change = creation(&account, account.id, request, now);
+        let version = self.commit(change).await.map_err(email_taken)?;
+        self.open_session(&Account { version, ..account }).await
     }
 }
 
 /// The change that makes an account.
-pub(crate) fn creation(account: &Account, actor: Id, source: &str, now: Timestamp) -> Change {
-    let after = json!({ "email": account.email, "name": account.name, "role": account.role });
+pub(crate) fn creation(account: &Account, actor: Id, request: &Request, now: Timestamp) -> Change {
     Change {
-        chain: Chain::Instance,
-        at: now,
-        actor,
-        source: source.to_owned(),
-        action: "create_account",
-        entities: vec![Entity { kind: "account".to_owned(), id: account.id, key: account.email.clone() }],
-        before: None,
-        after: Some(after.to_string()),
-        comment: None,
-        reads: Vec::new(),
-        writes: vec![Write::CreateAccount(account.clone())],
+        entities: vec![account.entity()],
+        after: Some(for_log(account)),
+        writes: vec![Write::Account(AccountWrite::Create(account.clone()))],
+        ..Change::of_instance("create_account", actor, request, now)
+    }
+}
+
+/// What a commit that gives an account its e-mail can fail by.
+pub(super) fn email_taken(error: CommitError) -> Error {
+    match error {
+        CommitError::Taken { what: "account" } => Error::Conflict {
+            code: "email_taken",
+            message: "an account with this e-mail already exists; sign in, or use another".to_owned(),
+        },
+        error => unexpected(error),
     }
 }

@@ -1,135 +1,90 @@
-//! Proving who one is: passwords become session tokens, tokens become a [`Caller`].
-//!
-//! A session token says who; what they may do is looked up at each request, so that a demoted account's token
-//! is worth no more than the account.
+//! Signing in with a password.
 
 use engine::json::{At, Violations};
-use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
-use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::register::read_email;
-use super::{Account, SigningKey};
-use crate::access::Caller;
-use crate::control::Control;
+use super::input::{read_email, read_password};
+use super::{Account, Session};
+use crate::control::{Control, Request};
 use crate::error::{Error, Result};
-use crate::grant::{Granted, Holder};
-use crate::id::Id;
-use crate::secret::hash_secret;
+use crate::security::{SecurityEvent, SecurityKind};
 
-/// A signed-in account and its token.
-pub struct Session {
-    /// Who signed in.
-    pub account: Account,
-    /// A JWT (HS256) with `sub`, `user_id`, `email`, `role`, `iat` and `exp`.
-    pub token: String,
-    /// Seconds until it expires.
-    pub expires_in: i64,
-}
-
-/// What a session token says. `user_id` repeats `sub` for readers that know only that name.
-#[derive(Serialize, Deserialize)]
-struct Claims {
-    sub: Id,
-    user_id: Id,
-    email: String,
-    role: String,
-    iat: i64,
-    exp: i64,
-}
-
-const UNKNOWN: Error = Error::Unauthenticated {
-    code: "invalid_token",
-    message: "this token is not valid here; sign in again at POST /auth/login",
+const REFUSED: Error = Error::Unauthenticated {
+    code: "invalid_credentials",
+    message: "invalid credentials: no account has this e-mail and password",
 };
-const EXPIRED: Error = Error::Unauthenticated {
-    code: "token_expired",
-    message: "this token has expired; sign in again at POST /auth/login",
-};
+/// How often an account is looked at anew because it was changed while its password was compared.
+const MOST_LOOKS: u32 = 3;
 
 impl Control {
-    /// Signs in with `{"email", "password"}`. An unknown e-mail and a wrong password answer alike, after the
-    /// same time.
-    pub async fn sign_in(&self, document: &Value) -> Result<Session> {
+    /// Signs in with `{"email", "password"}`. An unknown e-mail, a wrong password and an account that is not active
+    /// answer alike, after the same time.
+    pub async fn sign_in(&self, document: &Value, request: &Request) -> Result<Session> {
         let mut violations = Violations::default();
         let credentials = read_credentials(At::root(document), &mut violations);
         let (email, password) = violations.into_result(credentials).map_err(Error::Invalid)?;
+        self.take_try(&email, request)?;
         let account = self.store.account_by_email(&email).await?;
         let hash = account.as_ref().and_then(|account| account.password_hash.clone());
         let verified = self.verify_password(password, hash).await?;
-        match account {
-            Some(account) if verified => self.open_session(account).await,
-            _ => Err(Error::Unauthenticated {
-                code: "invalid_credentials",
-                message: "invalid credentials: no account has this e-mail and password",
-            }),
-        }
-    }
-
-    /// The caller that a session token or access token stands for.
-    pub async fn authenticate(&self, token: &str) -> Result<Caller> {
-        // A given key may look like anything; a session token's header can be read.
-        let account = if jsonwebtoken::decode_header(token).is_ok() {
-            let account_id = self.verify_session(token).await?;
-            self.store.account(account_id).await?
-        } else {
-            self.store.access_token(&hash_secret(token)).await?.map(|(_, account)| account)
+        let account = account.filter(|account| verified && account.active);
+        let session = match account {
+            Some(account) => self.open_unchanged(account).await?,
+            None => None,
         };
-        let account = account.ok_or(UNKNOWN)?;
-        let granted = self.store.granted(Holder::Account(account.id)).await?;
-        let granted = granted.iter().map(Granted::held).collect();
-        Ok(Caller::new(account.id, account.email, account.role, granted))
-    }
-
-    /// The caller's own account.
-    pub async fn own_account(&self, caller: &Caller) -> Result<Account> {
-        self.store.account(caller.account_id()).await?.ok_or(UNKNOWN)
-    }
-
-    /// A token for an account that proved itself.
-    pub(crate) async fn open_session(&self, account: Account) -> Result<Session> {
-        let keys = self.store.signing_keys().await?;
-        let key = keys.last().ok_or_else(|| Error::Internal("there is no signing key".into()))?;
-        let now = self.clock.now().as_seconds();
-        let claims = Claims {
-            sub: account.id,
-            user_id: account.id,
-            email: account.email.clone(),
-            role: account.role.name().to_owned(),
-            iat: now,
-            exp: now.saturating_add(self.settings.token_ttl),
+        let Some(session) = session else {
+            self.note_sign_in(SecurityKind::SignInFailed, None, &email, request);
+            return Err(REFUSED);
         };
-        let header = Header { kid: Some(key.id.to_string()), ..Header::new(Algorithm::HS256) };
-        let token = jsonwebtoken::encode(&header, &claims, &EncodingKey::from_secret(&key.secret))
-            .map_err(|error| Error::Internal(error.into()))?;
-        Ok(Session { account, token, expires_in: self.settings.token_ttl })
+        self.throttle.succeeded(&email, request.address, self.clock.now());
+        self.note_sign_in(SecurityKind::SignedIn, Some(&session.account), &email, request);
+        Ok(session)
     }
 
-    /// The account that a session token names, if one of our keys signed it and it has not expired.
-    async fn verify_session(&self, token: &str) -> Result<Id> {
-        let header = jsonwebtoken::decode_header(token).map_err(|_| UNKNOWN)?;
-        let named = |key: &SigningKey| header.kid.as_deref() == Some(key.id.to_string().as_str());
-        let keys = self.store.signing_keys().await?;
-        let key = keys.into_iter().find(named).ok_or(UNKNOWN)?;
-        let mut validation = Validation::new(Algorithm::HS256);
-        // Expiry is compared with our own clock, below.
-        validation.validate_exp = false;
-        validation.validate_aud = false;
-        let decoded =
-            jsonwebtoken::decode::<Claims>(token, &DecodingKey::from_secret(&key.secret), &validation);
-        let claims = decoded.map_err(|_| UNKNOWN)?.claims;
-        if claims.exp <= self.clock.now().as_seconds() {
-            return Err(EXPIRED);
+    /// Opens a session, unless password or account were taken away while the password was compared: the session would
+    /// outlive what ended all others.
+    async fn open_unchanged(&self, mut account: Account) -> Result<Option<Session>> {
+        let proved = account.password_hash.clone();
+        for _ in 0..MOST_LOOKS {
+            if let Some(session) = self.try_open_session(&account).await? {
+                return Ok(Some(session));
+            }
+            let Some(now) = self.store.account(account.id).await? else { return Ok(None) };
+            if now.password_hash != proved || !now.active {
+                return Ok(None);
+            }
+            account = now;
         }
-        Ok(claims.sub)
+        Err(Error::Conflict {
+            code: "busy",
+            message: "the account was changed many times just now; try again".to_owned(),
+        })
+    }
+
+    /// Counts a try to prove oneself by an account's password, before it costs anything.
+    pub(super) fn take_try(&self, email: &str, request: &Request) -> Result<()> {
+        self.throttle.take(email, request.address, self.clock.now()).map_err(|retry_after| {
+            self.note_sign_in(SecurityKind::SignInThrottled, None, email, request);
+            Error::TooMany { retry_after }
+        })
+    }
+
+    fn note_sign_in(&self, kind: SecurityKind, account: Option<&Account>, email: &str, request: &Request) {
+        self.note_security(SecurityEvent {
+            at: self.clock.now(),
+            kind,
+            actor: account.map(|account| account.id),
+            address: request.address,
+            subject: email.to_owned(),
+            detail: "password".to_owned(),
+        });
     }
 }
 
 fn read_credentials(at: At<'_>, violations: &mut Violations) -> Option<(String, String)> {
     let object = at.object(violations)?;
     let email = object.require(violations, "email").and_then(|at| read_email(at, violations));
-    let password =
-        object.require(violations, "password").and_then(|at| at.text(violations)).map(str::to_owned);
+    let password = object.require(violations, "password").and_then(|at| read_password(at, violations));
     object.deny_unknown(violations);
     Some((email?, password?))
 }

@@ -2,6 +2,7 @@
 #![expect(dead_code, reason = "these types describe; `domain` reads and writes")]
 #![expect(clippy::struct_field_names, reason = "the names are those of the documents")]
 
+mod accounts;
 mod environments;
 mod flag_changes;
 mod people;
@@ -12,6 +13,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 
+pub(crate) use accounts::{
+    AccessToken, Account, AccountRole, Credentials, Invited, MadeAccessToken, NewAccessToken,
+    NewServiceAccount, NewUser, OwnAccountInput, PasswordChange, PasswordReset, Refresh, Registration,
+    ResetLink, ServiceAccount, ServiceAccountInput, Session, Setup, SetupStatus, SigningKey, UserInput,
+};
 pub(crate) use environments::{Environment, EnvironmentInput, EnvironmentOrder, NewEnvironment};
 pub(crate) use flag_changes::{BulkDone, BulkInput, CopiedFlag, CopyFlagInput, VariantInput};
 pub(crate) use people::{
@@ -68,55 +74,6 @@ pub(crate) struct Violation {
     #[schema(example = "rules[0].when.values[1]")]
     path: String,
     message: String,
-}
-
-/// What someone who registers says.
-#[derive(ToSchema)]
-pub(crate) struct Registration {
-    #[schema(example = "dev@example.com")]
-    email: String,
-    #[schema(format = Password)]
-    password: String,
-    name: Option<String>,
-    /// `developer`, or `viewer` (also written `user`), which it is unless given.
-    #[schema(example = "developer")]
-    role: Option<String>,
-}
-
-/// What someone who signs in says.
-#[derive(ToSchema)]
-pub(crate) struct Credentials {
-    email: String,
-    #[schema(format = Password)]
-    password: String,
-}
-
-/// An account.
-#[derive(ToSchema)]
-pub(crate) struct Account {
-    id: String,
-    email: String,
-    name: String,
-    #[schema(example = "developer")]
-    role: String,
-    #[schema(format = DateTime)]
-    created_at: String,
-    #[schema(format = DateTime)]
-    updated_at: String,
-}
-
-/// A signed-in account. `token` and `access_token` are the same.
-#[derive(ToSchema)]
-pub(crate) struct Session {
-    #[serde(flatten)]
-    account: Account,
-    token: String,
-    access_token: String,
-    #[schema(example = "bearer")]
-    token_type: String,
-    /// Seconds.
-    expires_in: i64,
-    user: Account,
 }
 
 /// The type of a flag's values.

@@ -18,7 +18,12 @@ mod roles;
 mod sdk_keys;
 mod segment_keys;
 mod segments;
+mod service_accounts;
+mod setup;
+mod signing_keys;
 mod teams;
+mod tokens;
+mod users;
 mod variants;
 
 use utoipa_axum::router::OpenApiRouter;
@@ -32,6 +37,11 @@ pub fn router() -> OpenApiRouter<AppState> {
     let (of_any, _) = of_project.clone().split_for_parts();
     let routes = OpenApiRouter::with_openapi(openapi::document())
         .merge(accounts::router())
+        .merge(setup::router())
+        .merge(users::router())
+        .merge(tokens::router())
+        .merge(service_accounts::router())
+        .merge(signing_keys::router())
         .merge(projects::router())
         .merge(teams::router())
         .merge(roles::router())

@@ -1,5 +1,6 @@
 //! The store in memory: for tests, and for trying things out. Nothing of it outlives the process.
 
+mod accounts;
 mod environments;
 mod idempotency;
 mod people;
@@ -11,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
-use domain::account::{AccessToken, Account, SigningKey};
+use domain::account::{AccessToken, Account, AccountKind, ResetLink, SigningKey, StoredSession};
 use domain::context_field::ContextField;
 use domain::environment::Environment;
 use domain::flag::{FlagEverywhere, FlagHere, document};
@@ -21,8 +22,8 @@ use domain::idempotency::Attempt;
 use domain::key::Key;
 use domain::log::{Chain, Change, Hash, Link, LogEntry, link};
 use domain::ports::{
-    CommitError, FlagFilter, Head, KeyedFilter, LogFilter, Noted, Page, ProjectContent, SdkKeyFilter,
-    SdkKeyUse, Store, StoreError, StoreResult,
+    AccountFilter, CommitError, FlagFilter, Head, KeyedFilter, LogFilter, Noted, Page, ProjectContent,
+    SdkKeyFilter, SdkKeyUse, Store, StoreError, StoreResult,
 };
 use domain::project::Project;
 use domain::role::CustomRole;
@@ -457,34 +458,87 @@ impl Store for MemoryStore {
     }
 
     async fn account(&self, id: Id) -> StoreResult<Option<Account>> {
-        Ok(self.state().tables.accounts.get(&id).map(|account| Account::clone(account)))
+        Ok(self.state().tables.of_accounts.account(id))
     }
 
     async fn account_by_email(&self, email: &str) -> StoreResult<Option<Account>> {
-        let state = self.state();
-        let account = state.tables.accounts.values().find(|account| account.email == email);
-        Ok(account.map(|account| Account::clone(account)))
+        Ok(self.state().tables.of_accounts.by_email(email))
+    }
+
+    async fn accounts(&self, kind: AccountKind, filter: &AccountFilter) -> StoreResult<Page<Account>> {
+        let all = self.state().tables.of_accounts.list(kind, filter);
+        let total = all.len();
+        let after = |account: &Account| filter.after.as_ref().is_none_or(|after| account.email > *after);
+        Ok(page(all.into_iter().filter(after).collect(), total, filter.limit))
+    }
+
+    async fn admins(&self, most: u32) -> StoreResult<Vec<Account>> {
+        Ok(self.state().tables.of_accounts.admins(most))
     }
 
     async fn account_names(&self, ids: &[Id]) -> StoreResult<Vec<(Id, String)>> {
         let state = self.state();
-        let accounts = ids.iter().filter_map(|id| state.tables.accounts.get(id));
-        Ok(accounts.map(|account| (account.id, account.email.clone())).collect())
+        let accounts = ids.iter().filter_map(|id| state.tables.of_accounts.account(*id));
+        Ok(accounts.map(|account| (account.id, account.email)).collect())
     }
 
     async fn access_token(&self, hash: &str) -> StoreResult<Option<(AccessToken, Account)>> {
-        let state = self.state();
-        let token = state.tables.access_tokens.values().find(|token| token.hash == hash);
-        Ok(token.and_then(|token| {
-            let account = state.tables.accounts.get(&token.account_id)?;
-            Some((token.clone(), Account::clone(account)))
-        }))
+        Ok(self.state().tables.of_accounts.access_token(hash))
+    }
+
+    async fn access_tokens(&self, account_id: Id) -> StoreResult<Vec<AccessToken>> {
+        Ok(self.state().tables.of_accounts.access_tokens(account_id))
+    }
+
+    async fn note_tokens_used(&self, uses: &[(Id, Timestamp)]) -> StoreResult<()> {
+        self.state().tables.of_accounts.note_tokens_used(uses);
+        Ok(())
+    }
+
+    async fn open_session(&self, session: &StoredSession, version: Revision, most: u32) -> StoreResult<bool> {
+        Ok(self.state().tables.of_accounts.open_session(session, version, most))
+    }
+
+    async fn session(
+        &self,
+        key_id: Id,
+        session_id: Id,
+    ) -> StoreResult<Option<(SigningKey, StoredSession, Account)>> {
+        Ok(self.state().tables.of_accounts.session(key_id, session_id))
+    }
+
+    async fn session_of_family(&self, family: &str) -> StoreResult<Option<(StoredSession, Account)>> {
+        Ok(self.state().tables.of_accounts.session_of_family(family))
+    }
+
+    async fn rotate_session(&self, id: Id, present: &str, next: &str) -> StoreResult<bool> {
+        Ok(self.state().tables.of_accounts.rotate_session(id, present, next))
+    }
+
+    async fn end_session(&self, id: Id) -> StoreResult<bool> {
+        Ok(self.state().tables.of_accounts.end_session(id))
+    }
+
+    async fn end_sessions(&self, account_id: Id) -> StoreResult<()> {
+        self.state().tables.of_accounts.end_sessions(account_id, None);
+        Ok(())
+    }
+
+    async fn reset_link(&self, hash: &str) -> StoreResult<Option<(ResetLink, Account)>> {
+        Ok(self.state().tables.of_accounts.reset_link(hash))
+    }
+
+    async fn setup_token(&self) -> StoreResult<Option<(String, Timestamp)>> {
+        Ok(self.state().tables.of_accounts.setup_token.clone())
+    }
+
+    async fn put_setup_token(&self, hash: &str, expires_at: Timestamp) -> StoreResult<()> {
+        self.state().tables.of_accounts.setup_token = Some((hash.to_owned(), expires_at));
+        Ok(())
     }
 
     async fn signing_keys(&self) -> StoreResult<Vec<SigningKey>> {
-        let mut keys: Vec<_> = self.state().tables.signing_keys.values().cloned().collect();
-        keys.sort_by_key(|key| (key.created_at, key.id));
-        Ok(keys)
+        Ok(self.state().tables.of_accounts.signing_keys())
     }
 
     async fn note_attempt(&self, attempt: &Attempt, forgotten: Timestamp, most: u32) -> StoreResult<Noted> {

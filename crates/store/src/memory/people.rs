@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use domain::access::Scope;
+use domain::account::Account;
 use domain::grant::{Grant, GrantFilter, Granted, Holder};
 use domain::id::Id;
 use domain::key::Key;
@@ -39,6 +40,12 @@ impl PeopleTables {
     /// What goes with an environment.
     pub(super) fn forget_environment(&mut self, gone: Id) {
         self.grants.retain(|_, grant| !matches!(grant.scope, Scope::Environment { id, .. } if id == gone));
+    }
+
+    /// What goes with an account.
+    pub(super) fn forget_account(&mut self, gone: Id) {
+        self.members.retain(|(_, account)| *account != gone);
+        self.grants.retain(|_, grant| grant.holder != Holder::Account(gone));
     }
 
     pub(super) fn grants_with_role(&self, role: &str) -> usize {
@@ -152,7 +159,7 @@ impl Tables {
     }
 
     fn expect_account(&self, id: Id) -> Applied {
-        if self.accounts.contains_key(&id) { Ok(()) } else { Err(CommitError::Stale) }
+        if self.of_accounts.account(id).is_some() { Ok(()) } else { Err(CommitError::Stale) }
     }
 
     fn create_role(&mut self, role: &CustomRole, revision: Revision) -> Applied {
@@ -203,12 +210,8 @@ impl Tables {
     /// By e-mail.
     pub(super) fn team_members(&self, team_id: Id) -> Vec<Member> {
         let ids = self.people.members.iter().filter(|(team, _)| *team == team_id);
-        let accounts = ids.filter_map(|(_, account)| self.accounts.get(account));
-        let member = |account: &Arc<domain::account::Account>| Member {
-            id: account.id,
-            email: account.email.clone(),
-            name: account.name.clone(),
-        };
+        let accounts = ids.filter_map(|(_, account)| self.of_accounts.account(*account));
+        let member = |account: Account| Member { id: account.id, email: account.email, name: account.name };
         let mut members: Vec<_> = accounts.map(member).collect();
         members.sort_by(|left, right| left.email.cmp(&right.email));
         members
@@ -230,7 +233,7 @@ impl Tables {
     /// With the names that its holder and its place have now.
     fn named(&self, grant: &Grant) -> Grant {
         let holder_name = match grant.holder {
-            Holder::Account(id) => self.accounts.get(&id).map(|account| account.email.clone()),
+            Holder::Account(id) => self.of_accounts.account(id).map(|account| account.email),
             Holder::Team(id) => {
                 self.people.teams.values().find(|team| team.id == id).map(|team| team.key.to_string())
             }

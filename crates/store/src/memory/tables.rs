@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use domain::account::{AccessToken, Account, SigningKey};
+use domain::account::AccountWrite;
 use domain::environment::Environment;
 use domain::flag::{Config, Flag, FlagEverywhere, FlagHere};
 use domain::id::Id;
@@ -15,6 +15,7 @@ use domain::sdk_key::SdkKey;
 use domain::time::Timestamp;
 use engine::model::Revision;
 
+use super::accounts::AccountTables;
 use super::people::PeopleTables;
 use super::segments::SegmentTables;
 
@@ -28,9 +29,7 @@ pub(super) struct Tables {
     /// By flag and environment.
     pub(super) configs: BTreeMap<(Id, Id), Arc<Config>>,
     pub(super) sdk_keys: BTreeMap<Id, Arc<SdkKey>>,
-    pub(super) accounts: BTreeMap<Id, Arc<Account>>,
-    pub(super) access_tokens: BTreeMap<Id, AccessToken>,
-    pub(super) signing_keys: BTreeMap<Id, SigningKey>,
+    pub(super) of_accounts: AccountTables,
     pub(super) of_segments: SegmentTables,
     pub(super) people: PeopleTables,
     /// By project: the last revision that touched what refers to what.
@@ -75,6 +74,7 @@ impl Tables {
             }
             ReadVersion::Team { id, version } => self.people.has_team(*id, *version),
             ReadVersion::Role { id, version } => self.people.has_role(*id, *version),
+            ReadVersion::Account { id, version } => self.of_accounts.has(*id, *version),
             ReadVersion::Dependencies { version } => self.dependencies_version(project_id) == *version,
             ReadVersion::Flag { id, version } => {
                 self.flags.values().any(|flag| flag.id == *id && flag.version == *version)
@@ -114,9 +114,12 @@ impl Tables {
             Write::CreateSdkKey(key) => self.create_sdk_key(key, revision),
             Write::UpdateSdkKey(key) => self.update_sdk_key(key, revision),
             Write::RevokeSdkKey { id, at } => self.revoke_sdk_key(project_id, *id, *at, revision),
-            Write::CreateAccount(account) => self.create_account(account),
-            Write::CreateAccessToken(token) => self.create_access_token(token),
-            Write::CreateSigningKey(key) => self.create_signing_key(key),
+            Write::Account(write) => {
+                if let AccountWrite::Delete { id } = write {
+                    self.people.forget_account(*id);
+                }
+                self.of_accounts.apply(write, revision)
+            }
             Write::CreateSegment(segment) => self.create_segment(segment, revision),
             Write::UpdateSegment(segment) => self.update_segment(segment, revision),
             Write::DeleteSegment { id, key } => self.delete_segment(project_id, *id, key, at, effects),
@@ -206,28 +209,6 @@ impl Tables {
         let environments = self.environments.values().map(|place| &place.environment);
         let affected = environments.filter(|environment| environment.project_id == project_id);
         effects.extend(affected.map(|environment| (environment.id, of, key.clone())));
-    }
-
-    fn create_account(&mut self, account: &Account) -> Applied {
-        let taken =
-            self.accounts.values().any(|other| other.email == account.email || other.id == account.id);
-        free(!taken, "account")?;
-        self.accounts.insert(account.id, Arc::new(account.clone()));
-        Ok(())
-    }
-
-    fn create_access_token(&mut self, token: &AccessToken) -> Applied {
-        let taken = self.access_tokens.values().any(|other| other.hash == token.hash || other.id == token.id);
-        free(!taken, "access_token")?;
-        self.accounts.get(&token.account_id).ok_or_else(|| dangling("account"))?;
-        self.access_tokens.insert(token.id, token.clone());
-        Ok(())
-    }
-
-    fn create_signing_key(&mut self, key: &SigningKey) -> Applied {
-        free(!self.signing_keys.contains_key(&key.id), "signing_key")?;
-        self.signing_keys.insert(key.id, key.clone());
-        Ok(())
     }
 
     pub(super) fn dependencies_version(&self, project_id: Id) -> Revision {

@@ -1,7 +1,7 @@
 //! A change is committed whole, in order, or not at all.
 
 use anyhow::{Result, ensure};
-use domain::account::{AccessToken, Account, Role, SigningKey};
+use domain::account::{AccessToken, Account, AccountKind, AccountWrite, Role, SigningKey};
 use domain::audit;
 use domain::flag::{Config, Flag};
 use domain::id::Id;
@@ -130,17 +130,30 @@ pub(super) async fn stale_reads_are_refused(world: World) -> Result<()> {
 pub(super) fn account(world: &World, email: &str) -> Account {
     Account {
         id: world.id(),
+        kind: AccountKind::Person,
         email: email.to_owned(),
         name: String::new(),
         role: Role::Viewer,
+        active: true,
         password_hash: None,
+        version: 0,
         created_at: NOW,
         updated_at: NOW,
     }
 }
 
 fn token(account_id: Id, id: Id, hash: &str) -> AccessToken {
-    AccessToken { id, account_id, hash: hash.to_owned(), created_at: NOW }
+    AccessToken {
+        id,
+        account_id,
+        name: String::new(),
+        hint: String::new(),
+        hash: hash.to_owned(),
+        scopes: None,
+        created_at: NOW,
+        expires_at: None,
+        last_used_at: None,
+    }
 }
 
 pub(super) async fn what_is_taken_is_refused(world: World) -> Result<()> {
@@ -158,22 +171,29 @@ pub(super) async fn what_is_taken_is_refused(world: World) -> Result<()> {
         ensure!(matches!(error, CommitError::Taken { what } if what == expected), "{expected}: {error:?}");
     }
     let (own, other) = (account(&world, "a@example.org"), account(&world, "b@example.org"));
-    let signing = SigningKey { id: world.id(), secret: vec![1], created_at: NOW };
+    let signing = SigningKey {
+        id: world.id(),
+        secret: vec![1],
+        created_at: NOW,
+        verifies_until: None,
+        revoked_at: None,
+        fingerprint: None,
+    };
     let known = vec![
-        Write::CreateAccount(own.clone()),
-        Write::CreateAccessToken(token(own.id, world.id(), "bb")),
-        Write::CreateSigningKey(signing.clone()),
+        Write::Account(AccountWrite::Create(own.clone())),
+        Write::Account(AccountWrite::CreateAccessToken(token(own.id, world.id(), "bb"))),
+        Write::Account(AccountWrite::CreateSigningKey(signing.clone())),
     ];
     world.store.commit(world.change(Chain::Instance, known)).await?;
     let project = Write::CreateProject(world.project(world.id(), "default")?);
     let in_instance = [
         ("project", project),
-        ("account", Write::CreateAccount(account(&world, "a@example.org"))),
-        ("access_token", Write::CreateAccessToken(token(own.id, world.id(), "bb"))),
-        ("signing_key", Write::CreateSigningKey(signing)),
+        ("account", Write::Account(AccountWrite::Create(account(&world, "a@example.org")))),
+        ("access_token", Write::Account(AccountWrite::CreateAccessToken(token(own.id, world.id(), "bb")))),
+        ("signing_key", Write::Account(AccountWrite::CreateSigningKey(signing))),
     ];
     for (expected, write) in in_instance {
-        let writes = vec![Write::CreateAccount(other.clone()), write];
+        let writes = vec![Write::Account(AccountWrite::Create(other.clone())), write];
         let error = refused(&world, world.change(Chain::Instance, writes)).await?;
         ensure!(matches!(error, CommitError::Taken { what } if what == expected), "{expected}: {error:?}");
         ensure!(world.store.account(other.id).await?.is_none(), "{expected}: the write before it stayed");
@@ -223,7 +243,7 @@ pub(super) async fn what_names_nothing_is_refused(world: World) -> Result<()> {
         let error = refused(&world, world.in_project(after_a_good_write(&world, write)?)).await?;
         ensure!(is_corrupt(&error), "{tried}: {error:?}");
     }
-    let writes = vec![Write::CreateAccessToken(token(world.id(), world.id(), "dd"))];
+    let writes = vec![Write::Account(AccountWrite::CreateAccessToken(token(world.id(), world.id(), "dd")))];
     let error = refused(&world, world.change(Chain::Instance, writes)).await?;
     ensure!(is_corrupt(&error), "a token of nobody: {error:?}");
     Ok(())
@@ -236,7 +256,7 @@ pub(super) async fn a_change_keeps_to_its_chain(world: World) -> Result<()> {
     let strays = [
         world.change(Chain::Project(other), vec![Write::CreateFlag(flag.clone())]),
         world.change(Chain::Instance, vec![Write::CreateFlag(flag)]),
-        world.in_project(vec![Write::CreateAccount(account(&world, "c@example.org"))]),
+        world.in_project(vec![Write::Account(AccountWrite::Create(account(&world, "c@example.org")))]),
         world.change(Chain::Instance, vec![Write::RevokeSdkKey { id: world.id(), at: NOW }]),
     ];
     for change in strays {

@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result, ensure};
 use domain::access::Scope;
-use domain::account::Account;
+use domain::account::{Account, AccountWrite};
 use domain::grant::{Grant, GrantFilter, Holder};
 use domain::log::{Chain, ReadVersion, Write};
 use domain::ports::CommitError;
@@ -67,7 +67,7 @@ async fn is_taken(world: &World, write: Write) -> bool {
 
 async fn someone(world: &World, email: &str) -> Result<Account> {
     let account = account(world, email);
-    write(world, vec![Write::CreateAccount(account.clone())]).await?;
+    write(world, vec![Write::Account(AccountWrite::Create(account.clone()))]).await?;
     Ok(account)
 }
 

@@ -82,10 +82,10 @@ pub(crate) struct MadeSdkKey {
     key: String,
 }
 
-/// How a key is replaced.
+/// How a key or a token is replaced.
 #[derive(ToSchema)]
 pub(crate) struct Rotation {
-    /// How long the old key holds on: a whole number with `s`, `m`, `h` or `d`; at most 30d.
+    /// How long the old one holds on: a whole number with `s`, `m`, `h` or `d`; at most 30d.
     #[schema(example = "24h", nullable = false)]
     overlap: Option<String>,
 }

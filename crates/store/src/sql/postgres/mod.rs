@@ -21,6 +21,8 @@ type Db = sqlx::Postgres;
 const BEGIN_WRITE: &str = "BEGIN ISOLATION LEVEL READ COMMITTED";
 /// All statements see the same state.
 const BEGIN_READ: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
+/// After a query: nobody changes what it found before the transaction ends.
+const LOCK_SHARED: &str = " FOR SHARE";
 /// A function `(text, part)` that is positive if the part is in the text.
 const POSITION: &str = "strpos";
 

@@ -1,11 +1,13 @@
 //! Accounts, their credentials, and what signs their sessions.
 
-use domain::account::{AccessToken, Account, Role, SigningKey};
+use domain::account::{AccessToken, Account, AccountKind, Role, SigningKey};
 use domain::id::Id;
+use domain::ports::{AccountFilter, Page};
+use domain::time::Timestamp;
 use sqlx::{Pool, QueryBuilder, Row as _};
 
-use super::rows::{id, text, time, word};
-use super::{Db, Row};
+use super::rows::{cut, document, id, revision, text, time, word};
+use super::{Db, POSITION, Row, SqlStore};
 
 /// So many ids are looked up with one query; a database takes only so many values in one.
 const BATCH: usize = 500;
@@ -13,20 +15,74 @@ const BATCH: usize = 500;
 /// The columns that [`read`] reads, of `accounts a`.
 macro_rules! columns {
     () => {
-        "a.id, a.email, a.name, a.role, a.password_hash, a.created_at, a.updated_at"
+        "a.id, a.kind, a.email, a.name, a.role, a.active, a.password_hash, a.version, a.created_at,
+         a.updated_at"
+    };
+}
+pub(super) use columns;
+
+/// The columns that [`read_key`] reads, of `signing_keys k`.
+macro_rules! key_columns {
+    () => {
+        "k.id AS key_id, k.secret, k.created_at AS key_created_at, k.verifies_until, k.revoked_at,
+         k.fingerprint"
+    };
+}
+pub(super) use key_columns;
+
+/// The columns that [`read_token`] reads, of `access_tokens t`.
+macro_rules! token_columns {
+    () => {
+        "t.id AS token_id, t.account_id, t.name AS token_name, t.hint, t.hash, t.scopes,
+         t.created_at AS token_created_at, t.expires_at, t.last_used_at"
     };
 }
 
-fn read(row: &Row) -> sqlx::Result<Account> {
+pub(super) fn read(row: &Row) -> sqlx::Result<Account> {
     Ok(Account {
         id: id(row, "id")?,
+        kind: word(row, "kind", AccountKind::parse)?,
         email: text(row, "email")?,
         name: text(row, "name")?,
         role: word(row, "role", Role::parse)?,
+        active: row.try_get("active")?,
         password_hash: row.try_get("password_hash")?,
+        version: revision(row, "version")?,
         created_at: time(row, "created_at")?,
         updated_at: time(row, "updated_at")?,
     })
+}
+
+pub(super) fn read_key(row: &Row) -> sqlx::Result<SigningKey> {
+    Ok(SigningKey {
+        id: id(row, "key_id")?,
+        secret: row.try_get("secret")?,
+        created_at: time(row, "key_created_at")?,
+        verifies_until: some_time(row, "verifies_until")?,
+        revoked_at: some_time(row, "revoked_at")?,
+        fingerprint: row.try_get("fingerprint")?,
+    })
+}
+
+fn read_token(row: &Row) -> sqlx::Result<AccessToken> {
+    let scopes: Option<String> = row.try_get("scopes")?;
+    Ok(AccessToken {
+        id: id(row, "token_id")?,
+        account_id: id(row, "account_id")?,
+        name: text(row, "token_name")?,
+        hint: text(row, "hint")?,
+        hash: text(row, "hash")?,
+        // What does not read must not count as "everything".
+        scopes: if scopes.is_some() { Some(document(row, "scopes")?) } else { None },
+        created_at: time(row, "token_created_at")?,
+        expires_at: some_time(row, "expires_at")?,
+        last_used_at: some_time(row, "last_used_at")?,
+    })
+}
+
+fn some_time(row: &Row, column: &str) -> sqlx::Result<Option<Timestamp>> {
+    let millis: Option<i64> = row.try_get(column)?;
+    Ok(millis.map(Timestamp::from_millis))
 }
 
 pub(super) async fn by_id(pool: &Pool<Db>, id: Id) -> sqlx::Result<Option<Account>> {
@@ -70,33 +126,83 @@ pub(super) async fn access_token(
     if !crate::fit::storable(hash) {
         return Ok(None);
     }
-    let both = |row: Row| {
-        let account = read(&row)?;
-        let token = AccessToken {
-            id: id(&row, "token_id")?,
-            account_id: account.id,
-            hash: text(&row, "token_hash")?,
-            created_at: time(&row, "token_created_at")?,
-        };
-        Ok((token, account))
-    };
     sqlx::query(concat!(
-        "SELECT t.id AS token_id, t.hash AS token_hash, t.created_at AS token_created_at, ",
+        "SELECT ",
+        token_columns!(),
+        ", ",
         columns!(),
         " FROM access_tokens t JOIN accounts a ON a.id = t.account_id WHERE t.hash = $1"
     ))
     .bind(hash)
-    .try_map(both)
+    .try_map(|row: Row| Ok((read_token(&row)?, read(&row)?)))
     .fetch_optional(pool)
     .await
 }
 
+pub(super) async fn access_tokens(pool: &Pool<Db>, account_id: Id) -> sqlx::Result<Vec<AccessToken>> {
+    sqlx::query(concat!(
+        "SELECT ",
+        token_columns!(),
+        " FROM access_tokens t WHERE t.account_id = $1 ORDER BY t.created_at DESC, t.id DESC"
+    ))
+    .bind(account_id.to_string())
+    .try_map(|row: Row| read_token(&row))
+    .fetch_all(pool)
+    .await
+}
+
 pub(super) async fn signing_keys(pool: &Pool<Db>) -> sqlx::Result<Vec<SigningKey>> {
-    sqlx::query("SELECT id, secret, created_at FROM signing_keys ORDER BY created_at, id")
-        .try_map(|row: Row| {
-            let secret = row.try_get("secret")?;
-            Ok(SigningKey { id: id(&row, "id")?, secret, created_at: time(&row, "created_at")? })
-        })
+    sqlx::query(concat!("SELECT ", key_columns!(), " FROM signing_keys k ORDER BY k.created_at, k.id"))
+        .try_map(|row: Row| read_key(&row))
         .fetch_all(pool)
         .await
+}
+
+pub(super) async fn admins(pool: &Pool<Db>, most: u32) -> sqlx::Result<Vec<Account>> {
+    sqlx::query(concat!(
+        "SELECT ",
+        columns!(),
+        " FROM accounts a
+          WHERE a.role = 'admin' AND a.kind = 'person' AND a.active AND a.password_hash IS NOT NULL
+          ORDER BY a.created_at, a.id LIMIT $1"
+    ))
+    .bind(i64::from(most))
+    .try_map(|row: Row| read(&row))
+    .fetch_all(pool)
+    .await
+}
+
+/// Accounts of a kind, and how many there are in all.
+pub(super) async fn page(
+    store: &SqlStore,
+    kind: AccountKind,
+    filter: &AccountFilter,
+) -> sqlx::Result<Page<Account>> {
+    let given = [&filter.search, &filter.after];
+    if !given.into_iter().flatten().all(|text| crate::fit::storable(text)) {
+        return Ok(Page { items: Vec::new(), total: Some(0), more: false });
+    }
+    let mut transaction = store.reading().await?;
+    let mut query = QueryBuilder::<Db>::new("SELECT count(*) AS total FROM accounts a");
+    push_conditions(&mut query, kind, filter);
+    let total: i64 =
+        query.build().try_map(|row: Row| row.try_get("total")).fetch_one(&mut *transaction).await?;
+    let mut query = QueryBuilder::<Db>::new(concat!("SELECT ", columns!(), " FROM accounts a"));
+    push_conditions(&mut query, kind, filter);
+    if let Some(after) = &filter.after {
+        query.push(" AND a.email > ").push_bind(after.clone());
+    }
+    query.push(" ORDER BY a.email LIMIT ").push_bind(i64::from(filter.limit) + 1);
+    let mut items = query.build().try_map(|row: Row| read(&row)).fetch_all(&mut *transaction).await?;
+    let more = cut(&mut items, filter.limit);
+    Ok(Page { items, total: u64::try_from(total).ok(), more })
+}
+
+fn push_conditions(query: &mut QueryBuilder<Db>, kind: AccountKind, filter: &AccountFilter) {
+    query.push(" WHERE a.kind = ").push_bind(kind.name());
+    if let Some(search) = filter.search.as_ref().filter(|search| !search.is_empty()) {
+        let part = search.to_ascii_lowercase();
+        query.push(format_args!(" AND ({POSITION}(lower(a.email), ")).push_bind(part.clone()).push(") > 0");
+        query.push(format_args!(" OR {POSITION}(lower(a.name), ")).push_bind(part).push(") > 0)");
+    }
 }

@@ -107,6 +107,9 @@ async fn check(connection: &mut Connection, project_id: Id, read: &ReadVersion) 
             let query = sqlx::query("SELECT version FROM sdk_keys WHERE project_id = $1 AND id = $2");
             (query.bind(project_id.to_string()).bind(id.to_string()), version)
         }
+        ReadVersion::Account { id, version } => {
+            (sqlx::query("SELECT version FROM accounts WHERE id = $1").bind(id.to_string()), version)
+        }
         ReadVersion::Dependencies { version } => {
             let query = sqlx::query("SELECT dependencies AS version FROM projects WHERE id = $1");
             (query.bind(project_id.to_string()), version)

@@ -1,8 +1,9 @@
 //! The queries, in SQL that both databases read. This folder is mounted by `sqlite` and by `postgres`; `Db` is
 //! the one that mounts. What the two say differently is a constant or function of theirs, named here:
 
-use super::{BEGIN_READ, BEGIN_WRITE, Db, POSITION, passes};
+use super::{BEGIN_READ, BEGIN_WRITE, Db, LOCK_SHARED, POSITION, passes};
 
+mod account_writes;
 mod accounts;
 mod append;
 mod commit;
@@ -21,6 +22,7 @@ mod sdk_key_writes;
 mod sdk_keys;
 mod segment_writes;
 mod segments;
+mod sessions;
 mod snapshot;
 mod writes;
 
@@ -28,7 +30,7 @@ use std::future::Future;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use domain::account::{AccessToken, Account, SigningKey};
+use domain::account::{AccessToken, Account, AccountKind, ResetLink, SigningKey, StoredSession};
 use domain::context_field::ContextField;
 use domain::environment::Environment;
 use domain::flag::{FlagEverywhere, FlagHere};
@@ -38,8 +40,8 @@ use domain::idempotency::Attempt;
 use domain::key::Key;
 use domain::log::{Chain, Change, LogEntry};
 use domain::ports::{
-    CommitError, FlagFilter, Head, KeyedFilter, LogFilter, Noted, Page, ProjectContent, SdkKeyFilter,
-    SdkKeyUse, Store, StoreError, StoreResult,
+    AccountFilter, CommitError, FlagFilter, Head, KeyedFilter, LogFilter, Noted, Page, ProjectContent,
+    SdkKeyFilter, SdkKeyUse, Store, StoreError, StoreResult,
 };
 use domain::project::Project;
 use domain::role::CustomRole;
@@ -261,12 +263,68 @@ impl Store for SqlStore {
         bounded(accounts::by_email(&self.reader, email)).await
     }
 
+    async fn accounts(&self, kind: AccountKind, filter: &AccountFilter) -> StoreResult<Page<Account>> {
+        bounded(accounts::page(self, kind, filter)).await
+    }
+
+    async fn admins(&self, most: u32) -> StoreResult<Vec<Account>> {
+        bounded(accounts::admins(&self.reader, most)).await
+    }
+
     async fn account_names(&self, ids: &[Id]) -> StoreResult<Vec<(Id, String)>> {
         bounded(accounts::names(&self.reader, ids)).await
     }
 
     async fn access_token(&self, hash: &str) -> StoreResult<Option<(AccessToken, Account)>> {
         bounded(accounts::access_token(&self.reader, hash)).await
+    }
+
+    async fn access_tokens(&self, account_id: Id) -> StoreResult<Vec<AccessToken>> {
+        bounded(accounts::access_tokens(&self.reader, account_id)).await
+    }
+
+    async fn note_tokens_used(&self, uses: &[(Id, Timestamp)]) -> StoreResult<()> {
+        bounded(sessions::note_tokens_used(&self.writer, uses)).await
+    }
+
+    async fn open_session(&self, session: &StoredSession, version: Revision, most: u32) -> StoreResult<bool> {
+        bounded(sessions::open(&self.writer, session, version, most)).await
+    }
+
+    async fn session(
+        &self,
+        key_id: Id,
+        session_id: Id,
+    ) -> StoreResult<Option<(SigningKey, StoredSession, Account)>> {
+        bounded(sessions::proof(&self.reader, key_id, session_id)).await
+    }
+
+    async fn session_of_family(&self, family: &str) -> StoreResult<Option<(StoredSession, Account)>> {
+        bounded(sessions::of_family(&self.reader, family)).await
+    }
+
+    async fn rotate_session(&self, id: Id, present: &str, next: &str) -> StoreResult<bool> {
+        bounded(sessions::rotate(&self.writer, id, present, next)).await
+    }
+
+    async fn end_session(&self, id: Id) -> StoreResult<bool> {
+        bounded(sessions::end(&self.writer, id)).await
+    }
+
+    async fn end_sessions(&self, account_id: Id) -> StoreResult<()> {
+        bounded(sessions::end_all(&self.writer, account_id)).await
+    }
+
+    async fn reset_link(&self, hash: &str) -> StoreResult<Option<(ResetLink, Account)>> {
+        bounded(sessions::reset_link(&self.reader, hash)).await
+    }
+
+    async fn setup_token(&self) -> StoreResult<Option<(String, Timestamp)>> {
+        bounded(sessions::setup_token(&self.reader)).await
+    }
+
+    async fn put_setup_token(&self, hash: &str, expires_at: Timestamp) -> StoreResult<()> {
+        bounded(sessions::put_setup_token(&self.writer, hash, expires_at)).await
     }
 
     async fn signing_keys(&self) -> StoreResult<Vec<SigningKey>> {

@@ -1,6 +1,5 @@
 //! The rows that a change writes, and which snapshots they touch.
 
-use domain::account::{AccessToken, Account, SigningKey};
 use domain::flag::{Config, Flag};
 use domain::id::Id;
 use domain::key::Key;
@@ -62,9 +61,7 @@ impl<'a> Writes<'a> {
             Write::CreateSdkKey(key) => self.create_sdk_key(key).await,
             Write::UpdateSdkKey(key) => self.update_sdk_key(key).await,
             Write::RevokeSdkKey { id, at } => self.revoke_sdk_key(*id, *at).await,
-            Write::CreateAccount(account) => self.create_account(account).await,
-            Write::CreateAccessToken(token) => self.create_access_token(token).await,
-            Write::CreateSigningKey(key) => self.create_signing_key(key).await,
+            Write::Account(write) => self.apply_account(write).await,
             Write::CreateSegment(segment) => self.create_segment(segment).await,
             Write::UpdateSegment(segment) => self.update_segment(segment).await,
             Write::DeleteSegment { id, key } => self.delete_segment(*id, key).await,
@@ -180,43 +177,6 @@ impl<'a> Writes<'a> {
             .bind(to_document(&ConfigDocument::of(config))?)
             .bind(self.revision)
             .bind(config.updated_at.as_millis()))
-    }
-
-    async fn create_account(&mut self, account: &Account) -> Result<(), Fault> {
-        let query = sqlx::query(
-            "INSERT INTO accounts (id, email, name, role, password_hash, created_at, updated_at)
-             VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING",
-        )
-        .bind(account.id.to_string())
-        .bind(account.email.clone())
-        .bind(account.name.clone())
-        .bind(account.role.name())
-        .bind(account.password_hash.clone())
-        .bind(account.created_at.as_millis())
-        .bind(account.updated_at.as_millis());
-        self.insert(query, "account").await
-    }
-
-    async fn create_access_token(&mut self, token: &AccessToken) -> Result<(), Fault> {
-        let query = sqlx::query(
-            "INSERT INTO access_tokens (id, account_id, hash, created_at) VALUES ($1, $2, $3, $4)
-             ON CONFLICT DO NOTHING",
-        )
-        .bind(token.id.to_string())
-        .bind(token.account_id.to_string())
-        .bind(token.hash.clone())
-        .bind(token.created_at.as_millis());
-        self.insert(query, "access_token").await
-    }
-
-    async fn create_signing_key(&mut self, key: &SigningKey) -> Result<(), Fault> {
-        let query = sqlx::query(
-            "INSERT INTO signing_keys (id, secret, created_at) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
-        )
-        .bind(key.id.to_string())
-        .bind(key.secret.clone())
-        .bind(key.created_at.as_millis());
-        self.insert(query, "signing_key").await
     }
 
     async fn touch_dependencies(&mut self) -> Result<(), Fault> {

@@ -22,6 +22,8 @@ type Db = sqlx::Sqlite;
 const BEGIN_WRITE: &str = "BEGIN IMMEDIATE";
 /// The first read fixes what the transaction sees.
 const BEGIN_READ: &str = "BEGIN";
+/// After a query: nobody changes what it found before the transaction ends. Here there is one writer anyway.
+const LOCK_SHARED: &str = "";
 /// A function `(text, part)` that is positive if the part is in the text.
 const POSITION: &str = "instr";
 

@@ -1,0 +1,182 @@
+//! Access tokens: of people, and of service accounts.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on stops")]
+
+use std::time::Duration;
+
+use anyhow::Result;
+use serde_json::{Value, json};
+use testkit::house::House;
+use testkit::process::Start;
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_burgee");
+
+fn text<'a>(answer: &'a Value, member: &str) -> &'a str {
+    answer[member].as_str().unwrap()
+}
+
+async fn status(house: &House, token: &str, path: &str) -> Result<u16> {
+    Ok(house.ask(token, "GET", path, Value::Null).await?.0)
+}
+
+#[tokio::test]
+async fn people_have_tokens_of_their_own() -> Result<()> {
+    let house = House::open(PROGRAM).await?;
+    let new = json!({ "name": "laptop", "scopes": ["flag.update@production", "flag.read"], "expires_at": "2099-01-01T00:00:00Z" });
+    let (code, made) = house.ask(&house.developer, "POST", "/auth/tokens", new).await?;
+    assert_eq!(code, 201, "{made}");
+    let token = text(&made, "token").to_owned();
+    assert!(token.starts_with("bgp_") && token.starts_with(text(&made, "hint")));
+    assert_eq!(made["scopes"], json!(["flag.read", "flag.update@production"]));
+    assert_eq!(house.burgee.get("/auth/me", &token).await?["email"], "dev@example.com");
+    let listed = house.get("/auth/tokens").await?;
+    assert_eq!(listed[0]["name"], "laptop");
+    assert!(listed[0].get("token").is_none() && !listed.to_string().contains(&token));
+    assert_eq!(house.burgee.get("/auth/tokens", &house.user).await?, json!([]));
+
+    // A token makes no other, changes no password, and is no session.
+    for (method, path, body) in [
+        ("POST", "/auth/tokens", json!({ "name": "child" })),
+        ("PUT", "/auth/password", json!({ "old_password": "secret", "new_password": "another" })),
+        ("PATCH", "/auth/me", json!({ "name": "x" })),
+        ("POST", "/auth/logout", Value::Null),
+        ("POST", "/auth/logout-everywhere", Value::Null),
+        ("DELETE", "/auth/tokens/x", Value::Null),
+        ("POST", "/auth/tokens/x/rotate", Value::Null),
+    ] {
+        let (code, answer) = house.ask(&token, method, path, body).await?;
+        assert_eq!((code, &answer["code"]), (403, &json!("sign_in_needed")), "{method} {path}");
+    }
+    let path = format!("/auth/tokens/{}", text(&made, "id"));
+    assert_eq!(house.ask(&house.user, "DELETE", &path, Value::Null).await?.0, 404, "another's");
+    assert_eq!(house.ask(&house.developer, "DELETE", &path, Value::Null).await?.0, 204);
+    assert_eq!(status(&house, &token, "/auth/me").await?, 401);
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_a_token_cannot_be_is_told_with_its_place() -> Result<()> {
+    let house = House::open(PROGRAM).await?;
+    for (new, place) in [
+        (json!({}), "name"),
+        (json!({ "name": "" }), "name"),
+        (json!({ "name": "x".repeat(16 << 10) }), "name"),
+        (json!({ "name": "a", "scopes": [] }), "scopes"),
+        (json!({ "name": "a", "scopes": ["flag.read", "everything"] }), "scopes[1]"),
+        (json!({ "name": "a", "scopes": ["flag.*"] }), "scopes[0]"),
+        (json!({ "name": "a", "scopes": vec!["flag.read"; 101] }), "scopes"),
+        (json!({ "name": "a", "expires_at": "2020-01-01T00:00:00Z" }), "expires_at"),
+        (json!({ "name": "a", "expires_at": "tomorrow" }), "expires_at"),
+        (json!({ "name": "a", "role": "admin" }), "role"),
+    ] {
+        let (code, answer) = house.ask(&house.developer, "POST", "/auth/tokens", new).await?;
+        assert_eq!((code, &answer["violations"][0]["path"]), (400, &json!(place)), "{answer}");
+    }
+    for number in 0..100 {
+        let new = json!({ "name": format!("token {number}") });
+        assert_eq!(house.ask(&house.user, "POST", "/auth/tokens", new).await?.0, 201);
+    }
+    let (code, answer) =
+        house.ask(&house.user, "POST", "/auth/tokens", json!({ "name": "one more" })).await?;
+    assert_eq!((code, &answer["code"]), (409, &json!("too_many_tokens")));
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_token_expires_and_is_rotated_with_overlap() -> Result<()> {
+    let house = House::open(PROGRAM).await?;
+    let make = async |name: &str| {
+        house
+            .ask(&house.developer, "POST", "/auth/tokens", json!({ "name": name, "scopes": ["flag.read"] }))
+            .await
+    };
+    let (_, old) = make("one").await?;
+    let path = format!("/auth/tokens/{}/rotate", text(&old, "id"));
+    let (code, new) = house.ask(&house.developer, "POST", &path, json!({ "overlap": "1s" })).await?;
+    assert_eq!((code, &new["scopes"], &new["name"]), (201, &old["scopes"], &old["name"]));
+    for token in [&old, &new] {
+        assert_eq!(status(&house, text(token, "token"), "/auth/me").await?, 200);
+    }
+    tokio::time::sleep(Duration::from_millis(1_200)).await;
+    let (code, answer) = house.ask(text(&old, "token"), "GET", "/auth/me", Value::Null).await?;
+    assert_eq!((code, &answer["code"]), (401, &json!("token_expired")));
+    assert_eq!(status(&house, text(&new, "token"), "/auth/me").await?, 200);
+    for overlap in ["0s", "721h", "-1s", "soon", ""] {
+        let (_, old) = make(overlap)
+            .await
+            .map(|(code, old)| (code, if code == 201 { old } else { json!({ "id": "x" }) }))?;
+        let path = format!("/auth/tokens/{}/rotate", text(&old, "id"));
+        let (code, _) = house.ask(&house.developer, "POST", &path, json!({ "overlap": overlap })).await?;
+        let expected = if overlap == "0s" { 201 } else { 400 };
+        assert_eq!(code, expected, "{overlap}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn service_accounts_have_a_role_and_tokens() -> Result<()> {
+    let house = House::open(PROGRAM).await?;
+    let base = "/api/v1/service-accounts";
+    let new = json!({ "name": "deploy-bot", "description": "rolls out", "role": "developer" });
+    let (code, bot) = house.ask(&house.admin, "POST", base, new.clone()).await?;
+    assert_eq!((code, &bot["role"]), (201, &json!("developer")), "{bot}");
+    let (code, answer) = house.ask(&house.admin, "POST", base, new).await?;
+    assert_eq!((code, &answer["code"]), (409, &json!("name_taken")));
+    for name in ["", "a b", "dev@example.com", "Bot", &"x".repeat(65)] {
+        assert_eq!(house.ask(&house.admin, "POST", base, json!({ "name": name })).await?.0, 400, "{name}");
+    }
+    let path = format!("{base}/{}", text(&bot, "id"));
+    let (code, made) =
+        house.ask(&house.admin, "POST", &format!("{path}/tokens"), json!({ "name": "ci" })).await?;
+    assert_eq!(code, 201, "{made}");
+    let token = text(&made, "token").to_owned();
+    assert!(token.starts_with("bga_"));
+    let (code, _) = house.ask(&token, "POST", "/api/v1/flags", json!({ "key": "by-bot" })).await?;
+    assert_eq!(code, 201);
+    assert_eq!(house.get("/api/v1/audit?limit=1").await?[0]["actor"]["name"], "deploy-bot");
+
+    let tokens = format!("{path}/tokens/{}", text(&made, "id"));
+    let (code, next) = house.ask(&house.admin, "POST", &format!("{tokens}/rotate"), Value::Null).await?;
+    assert_eq!(code, 201);
+    let listed = house.burgee.get(&format!("{path}/tokens"), &house.admin).await?;
+    assert_eq!(listed.as_array().unwrap().len(), 2);
+    assert!(listed[1]["expires_at"].is_string() && listed[0]["expires_at"].is_null(), "{listed}");
+    assert_eq!(house.ask(&house.admin, "DELETE", &tokens, Value::Null).await?.0, 204);
+    assert_eq!(status(&house, &token, "/auth/me").await?, 401);
+
+    let next = text(&next, "token");
+    house.ask(&house.admin, "PATCH", &path, json!({ "role": "viewer" })).await?;
+    assert_eq!(house.ask(next, "POST", "/api/v1/flags", json!({ "key": "b" })).await?.0, 403);
+    house.ask(&house.admin, "PATCH", &path, json!({ "active": false })).await?;
+    assert_eq!(status(&house, next, "/auth/me").await?, 401);
+    // It is no person, and signs in nowhere.
+    let (code, _) = house
+        .ask(&house.admin, "POST", &format!("/auth/users/{}/reset-link", text(&bot, "id")), Value::Null)
+        .await?;
+    assert_eq!(code, 404);
+    assert_eq!(house.ask(&house.admin, "DELETE", &path, Value::Null).await?.0, 204);
+    assert_eq!(house.ask(&house.admin, "GET", &path, Value::Null).await?.0, 404);
+    for (method, path) in [("GET", base), ("POST", base), ("GET", &path), ("DELETE", &path)] {
+        let (code, _) = house.ask(&house.developer, method, path, json!({ "name": "x" })).await?;
+        assert_eq!(code, 403, "{method} {path}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn when_a_token_was_last_used_is_kept() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let start =
+        Start { program: PROGRAM, folder: folder.path(), env: &[("BURGEE_ADMIN_PASSWORD", "secret")] };
+    let burgee = start.start().await?;
+    let admin = burgee.login("admin@burgee.local", "secret").await?;
+    let made = burgee.post("/auth/tokens", Some(&admin), &json!({ "name": "script" })).await?;
+    burgee.post("/auth/tokens", Some(&admin), &json!({ "name": "idle" })).await?;
+    for _ in 0..3 {
+        burgee.get("/auth/me", text(&made, "token")).await?;
+    }
+    burgee.stop().await?;
+    let burgee = start.start().await?;
+    let listed = burgee.get("/auth/tokens", &admin).await?;
+    assert!(listed[0]["last_used_at"].is_null() && listed[1]["last_used_at"].is_string(), "{listed}");
+    Ok(())
+}

@@ -1,0 +1,160 @@
+//! What time does to accounts: the use cases on a store in memory, with a clock that the test moves.
+
+use std::sync::Arc;
+
+use anyhow::{Context, Result, ensure};
+use domain::account::Session;
+use domain::control::{Control, Request, Settings};
+use domain::error::Error;
+use domain::founding::{Founding, Given};
+use serde_json::json;
+use testkit::fakes::{CountingIds, FakeClock};
+
+const MINUTE: i64 = 60_000;
+const HOUR: i64 = 60 * MINUTE;
+const DAY: i64 = 24 * HOUR;
+
+struct World {
+    control: Control,
+    clock: Arc<FakeClock>,
+    setup_token: String,
+}
+
+/// An instance without an admin: tokens hold an hour, sessions ten days, signing keys five.
+async fn world() -> Result<World> {
+    let store = store::open("memory:").await?;
+    let (clock, ids) = (Arc::new(FakeClock::default()), Arc::new(CountingIds::default()));
+    let founding = Founding {
+        store: store.clone(),
+        clock: clock.clone(),
+        ids: ids.clone(),
+        shortest_password: 8,
+        token_ttl: HOUR / 1_000,
+        make_admin: false,
+    };
+    let founded = founding.found(Given::default()).await?;
+    let settings = Settings {
+        open_registration: true,
+        shortest_password: 8,
+        token_ttl: HOUR / 1_000,
+        session_ttl: 10 * DAY / 1_000,
+        rotate_signing_keys: Some(5 * DAY / 1_000),
+        client_visible: false,
+    };
+    let project_id = founded.project_id.context("no project")?;
+    let bus = Arc::new(bus::InProcess::default());
+    let control = Control::new(store, bus, clock.clone(), ids, settings, project_id);
+    let (setup_token, _) = founded.setup_token.context("no setup token")?;
+    Ok(World { control, clock, setup_token })
+}
+
+impl World {
+    async fn set_up(&self) -> Result<Session, Error> {
+        let document =
+            json!({ "token": self.setup_token, "email": "root@example.org", "password": "long enough" });
+        self.control.set_up(&document, &Request::default()).await
+    }
+
+    async fn sign_in(&self, password: &str) -> Result<Session, Error> {
+        let document = json!({ "email": "root@example.org", "password": password });
+        self.control.sign_in(&document, &Request::default()).await
+    }
+
+    async fn refresh(&self, session: &Session) -> Result<Session, Error> {
+        let document = json!({ "refresh_token": session.refresh_token });
+        self.control.refresh_session(&document, &Request::default()).await
+    }
+
+    async fn is_let_in(&self, session: &Session) -> bool {
+        self.control.authenticate(&session.token, None).await.is_ok()
+    }
+
+    async fn signing_keys(&self, session: &Session) -> Result<usize> {
+        let admin = self.control.authenticate(&session.token, None).await?.admin()?;
+        Ok(self.control.list_signing_keys(&admin).await?.len())
+    }
+}
+
+#[tokio::test]
+async fn a_setup_token_is_good_for_fifteen_minutes() -> Result<()> {
+    let late = world().await?;
+    late.clock.advance(15 * MINUTE);
+    ensure!(matches!(late.set_up().await, Err(Error::Unauthenticated { code: "invalid_setup_token", .. })));
+    let in_time = world().await?;
+    in_time.clock.advance(15 * MINUTE - 1);
+    ensure!(in_time.set_up().await.is_ok());
+    Ok(())
+}
+
+#[tokio::test]
+async fn tokens_hold_an_hour_and_sessions_ten_days() -> Result<()> {
+    let world = world().await?;
+    let mut session = world.set_up().await?;
+    world.clock.advance(HOUR - 1_000);
+    ensure!(world.is_let_in(&session).await);
+    world.clock.advance(1_000);
+    ensure!(!world.is_let_in(&session).await);
+    for _ in 0..9 {
+        world.clock.advance(DAY);
+        session = world.refresh(&session).await?;
+        ensure!(world.is_let_in(&session).await);
+    }
+    world.clock.advance(DAY - HOUR - 30 * MINUTE);
+    session = world.refresh(&session).await?;
+    ensure!(session.expires_in == 1_800, "no token outlives its session: {}", session.expires_in);
+    world.clock.advance(30 * MINUTE);
+    ensure!(world.refresh(&session).await.is_err() && !world.is_let_in(&session).await);
+    Ok(())
+}
+
+#[tokio::test]
+async fn signing_keys_are_replaced_after_five_days_and_go_when_nothing_of_them_holds() -> Result<()> {
+    let world = world().await?;
+    world.set_up().await?;
+    world.clock.advance(5 * DAY - 1);
+    world.control.tend_signing_keys().await?;
+    let before = world.sign_in("long enough").await?;
+    ensure!(world.signing_keys(&before).await? == 1);
+    world.clock.advance(1);
+    world.control.tend_signing_keys().await?;
+    world.control.tend_signing_keys().await?;
+    let after = world.sign_in("long enough").await?;
+    ensure!(world.signing_keys(&after).await? == 2);
+    ensure!(world.is_let_in(&before).await, "what the old one signed holds");
+    world.clock.advance(HOUR + MINUTE);
+    world.control.tend_signing_keys().await?;
+    let later = world.refresh(&before).await?;
+    ensure!(world.signing_keys(&later).await? == 1, "the old one is gone");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_link_is_good_for_a_day() -> Result<()> {
+    let world = world().await?;
+    world.set_up().await?;
+    let request = Request::default();
+    for (wait, good) in [(DAY, false), (DAY - 1, true)] {
+        let link = world.control.create_link_for("root@example.org", &request).await?.context("nobody")?;
+        world.clock.advance(wait);
+        let document = json!({ "token": link.token, "password": "another one" });
+        ensure!(world.control.reset_password(&document, &request).await.is_ok() == good, "after {wait} ms");
+    }
+    ensure!(world.sign_in("another one").await.is_ok() && world.sign_in("long enough").await.is_err());
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_success_gives_tries_back_and_time_does_too() -> Result<()> {
+    let world = world().await?;
+    world.set_up().await?;
+    for _ in 0..20 {
+        world.sign_in("long enough").await?;
+    }
+    for _ in 0..10 {
+        ensure!(matches!(world.sign_in("guess").await, Err(Error::Unauthenticated { .. })));
+    }
+    ensure!(matches!(world.sign_in("long enough").await, Err(Error::TooMany { retry_after: 30 })));
+    world.clock.advance(30_000);
+    world.sign_in("long enough").await?;
+    Ok(())
+}

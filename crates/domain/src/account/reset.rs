@@ -1,0 +1,133 @@
+//! One-time links: an admin makes one for who has no password, or has lost it. It is good for a day, once, and each
+//! new one voids the one before.
+
+use engine::json::{At, Violations};
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use super::input::read_new_password;
+use super::{Account, AccountKind, AccountWrite};
+use crate::access::{ManageAccounts, OnInstance};
+use crate::control::{Attempts, Control, Request, unexpected};
+use crate::error::{Error, Result};
+use crate::id::Id;
+use crate::log::{Change, ReadVersion, Write};
+use crate::ports::CommitError;
+use crate::secret::{Secret, SecretKind, hash_secret};
+use crate::time::Timestamp;
+
+/// How long a link is good, in seconds: a day.
+const LASTS: i64 = 24 * 60 * 60;
+
+/// A link as it is kept. An account has one at most.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ResetLink {
+    /// Whose password it sets.
+    pub account_id: Id,
+    /// SHA-256 of its token, in lower-case hex.
+    pub hash: String,
+    /// Until when it is good.
+    pub expires_at: Timestamp,
+}
+
+/// A link as it is made: the only time that it is shown.
+#[derive(Debug, Serialize)]
+pub struct MadeLink {
+    /// What sets the password, once.
+    pub token: String,
+    /// Until when.
+    pub expires_at: Timestamp,
+}
+
+const GONE: Error = Error::Unauthenticated {
+    code: "invalid_reset_token",
+    message: "this link was used, replaced or has expired; ask an admin for another",
+};
+
+impl Control {
+    /// A link for an account, and what keeps it.
+    pub(super) fn link(&self, account_id: Id, now: Timestamp) -> (MadeLink, Write) {
+        let secret = Secret::make(SecretKind::ResetToken, &*self.ids);
+        let expires_at = now.after_seconds(LASTS);
+        let link = ResetLink { account_id, hash: secret.hash, expires_at };
+        (MadeLink { token: secret.text, expires_at }, Write::Account(AccountWrite::PutResetLink(link)))
+    }
+
+    /// Makes the link of a person's account.
+    pub async fn create_reset_link(
+        &self,
+        permit: &OnInstance<ManageAccounts>,
+        id: &str,
+        request: &Request,
+    ) -> Result<MadeLink> {
+        let account = self.account_of(AccountKind::Person, id).await?;
+        self.may_have_a_hand_in(permit, &account).await?;
+        self.make_link(account, permit.account_id(), request).await
+    }
+
+    pub(super) async fn make_link(
+        &self,
+        mut account: Account,
+        actor: Id,
+        request: &Request,
+    ) -> Result<MadeLink> {
+        let mut attempts = Attempts::default();
+        loop {
+            let now = self.clock.now();
+            let (made, write) = self.link(account.id, now);
+            let change = Change {
+                entities: vec![account.entity()],
+                after: Some(json!({ "expires_at": made.expires_at }).to_string()),
+                reads: vec![ReadVersion::Account { id: account.id, version: account.version }],
+                writes: vec![write],
+                ..Change::of_instance("create_reset_link", actor, request, now)
+            };
+            if self.try_commit(change, &mut attempts).await?.is_some() {
+                return Ok(made);
+            }
+            account = self.account_of(AccountKind::Person, &account.id.to_string()).await?;
+        }
+    }
+
+    /// Sets a password by a link's `{"token", "password"}`, and ends all sessions of the account.
+    pub async fn reset_password(&self, document: &Value, request: &Request) -> Result<()> {
+        let mut violations = Violations::default();
+        let said = read_reset(At::root(document), &mut violations, self.settings.shortest_password);
+        let (token, password) = violations.into_result(said).map_err(Error::Invalid)?;
+        if SecretKind::of(&token) != Some(SecretKind::ResetToken) {
+            return Err(GONE);
+        }
+        let (link, account) = self.store.reset_link(&hash_secret(&token)).await?.ok_or(GONE)?;
+        if link.expires_at <= self.clock.now() {
+            return Err(GONE);
+        }
+        let hash = self.hash_password(password).await?;
+        let now = self.clock.now();
+        let after = Account { password_hash: Some(hash), updated_at: now, ..account.clone() };
+        let change = Change {
+            entities: vec![account.entity()],
+            reads: vec![ReadVersion::Account { id: account.id, version: account.version }],
+            writes: vec![
+                Write::Account(AccountWrite::TakeResetLink { account_id: account.id, hash: link.hash }),
+                Write::Account(AccountWrite::Update(after)),
+                Write::Account(AccountWrite::EndSessions { account_id: account.id, except: None }),
+            ],
+            ..Change::of_instance("reset_password", account.id, request, now)
+        };
+        match self.commit(change).await {
+            Ok(_) => Ok(()),
+            // Someone was faster with the same link, or an admin changed the account at the same moment.
+            Err(CommitError::Stale) => Err(GONE),
+            Err(error) => Err(unexpected(error)),
+        }
+    }
+}
+
+fn read_reset(at: At<'_>, violations: &mut Violations, shortest: usize) -> Option<(String, String)> {
+    let object = at.object(violations)?;
+    let token = object.require(violations, "token").and_then(|at| at.text(violations));
+    let password =
+        object.require(violations, "password").and_then(|at| read_new_password(at, violations, shortest));
+    object.deny_unknown(violations);
+    Some((token?.to_owned(), password?))
+}

@@ -1,0 +1,232 @@
+//! Accounts and what they prove themselves with.
+
+use utoipa::ToSchema;
+
+/// What someone who registers says.
+#[derive(ToSchema)]
+pub(crate) struct Registration {
+    #[schema(example = "dev@example.com")]
+    email: String,
+    #[schema(format = Password)]
+    password: String,
+    name: Option<String>,
+    /// `developer`, or `viewer` (also written `user`), which it is unless given.
+    #[schema(example = "developer")]
+    role: Option<String>,
+}
+
+/// What someone who signs in says.
+#[derive(ToSchema)]
+pub(crate) struct Credentials {
+    email: String,
+    #[schema(format = Password)]
+    password: String,
+}
+
+/// What carries a session on.
+#[derive(ToSchema)]
+pub(crate) struct Refresh {
+    refresh_token: String,
+}
+
+/// An account.
+#[derive(ToSchema)]
+pub(crate) struct Account {
+    id: String,
+    email: String,
+    name: String,
+    /// `member`, `viewer`, `developer` or `admin`.
+    #[schema(example = "developer")]
+    role: String,
+    /// Whether it is let in.
+    active: bool,
+    #[schema(format = DateTime)]
+    created_at: String,
+    #[schema(format = DateTime)]
+    updated_at: String,
+}
+
+/// A signed-in account. `token` and `access_token` are the same.
+#[derive(ToSchema)]
+pub(crate) struct Session {
+    #[serde(flatten)]
+    account: Account,
+    token: String,
+    access_token: String,
+    #[schema(example = "bearer")]
+    token_type: String,
+    /// Seconds.
+    expires_in: i64,
+    /// Good once, at `POST /auth/refresh`.
+    refresh_token: String,
+    user: Account,
+}
+
+/// What one may change of one's own account.
+#[derive(ToSchema)]
+pub(crate) struct OwnAccountInput {
+    name: Option<String>,
+}
+
+/// A new password in the place of the old one.
+#[derive(ToSchema)]
+pub(crate) struct PasswordChange {
+    #[schema(format = Password)]
+    old_password: String,
+    #[schema(format = Password)]
+    new_password: String,
+}
+
+/// A new password, by a link.
+#[derive(ToSchema)]
+pub(crate) struct PasswordReset {
+    token: String,
+    #[schema(format = Password)]
+    password: String,
+}
+
+/// Whether there is an admin.
+#[derive(ToSchema)]
+pub(crate) struct SetupStatus {
+    needs_setup: bool,
+}
+
+/// The first admin.
+#[derive(ToSchema)]
+pub(crate) struct Setup {
+    token: String,
+    email: String,
+    #[schema(format = Password)]
+    password: String,
+}
+
+/// An account for someone.
+#[derive(ToSchema)]
+pub(crate) struct NewUser {
+    email: String,
+    name: Option<String>,
+    /// `member` unless given.
+    role: Option<String>,
+    /// Without one its owner chooses it by a link.
+    #[schema(format = Password)]
+    password: Option<String>,
+}
+
+/// An account that was made for someone.
+#[derive(ToSchema)]
+pub(crate) struct Invited {
+    #[serde(flatten)]
+    account: Account,
+    reset: Option<ResetLink>,
+}
+
+/// What sets a password, once.
+#[derive(ToSchema)]
+pub(crate) struct ResetLink {
+    token: String,
+    #[schema(format = DateTime)]
+    expires_at: String,
+}
+
+/// What an admin may change of an account.
+#[derive(ToSchema)]
+pub(crate) struct UserInput {
+    email: Option<String>,
+    name: Option<String>,
+    role: Option<String>,
+    active: Option<bool>,
+}
+
+/// A role.
+#[derive(ToSchema)]
+pub(crate) struct AccountRole {
+    #[schema(example = "developer")]
+    role: String,
+}
+
+/// What a new access token is to be.
+#[derive(ToSchema)]
+pub(crate) struct NewAccessToken {
+    name: String,
+    /// `resource.verb`, or `resource.verb@environment`; all that the account may do unless given.
+    #[schema(example = json!(["flag.read", "flag.update@production"]))]
+    scopes: Option<Vec<String>>,
+    #[schema(format = DateTime)]
+    expires_at: Option<String>,
+}
+
+/// A credential that needs no sign-in.
+#[derive(ToSchema)]
+pub(crate) struct AccessToken {
+    id: String,
+    name: String,
+    /// Its first characters.
+    hint: String,
+    scopes: Option<Vec<String>>,
+    #[schema(format = DateTime)]
+    created_at: String,
+    #[schema(format = DateTime)]
+    expires_at: Option<String>,
+    /// To about a minute.
+    #[schema(format = DateTime)]
+    last_used_at: Option<String>,
+}
+
+/// An access token as it is made.
+#[derive(ToSchema)]
+pub(crate) struct MadeAccessToken {
+    #[serde(flatten)]
+    made: AccessToken,
+    /// Shown this once.
+    token: String,
+}
+
+/// A program's account.
+#[derive(ToSchema)]
+pub(crate) struct ServiceAccount {
+    id: String,
+    #[schema(example = "deploy-bot")]
+    name: String,
+    description: String,
+    role: String,
+    active: bool,
+    #[schema(format = DateTime)]
+    created_at: String,
+    #[schema(format = DateTime)]
+    updated_at: String,
+}
+
+/// What a new service account is to be.
+#[derive(ToSchema)]
+pub(crate) struct NewServiceAccount {
+    /// 1 to 64 of `a-z`, `0-9`, dot, hyphen, underscore.
+    #[schema(example = "deploy-bot")]
+    name: String,
+    description: Option<String>,
+    /// `member` unless given.
+    role: Option<String>,
+    active: Option<bool>,
+}
+
+/// What may change of a service account.
+#[derive(ToSchema)]
+pub(crate) struct ServiceAccountInput {
+    name: Option<String>,
+    description: Option<String>,
+    role: Option<String>,
+    active: Option<bool>,
+}
+
+/// A key that signs session tokens.
+#[derive(ToSchema)]
+pub(crate) struct SigningKey {
+    /// `kid` in the header of what it signed.
+    id: String,
+    #[schema(format = DateTime)]
+    created_at: String,
+    /// Until when what it signed is taken; `null` while it signs.
+    #[schema(format = DateTime)]
+    verifies_until: Option<String>,
+    #[schema(format = DateTime)]
+    revoked_at: Option<String>,
+}
