@@ -38,7 +38,7 @@ fn render(url: &str, profile: Profile, founded: &Founded, colour: bool) -> Strin
         let _ = writeln!(text, "  {label:<17} {}", paint("1", key));
     }
     if let Some((token, end)) = &founded.setup_token {
-        text.push_str(&setup_box(address, token, &end.to_string(), paint));
+        text.push_str(&setup_box(url, token, &end.to_string(), paint));
     }
     for warning in &founded.warnings {
         let _ = writeln!(text, "{} {warning}", paint("33", "Note:"));
@@ -50,10 +50,10 @@ fn render(url: &str, profile: Profile, founded: &Founded, colour: bool) -> Strin
 }
 
 /// Nobody can sign in yet: whoever reads this makes the first admin.
-fn setup_box(address: SocketAddr, token: &str, end: &str, paint: impl Fn(&str, &str) -> String) -> String {
+fn setup_box(url: &str, token: &str, end: &str, paint: impl Fn(&str, &str) -> String) -> String {
     let lines = [
         "No admin can sign in yet. To make the first one, send".to_owned(),
-        format!("POST http://{address}/setup"),
+        format!("POST {url}/setup"),
         "{\"token\": \"…\", \"email\": \"…\", \"password\": \"…\"}".to_owned(),
         format!("Setup token  {token}"),
         format!("Good once, until {end}; a restart makes another."),
@@ -94,8 +94,8 @@ mod tests {
         assert!(!text.contains('\x1b') && !text.contains("bgi_"));
         let end = domain::time::Timestamp::from_millis(1_795_219_200_000);
         let alone = Founded { setup_token: Some(("bgi_3".to_owned(), end)), ..Founded::default() };
-        let text = render(address, Profile::Production, &alone, false);
+        let text = render(url, Profile::Production, &alone, false);
         assert!(text.contains("│ Setup token  bgi_3") && text.contains("2026-11-21T00:00:00.000Z"), "{text}");
-        assert!(!render(address, Profile::Local, &Founded::default(), false).contains("once"));
+        assert!(!render(url, Profile::Local, &Founded::default(), false).contains("once"));
     }
 }

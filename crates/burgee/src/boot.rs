@@ -24,6 +24,7 @@ use crate::upkeep;
 
 /// Runs a server until it is told to stop.
 pub(crate) async fn start(config: Config) -> anyhow::Result<()> {
+    let (settings, shortest_password) = (settings(&config), config.shortest_password());
     let tls =
         config.tls.map(Tls::load).transpose().map_err(|fault| ConfigError::new(format!("{fault:#}")))?;
     let tls = tls.map(Arc::new);
@@ -31,12 +32,11 @@ pub(crate) async fn start(config: Config) -> anyhow::Result<()> {
     let seen = Seen::open(&config.base_path, store.clone())?;
     let (listener, address) = serve::bind(&config.server).await?;
 
-    let settings = settings(&config);
     let founding = Founding {
         store: store.clone(),
         clock: Arc::new(SystemClock),
         ids: Arc::new(SystemIds),
-        shortest_password: config.shortest_password(),
+        shortest_password,
         token_ttl: config.token_ttl,
         make_admin: config.profile == Profile::Local,
     };
@@ -49,13 +49,6 @@ pub(crate) async fn start(config: Config) -> anyhow::Result<()> {
     let founded = founding.found(config.given).await?;
 
     let bus: Arc<dyn Bus> = Arc::new(bus::InProcess::default());
-    let settings = Settings {
-        open_registration: config.profile == Profile::Local,
-        shortest_password,
-        token_ttl: config.token_ttl,
-        client_visible: config.profile == Profile::Local,
-        origins_required: config.profile == Profile::Production,
-    };
     let control = Arc::new(Control::new(
         store.clone(),
         bus.clone(),
@@ -119,6 +112,7 @@ pub(crate) fn settings(config: &Config) -> Settings {
         session_ttl: config.session_ttl,
         rotate_signing_keys: config.rotate_signing_keys,
         client_visible: config.profile == Profile::Local,
+        origins_required: config.profile == Profile::Production,
     }
 }
 
