@@ -40,10 +40,10 @@ async fn world() -> Result<World> {
         session_ttl: 10 * DAY / 1_000,
         rotate_signing_keys: Some(5 * DAY / 1_000),
         client_visible: false,
+        origins_required: true,
     };
-    let project_id = founded.project_id.context("no project")?;
     let bus = Arc::new(bus::InProcess::default());
-    let control = Control::new(store, bus, clock.clone(), ids, settings, project_id);
+    let control = Control::new(store, bus, clock.clone(), ids, settings);
     let (setup_token, _) = founded.setup_token.context("no setup token")?;
     Ok(World { control, clock, setup_token })
 }
@@ -70,8 +70,8 @@ impl World {
     }
 
     async fn signing_keys(&self, session: &Session) -> Result<usize> {
-        let admin = self.control.authenticate(&session.token, None).await?.admin()?;
-        Ok(self.control.list_signing_keys(&admin).await?.len())
+        let caller = self.control.authenticate(&session.token, None).await?;
+        Ok(self.control.list_signing_keys(&caller.on_instance()?).await?.len())
     }
 }
 
