@@ -31,7 +31,7 @@ async fn b2_nobody_registers_as_admin() -> Result<()> {
     let me = house.burgee.get("/auth/me", &token).await?;
     assert_eq!(me["role"], "viewer");
     let (status, answer) = house.ask(&token, "GET", "/auth/users", Value::Null).await?;
-    assert_eq!((status, &answer["code"]), (403, &json!("role_too_low")));
+    assert_eq!((status, &answer["code"]), (403, &json!("not_permitted")));
     let (status, _) = house
         .ask(
             &token,

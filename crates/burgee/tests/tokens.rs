@@ -21,12 +21,12 @@ async fn status(house: &House, token: &str, path: &str) -> Result<u16> {
 #[tokio::test]
 async fn people_have_tokens_of_their_own() -> Result<()> {
     let house = House::open(PROGRAM).await?;
-    let new = json!({ "name": "laptop", "scopes": ["flag.update@production", "flag.read"], "expires_at": "2099-01-01T00:00:00Z" });
+    let new = json!({ "name": "laptop", "scopes": ["project.read", "flag.update@production"], "expires_at": "2099-01-01T00:00:00Z" });
     let (code, made) = house.ask(&house.developer, "POST", "/auth/tokens", new).await?;
     assert_eq!(code, 201, "{made}");
     let token = text(&made, "token").to_owned();
     assert!(token.starts_with("bgp_") && token.starts_with(text(&made, "hint")));
-    assert_eq!(made["scopes"], json!(["flag.read", "flag.update@production"]));
+    assert_eq!(made["scopes"], json!(["flag.update@production", "project.read"]));
     assert_eq!(house.burgee.get("/auth/me", &token).await?["email"], "dev@example.com");
     let listed = house.get("/auth/tokens").await?;
     assert_eq!(listed[0]["name"], "laptop");
@@ -61,9 +61,9 @@ async fn what_a_token_cannot_be_is_told_with_its_place() -> Result<()> {
         (json!({ "name": "" }), "name"),
         (json!({ "name": "x".repeat(16 << 10) }), "name"),
         (json!({ "name": "a", "scopes": [] }), "scopes"),
-        (json!({ "name": "a", "scopes": ["flag.read", "everything"] }), "scopes[1]"),
-        (json!({ "name": "a", "scopes": ["flag.*"] }), "scopes[0]"),
-        (json!({ "name": "a", "scopes": vec!["flag.read"; 101] }), "scopes"),
+        (json!({ "name": "a", "scopes": ["project.read", "everything"] }), "scopes[1]"),
+        (json!({ "name": "a", "scopes": ["flag.updaet"] }), "scopes[0]"),
+        (json!({ "name": "a", "scopes": vec!["project.read"; 101] }), "scopes"),
         (json!({ "name": "a", "expires_at": "2020-01-01T00:00:00Z" }), "expires_at"),
         (json!({ "name": "a", "expires_at": "tomorrow" }), "expires_at"),
         (json!({ "name": "a", "role": "admin" }), "role"),
@@ -86,7 +86,12 @@ async fn a_token_expires_and_is_rotated_with_overlap() -> Result<()> {
     let house = House::open(PROGRAM).await?;
     let make = async |name: &str| {
         house
-            .ask(&house.developer, "POST", "/auth/tokens", json!({ "name": name, "scopes": ["flag.read"] }))
+            .ask(
+                &house.developer,
+                "POST",
+                "/auth/tokens",
+                json!({ "name": name, "scopes": ["project.read"] }),
+            )
             .await
     };
     let (_, old) = make("one").await?;
@@ -178,5 +183,40 @@ async fn when_a_token_was_last_used_is_kept() -> Result<()> {
     let burgee = start.start().await?;
     let listed = burgee.get("/auth/tokens", &admin).await?;
     assert!(listed[0]["last_used_at"].is_null() && listed[1]["last_used_at"].is_string(), "{listed}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_token_does_what_its_scopes_say_and_no_more() -> Result<()> {
+    let house = House::open(PROGRAM).await?;
+    house.create(json!({ "key": "sale" })).await?;
+    let new = json!({ "name": "bot", "scopes": ["project.read", "flag.update@staging"] });
+    let (_, made) = house.ask(&house.admin, "POST", "/auth/tokens", new).await?;
+    let token = text(&made, "token");
+    for (method, path, expected) in [
+        ("GET", "/api/v1/flags/sale", 200),
+        ("POST", "/api/v1/flags/sale/toggle?environment=staging", 200),
+        ("POST", "/api/v1/flags/sale/toggle", 403),
+        ("POST", "/api/v1/flags/sale/toggle?environment=production", 403),
+        ("DELETE", "/api/v1/flags/sale", 403),
+        ("GET", "/api/v1/audit", 403),
+        ("GET", "/auth/users", 403),
+        ("GET", "/api/v1/teams", 403),
+        ("POST", "/auth/logout-everywhere", 403),
+        ("GET", "/auth/tokens", 403),
+    ] {
+        let (status, answer) = house.ask(token, method, path, Value::Null).await?;
+        assert_eq!(status, expected, "{method} {path}: {answer}");
+    }
+    // It is worth no more than its owner, whatever it says.
+    let new = json!({ "name": "all", "scopes": ["*"] });
+    let (_, made) = house.ask(&house.user, "POST", "/auth/tokens", new).await?;
+    let token = text(&made, "token");
+    assert_eq!(house.ask(token, "POST", "/api/v1/flags/sale/toggle", Value::Null).await?.0, 403);
+    // One without the right to read sees no project at all.
+    let new = json!({ "name": "blind", "scopes": ["flag.update"] });
+    let (_, made) = house.ask(&house.admin, "POST", "/auth/tokens", new).await?;
+    let token = text(&made, "token");
+    assert_eq!(house.ask(token, "GET", "/api/v1/flags/sale", Value::Null).await?.0, 404);
     Ok(())
 }

@@ -223,11 +223,17 @@ impl Control {
         let id: Id = id.parse().map_err(|_| none())?;
         let grant = self.store.grant(id).await?.filter(|grant| grant.scope.project_id() == project_id);
         let grant = grant.ok_or_else(none)?;
-        for (gift, environment) in self.gifts_of(grant.holder).await? {
-            if gift.scope == grant.scope {
-                caller.may_give(&gift, environment.as_ref())?;
-            }
-        }
+        let (allows, _) = self.find_role(&grant.role).await?;
+        let environment = match grant.scope {
+            Scope::Environment { project_id, id } => self
+                .store
+                .environments(project_id)
+                .await?
+                .into_iter()
+                .find(|environment| environment.id == id),
+            Scope::Instance | Scope::Project(_) => None,
+        };
+        caller.may_give(&Held { scope: grant.scope, allows: allows.into() }, environment.as_ref())?;
         let entities = vec![grant.entity()];
         let mut change = on_instance(caller, request, self.clock.now(), "delete_grant", entities);
         change.before = Some(grant.for_log());
