@@ -15,6 +15,8 @@ use crate::id::Id;
 use crate::key::Key;
 use crate::log::Change;
 use crate::ports::{Bus, Clock, CommitError, Ids, Store};
+use crate::revert::say_reverts;
+use crate::security::Pending;
 use crate::turns::Turns;
 
 /// The key of the one project there is so far.
@@ -46,7 +48,8 @@ pub struct Settings {
 }
 
 /// The use cases. They stand in this crate by capability: [`crate::flag`], [`crate::account`],
-/// [`crate::sdk_key`], [`crate::environment`], [`crate::log`].
+/// [`crate::sdk_key`], [`crate::environment`], [`crate::log`]. Cheap to clone: all of them are one.
+#[derive(Clone)]
 pub struct Control {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) bus: Arc<dyn Bus>,
@@ -57,6 +60,9 @@ pub struct Control {
     pub(crate) hashing: Turns,
     pub(crate) explaining: Turns,
     pub(crate) simulating: Turns,
+    pub(crate) security: Pending,
+    /// The revision that the changes of this one revert: see [`crate::revert`].
+    pub(crate) reverts: Option<Revision>,
 }
 
 /// What a request says besides its content.
@@ -95,11 +101,28 @@ impl Control {
         project_id: Id,
     ) -> Self {
         let (hashing, explaining, simulating) = (hashing(), explaining(), simulating());
-        Self { store, bus, clock, ids, settings, project_id, hashing, explaining, simulating }
+        let (security, reverts) = (Pending::default(), None);
+        Self {
+            store,
+            bus,
+            clock,
+            ids,
+            settings,
+            project_id,
+            hashing,
+            explaining,
+            simulating,
+            security,
+            reverts,
+        }
     }
 
     /// Commits a change and rings the bell.
-    pub(crate) async fn commit(&self, change: Change) -> Result<Revision, CommitError> {
+    pub(crate) async fn commit(&self, mut change: Change) -> Result<Revision, CommitError> {
+        self.expect_comment(&change).await?;
+        if let Some(revision) = self.reverts {
+            say_reverts(&mut change, revision);
+        }
         let chain = change.chain;
         let revision = self.store.commit(change).await?;
         self.bus.ring(chain, revision).await;
@@ -186,6 +209,7 @@ pub(crate) fn find_environment(environments: &[Environment], key: &str) -> Resul
 pub(crate) fn unexpected(error: CommitError) -> Error {
     match error {
         CommitError::Store(error) => error.into(),
+        CommitError::Unexplained { why } => Error::Unexplained { why },
         CommitError::Taken { what } => Error::Conflict {
             code: "taken",
             message: format!(

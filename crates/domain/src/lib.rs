@@ -6,6 +6,7 @@
 pub mod access;
 pub mod account;
 pub mod audit;
+pub mod comment;
 mod condition;
 pub mod context_field;
 pub mod control;
@@ -21,8 +22,10 @@ mod input;
 pub mod key;
 pub mod log;
 pub mod ports;
+pub mod revert;
 pub mod sdk_key;
 pub mod secret;
+pub mod security;
 pub mod segment;
 pub mod time;
 mod turns;

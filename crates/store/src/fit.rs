@@ -32,7 +32,10 @@ fn belongs(write: &Write, chain: Chain) -> bool {
         Write::CreateProject { .. }
         | Write::CreateAccount(_)
         | Write::CreateAccessToken(_)
-        | Write::CreateSigningKey(_) => return chain == Chain::Instance,
+        | Write::CreateSigningKey(_)
+        | Write::SetCommentRule { .. } => return chain == Chain::Instance,
+        // Of whatever chain the change is.
+        Write::RedactEntry { .. } | Write::ExpireEntries { .. } => return true,
         // They name no project: theirs is the chain's.
         Write::DeleteFlag { .. }
         | Write::CreateConfig(_)
@@ -59,7 +62,8 @@ fn belongs(write: &Write, chain: Chain) -> bool {
 
 fn name(write: &Write) -> &'static str {
     match write {
-        Write::CreateProject { .. } => "a project",
+        Write::CreateProject { .. } | Write::SetCommentRule { .. } => "a project",
+        Write::RedactEntry { .. } | Write::ExpireEntries { .. } => "the log",
         Write::CreateEnvironment(_) | Write::UpdateEnvironment(_) | Write::DeleteEnvironment { .. } => {
             "an environment"
         }
@@ -122,6 +126,9 @@ fn texts_of(write: &Write) -> Vec<&str> {
         | Write::DeleteContextField { .. }
         | Write::DeleteEnvironment { .. }
         | Write::FillFlags { .. }
+        | Write::SetCommentRule { .. }
+        | Write::RedactEntry { .. }
+        | Write::ExpireEntries { .. }
         | Write::TouchDependencies => Vec::new(),
     }
 }

@@ -1,6 +1,7 @@
 //! The store in memory: for tests, and for trying things out. Nothing of it outlives the process.
 
 mod environments;
+mod log;
 mod segments;
 mod tables;
 
@@ -16,9 +17,11 @@ use domain::id::Id;
 use domain::key::Key;
 use domain::log::{Chain, Change, Hash, Link, LogEntry, link};
 use domain::ports::{
-    CommitError, FlagFilter, Head, KeyedFilter, LogFilter, Page, Store, StoreError, StoreResult,
+    CommitError, FlagFilter, Head, KeyedFilter, LogFilter, Page, ProjectRules, SecurityFilter, SecurityHead,
+    Store, StoreError, StoreResult,
 };
 use domain::sdk_key::SdkKey;
+use domain::security::{SecurityEntry, SecurityNote};
 use domain::segment::{KeySet, SegmentEverywhere, SegmentHere, SegmentSummary};
 use domain::time::Timestamp;
 use engine::model::{Delta, Flag, List, Read, Revision, SCHEMA, Segment, Snapshot};
@@ -40,6 +43,9 @@ struct State {
     effects: BTreeMap<Id, BTreeMap<(Of, Key), Revision>>,
     /// By environment: the revisions that changed something in its snapshot.
     affected: BTreeMap<Id, BTreeSet<Revision>>,
+    /// By project, likewise: up to where entries were removed.
+    checkpoints: BTreeMap<Id, Head>,
+    security: log::SecurityTable,
 }
 
 impl Default for MemoryStore {
@@ -50,6 +56,8 @@ impl Default for MemoryStore {
             tables: Tables::default(),
             effects: BTreeMap::new(),
             affected: BTreeMap::new(),
+            checkpoints: BTreeMap::new(),
+            security: log::SecurityTable::default(),
         };
         Self { state: Mutex::new(state) }
     }
@@ -71,6 +79,7 @@ impl State {
         // A copy: a later write may be refused. Rows are shared, so this copies pointers.
         let mut tables = self.tables.clone();
         let mut effects = Vec::new();
+        self.check_log_writes(chain_id, &change.writes)?;
         for write in &change.writes {
             tables.apply(chain_id, revision, change.at, write, &mut effects)?;
         }
@@ -80,6 +89,7 @@ impl State {
             self.chains.entry(*id).or_default();
         }
         self.chains.entry(chain_id).or_default().push(Arc::new(entry));
+        self.apply_log_writes(chain_id, &change.writes);
         let made = self.tables.environments.iter().filter(|(_, place)| place.made_at == revision);
         for (environment_id, _) in made.filter(|(_, place)| place.environment.project_id == chain_id) {
             self.affected.entry(*environment_id).or_default().insert(revision);
@@ -180,19 +190,12 @@ impl Store for MemoryStore {
         Ok(self.state().chains.keys().copied().map(Chain::from_id).collect())
     }
 
+    async fn checkpoints(&self) -> StoreResult<Vec<Head>> {
+        Ok(self.state().checkpoints.values().copied().collect())
+    }
+
     async fn log(&self, chain: Chain, filter: &LogFilter) -> StoreResult<Page<LogEntry>> {
-        let state = self.state();
-        let about = |entry: &&Arc<LogEntry>| {
-            filter.entities.iter().all(|id| {
-                let affected = state.affected.get(id).is_some_and(|at| at.contains(&entry.revision));
-                affected || entry.entities.iter().any(|entity| entity.id == *id)
-            })
-        };
-        let all: Vec<_> = state.entries(chain).iter().rev().filter(about).collect();
-        let shown = all.iter().filter(|entry| filter.before.is_none_or(|before| entry.revision < before));
-        let mut page = page(shown.map(|entry| LogEntry::clone(entry)).collect(), all.len(), filter.limit);
-        page.total = page.total.filter(|total| filter.entities.is_empty() || *total <= filter.most_counted);
-        Ok(page)
+        Ok(self.state().log_page(chain, filter))
     }
 
     async fn log_after(&self, chain: Chain, after: Revision, limit: u32) -> StoreResult<Vec<LogEntry>> {
@@ -209,6 +212,26 @@ impl Store for MemoryStore {
             named.map(|entity| entity.id).max()
         };
         Ok(state.entries(Chain::from_id(project_id)).iter().rev().find_map(known))
+    }
+
+    async fn append_security(
+        &self,
+        notes: &[SecurityNote],
+        checkpoint: Option<(Revision, Hash)>,
+    ) -> StoreResult<bool> {
+        Ok(self.state().security.append(notes, checkpoint))
+    }
+
+    async fn security_log(&self, filter: &SecurityFilter) -> StoreResult<Page<SecurityEntry>> {
+        Ok(self.state().security.page(filter))
+    }
+
+    async fn security_head(&self) -> StoreResult<SecurityHead> {
+        Ok(self.state().security.head())
+    }
+
+    async fn project_rules(&self, project_id: Id) -> StoreResult<Option<ProjectRules>> {
+        Ok(self.state().tables.project_rules(project_id))
     }
 
     async fn project(&self, key: &str) -> StoreResult<Option<Id>> {

@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use domain::account::{AccessToken, Account, SigningKey};
+use domain::comment::CommentRule;
 use domain::environment::Environment;
 use domain::flag::{Config, Flag, FlagEverywhere, FlagHere};
 use domain::id::Id;
 use domain::key::Key;
 use domain::log::{ReadVersion, Write};
-use domain::ports::{CommitError, FlagFilter, StoreError};
+use domain::ports::{CommitError, FlagFilter, ProjectRules, StoreError};
 use domain::sdk_key::SdkKey;
 use domain::time::Timestamp;
 use engine::model::Revision;
@@ -30,6 +31,8 @@ pub(super) struct Tables {
     pub(super) access_tokens: BTreeMap<Id, AccessToken>,
     pub(super) signing_keys: BTreeMap<Id, SigningKey>,
     pub(super) of_segments: SegmentTables,
+    /// By project, where one was set.
+    comment_rules: BTreeMap<Id, CommentRule>,
     /// By project: the last revision that touched what refers to what.
     dependencies: BTreeMap<Id, Revision>,
 }
@@ -120,6 +123,11 @@ impl Tables {
             Write::CreateContextField(field) => self.create_context_field(field, revision, effects),
             Write::UpdateContextField(field) => self.update_context_field(field, revision, effects),
             Write::DeleteContextField { id, key } => self.delete_context_field(project_id, *id, key, effects),
+            Write::SetCommentRule { project_id, before, after } => {
+                self.set_comment_rule(*project_id, *before, *after)
+            }
+            // The state's own.
+            Write::RedactEntry { .. } | Write::ExpireEntries { .. } => Ok(()),
             Write::TouchDependencies => {
                 self.dependencies.insert(project_id, revision);
                 Ok(())
@@ -237,6 +245,21 @@ impl Tables {
         free(!self.signing_keys.contains_key(&key.id), "signing_key")?;
         self.signing_keys.insert(key.id, key.clone());
         Ok(())
+    }
+
+    fn set_comment_rule(&mut self, project_id: Id, before: CommentRule, after: CommentRule) -> Applied {
+        let rules = self.project_rules(project_id);
+        if rules.is_none_or(|rules| rules.comment_required != before) {
+            return Err(CommitError::Stale);
+        }
+        self.comment_rules.insert(project_id, after);
+        Ok(())
+    }
+
+    pub(super) fn project_rules(&self, project_id: Id) -> Option<ProjectRules> {
+        let (key, _) = self.projects.iter().find(|(_, id)| **id == project_id)?;
+        let comment_required = self.comment_rules.get(&project_id).copied().unwrap_or_default();
+        Some(ProjectRules { key: key.clone(), comment_required })
     }
 
     pub(super) fn dependencies_version(&self, project_id: Id) -> Revision {

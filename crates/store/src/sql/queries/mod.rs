@@ -12,8 +12,10 @@ mod environments;
 mod flags;
 mod key_lists;
 mod log;
+mod log_writes;
 mod rows;
 mod sdk_keys;
+mod security;
 mod segment_writes;
 mod segments;
 mod snapshot;
@@ -29,11 +31,13 @@ use domain::environment::Environment;
 use domain::flag::{FlagEverywhere, FlagHere};
 use domain::id::Id;
 use domain::key::Key;
-use domain::log::{Chain, Change, LogEntry};
+use domain::log::{Chain, Change, Hash, LogEntry};
 use domain::ports::{
-    CommitError, FlagFilter, Head, KeyedFilter, LogFilter, Page, Store, StoreError, StoreResult,
+    CommitError, FlagFilter, Head, KeyedFilter, LogFilter, Page, ProjectRules, SecurityFilter, SecurityHead,
+    Store, StoreError, StoreResult,
 };
 use domain::sdk_key::SdkKey;
+use domain::security::{SecurityEntry, SecurityNote};
 use domain::segment::{KeySet, SegmentEverywhere, SegmentSummary};
 use domain::time::Timestamp;
 use engine::model::{Delta, Revision, Snapshot};
@@ -93,6 +97,10 @@ impl Store for SqlStore {
         bounded(log::chains(&self.reader)).await
     }
 
+    async fn checkpoints(&self) -> StoreResult<Vec<Head>> {
+        bounded(log::checkpoints(&self.reader)).await
+    }
+
     async fn log(&self, chain: Chain, filter: &LogFilter) -> StoreResult<Page<LogEntry>> {
         bounded(log::page(self, chain, filter)).await
     }
@@ -103,6 +111,26 @@ impl Store for SqlStore {
 
     async fn logged_entity(&self, project_id: Id, kind: &str, key: &str) -> StoreResult<Option<Id>> {
         bounded(log::entity(&self.reader, project_id, kind, key)).await
+    }
+
+    async fn append_security(
+        &self,
+        notes: &[SecurityNote],
+        checkpoint: Option<(Revision, Hash)>,
+    ) -> StoreResult<bool> {
+        bounded(security::append(&self.writer, notes, checkpoint)).await
+    }
+
+    async fn security_log(&self, filter: &SecurityFilter) -> StoreResult<Page<SecurityEntry>> {
+        bounded(security::page(self, filter)).await
+    }
+
+    async fn security_head(&self) -> StoreResult<SecurityHead> {
+        bounded(security::head(&self.reader)).await
+    }
+
+    async fn project_rules(&self, project_id: Id) -> StoreResult<Option<ProjectRules>> {
+        bounded(log_writes::project_rules(&self.reader, project_id)).await
     }
 
     async fn project(&self, key: &str) -> StoreResult<Option<Id>> {
