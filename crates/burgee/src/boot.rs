@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::banner;
 use crate::config::{Config, Profile};
+use crate::keep;
 use crate::seen::Seen;
 use crate::serve;
 use crate::system::{self, SystemClock, SystemIds};
@@ -64,7 +65,10 @@ pub(crate) async fn start(config: Config) -> anyhow::Result<()> {
     let mut follower = Follower::new(hub.clone(), source.clone(), system::seed());
     follower.load().await.context("the flags could not be loaded")?;
     let keyring = Keyring::load(store.clone()).await?;
+    let control = Arc::new(control);
     let tasks = [
+        keep::security(control.clone(), shutdown.clone()),
+        keep::logs(control.clone(), config.retention, shutdown.clone()),
         follower.start(shutdown.clone()),
         keyring.clone().follow(&*bus, shutdown.clone()),
         seen.follow(&*bus, shutdown.clone()),
@@ -79,7 +83,7 @@ pub(crate) async fn start(config: Config) -> anyhow::Result<()> {
         max_streams: config.max_streams,
     });
     let mut router = server::router(
-        AppState { control: Arc::new(control), hub, keyring, uploads: Uploads::default() },
+        AppState { control: control.clone(), hub, keyring, uploads: Uploads::default() },
         delivery,
     )?;
     if config.profile == Profile::Local {
@@ -91,6 +95,8 @@ pub(crate) async fn start(config: Config) -> anyhow::Result<()> {
     for task in tasks {
         task.await.context("a task panicked")??;
     }
+    // What the last connections were refused.
+    control.flush_security(true).await.context("the security log lacks its last entries")?;
     store.close().await;
     Ok(())
 }

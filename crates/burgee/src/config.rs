@@ -7,6 +7,7 @@ use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
+use domain::audit::Retention;
 use domain::founding::Given;
 use figment::Figment;
 use figment::error::Kind;
@@ -20,6 +21,8 @@ const DEFAULTS: &str = include_str!("default.yaml");
 const SHORTEST_SECRET: usize = 16;
 /// No session token holds longer, in seconds.
 const LONGEST_TTL: i64 = 365 * 24 * 60 * 60;
+/// No log is kept for a number of seconds beyond this; for ever is another word.
+const LONGEST_RETENTION: i64 = 36_500 * 24 * 60 * 60;
 /// Secrets that stand in somebody's documentation: everyone knows them.
 const KNOWN_SECRETS: [&str; 4] = [
     "change-me-in-production",
@@ -59,6 +62,8 @@ pub(crate) struct Config {
     pub database: String,
     /// How long a session token holds, in seconds.
     pub token_ttl: i64,
+    /// How long logs are kept.
+    pub retention: Retention,
     /// Folder for what is kept beside the database.
     pub base_path: PathBuf,
     /// Open streams at most.
@@ -130,6 +135,8 @@ struct Document {
     server: Server,
     database: Database,
     iam: Iam,
+    audit: Kept,
+    security: Kept,
     storage: Storage,
     #[expect(dead_code, reason = "checked like every other section; nothing needs it yet")]
     events: Events,
@@ -149,6 +156,13 @@ struct Database {
 struct Iam {
     jwt_secret: String,
     token_ttl: String,
+}
+
+/// A log, and how long it is kept.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Kept {
+    retention: String,
 }
 
 #[derive(Deserialize)]
@@ -231,6 +245,10 @@ impl Config {
             server: document.server,
             database,
             token_ttl: token_ttl(&document.iam.token_ttl)?,
+            retention: Retention {
+                changes: retention("audit.retention", &document.audit.retention)?,
+                security: retention("security.retention", &document.security.retention)?,
+            },
             base_path: document.storage.base_path,
             max_streams: document.delivery.max_streams,
             log: document.log,
@@ -295,6 +313,21 @@ fn token_ttl(text: &str) -> Result<i64, ConfigError> {
     seconds.ok().filter(|seconds| (1..=LONGEST_TTL).contains(seconds)).ok_or_else(|| {
         ConfigError(format!(
             "iam.token_ttl is {text:?}; it must be a number and a unit, such as 30m, 24h or 7d, at most 365d"
+        ))
+    })
+}
+
+/// In milliseconds; nothing is for ever.
+fn retention(name: &str, text: &str) -> Result<Option<i64>, ConfigError> {
+    if text.is_empty() {
+        return Ok(None);
+    }
+    let seconds = text.parse::<SignedDuration>().map(|duration| duration.as_secs());
+    let seconds = seconds.ok().filter(|seconds| (1..=LONGEST_RETENTION).contains(seconds));
+    seconds.map(|seconds| Some(seconds * 1_000)).ok_or_else(|| {
+        ConfigError(format!(
+            "{name} is {text:?}; it must be a number and a unit, such as 8760h or 400d, at most 36500d, or empty for \
+             ever"
         ))
     })
 }

@@ -17,6 +17,7 @@ use crate::log::Change;
 use crate::ports::{Bus, Clock, CommitError, Ids, Store};
 use crate::revert::say_reverts;
 use crate::security::Pending;
+use crate::time::Timestamp;
 use crate::turns::Turns;
 
 /// The key of the one project there is so far.
@@ -189,6 +190,11 @@ impl Control {
     pub async fn environment(&self, key: Option<&str>) -> Result<Environment> {
         let key = key.unwrap_or(DEFAULT_ENVIRONMENT);
         find_environment(&self.all_environments().await?, key)
+    }
+
+    /// What time it is.
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
     }
 
     /// Whether the store answers.

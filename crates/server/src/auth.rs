@@ -11,6 +11,7 @@ use serde::Deserialize;
 use crate::AppState;
 use crate::body::Params;
 use crate::problem::Problem;
+use crate::watch::Known;
 
 /// Anyone who signed in.
 pub struct Signed(pub Caller);
@@ -40,7 +41,11 @@ impl FromRequestParts<AppState> for Signed {
             code: "missing_token",
             message: "sign in at POST /auth/login and send the token as Authorization: Bearer <token>",
         })?;
-        Ok(Self(state.control.authenticate(token).await?))
+        let caller = state.control.authenticate(token).await?;
+        if let Some(known) = parts.extensions.get::<Known>() {
+            known.note(&caller);
+        }
+        Ok(Self(caller))
     }
 }
 

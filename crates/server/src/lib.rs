@@ -13,10 +13,12 @@ pub mod problem;
 pub mod rest;
 mod settle;
 mod upload;
+mod watch;
 
 use std::sync::Arc;
 
 use axum::Router;
+use axum::middleware::from_fn_with_state;
 use axum::response::IntoResponse;
 use axum::routing::get;
 use delivery::Hub;
@@ -45,6 +47,7 @@ pub struct AppState {
 /// Fails only if the API's document does not come together, which a test rules out.
 pub fn router(state: AppState, delivery: Router) -> serde_json::Result<Router> {
     let (rest, openapi) = rest::router().split_for_parts();
+    let control = state.control.clone();
     let rest = rest
         .route("/health", get(health::get_health))
         .route("/ready", get(health::get_ready))
@@ -52,5 +55,6 @@ pub fn router(state: AppState, delivery: Router) -> serde_json::Result<Router> {
         .fallback(|| async { Problem::no_such_route() })
         .method_not_allowed_fallback(|| async { Problem::method_not_allowed() });
     let doors = rest.merge(delivery).merge(openapi::router(openapi)?);
+    let doors = doors.layer(from_fn_with_state(control, watch::watch));
     Ok(doors.layer(CatchPanicLayer::custom(|_| Problem::panicked().into_response())))
 }

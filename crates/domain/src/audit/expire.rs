@@ -1,8 +1,6 @@
 //! Letting go of what is older than it must be kept. What is left of a chain leads on from a checkpoint, and an entry
 //! of the chain says which, so it can still be proved whole.
 
-use std::sync::Arc;
-
 use engine::model::Revision;
 use serde_json::json;
 
@@ -121,7 +119,7 @@ pub struct Retention {
 
 impl Retention {
     /// Removes what is older now. What fails is tried again the next time.
-    pub async fn keep(self, control: &Arc<Control>) {
+    pub async fn keep(self, control: &Control) {
         let now = control.clock.now();
         if let Some(millis) = self.changes {
             told("changes", control.expire_changes(now.earlier(millis)).await);

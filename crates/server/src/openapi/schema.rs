@@ -2,6 +2,7 @@
 #![expect(dead_code, reason = "these types describe; `domain` reads and writes")]
 #![expect(clippy::struct_field_names, reason = "the names are those of the documents")]
 
+mod audit;
 mod environments;
 mod flag_changes;
 mod segments;
@@ -10,6 +11,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 
+pub(crate) use audit::{
+    AuditEntry, ProjectInput, ProjectSettings, RedactInput, Redacted, Reverted, SecurityEntry,
+};
 pub(crate) use environments::{Environment, EnvironmentInput, EnvironmentOrder, NewEnvironment};
 pub(crate) use flag_changes::{BulkDone, BulkInput, CopiedFlag, CopyFlagInput, VariantInput};
 pub(crate) use segments::{
@@ -336,22 +340,4 @@ pub(crate) struct Entity {
 pub(crate) struct Actor {
     id: String,
     name: Option<String>,
-}
-
-/// An entry of the log.
-#[derive(ToSchema)]
-pub(crate) struct AuditEntry {
-    revision: u64,
-    #[schema(format = DateTime)]
-    at: String,
-    actor: Actor,
-    source: String,
-    address: Option<String>,
-    #[schema(example = "toggle_flag")]
-    action: String,
-    entities: Vec<Entity>,
-    before: Option<Value>,
-    after: Option<Value>,
-    comment: Option<String>,
-    hash: String,
 }

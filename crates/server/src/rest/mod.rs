@@ -5,13 +5,16 @@ mod audit;
 mod context_fields;
 mod environments;
 mod evaluate;
+mod export;
 mod faults;
 mod flag_changes;
 mod flags;
 mod here;
 mod page;
+mod project;
 mod query;
 mod sdk_keys;
+mod security_log;
 mod segment_keys;
 mod segments;
 mod variants;
@@ -34,6 +37,8 @@ pub fn router() -> OpenApiRouter<AppState> {
         .merge(context_fields::router())
         .merge(sdk_keys::router())
         .merge(evaluate::router())
-        .merge(audit::router());
+        .merge(audit::router())
+        .merge(security_log::router())
+        .merge(project::router());
     query::guarded(routes)
 }

@@ -6,7 +6,7 @@ use domain::key::Key;
 use domain::log::{Hash, WhichTexts};
 use domain::ports::ProjectRules;
 use engine::model::Revision;
-use sqlx::{Pool, Row as _};
+use sqlx::Pool;
 
 use super::commit::Fault;
 use super::rows::{signed, text, word};

@@ -21,6 +21,7 @@ mod segments;
 mod snapshot;
 mod writes;
 
+use std::fs::File;
 use std::future::Future;
 use std::time::Duration;
 
@@ -54,6 +55,8 @@ const LONGEST: Duration = Duration::from_secs(10);
 pub(crate) struct SqlStore {
     pub(in super::super) writer: Pool<Db>,
     pub(in super::super) reader: Pool<Db>,
+    /// Held for as long as the database is open, where it is a file.
+    pub(in super::super) _lock: Option<File>,
 }
 
 impl SqlStore {

@@ -4,7 +4,7 @@ use domain::log::Hash;
 use domain::ports::{Page, SecurityFilter, SecurityHead};
 use domain::security::{SecurityEntry, SecurityNote, link_security};
 use engine::model::Revision;
-use sqlx::{Pool, QueryBuilder, Row as _};
+use sqlx::{Pool, QueryBuilder};
 
 use super::rows::{cut, hash, revision, signed, text, time};
 use super::{BEGIN_WRITE, Connection, Db, Row, SqlStore};
