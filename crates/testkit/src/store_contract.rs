@@ -2,6 +2,7 @@
 //! project and three environments.
 
 mod accounts;
+mod audit;
 mod commits;
 mod consistency;
 mod dependencies;
@@ -52,6 +53,10 @@ pub async fn all(make: impl AsyncFn() -> Result<Arc<dyn Store>>) -> Result<()> {
         log: the_log_is_a_chain, the_log_comes_in_pages, the_log_is_found_by_entity,
             the_log_of_an_environment_has_what_affected_it,
             the_last_entity_of_a_key_is_known, texts_come_back_byte_for_byte, a_project_has_its_own_chain;
+        audit: the_log_is_found_by_who_and_what_and_when, the_log_comes_oldest_first, texts_are_taken_out,
+            old_entries_go_and_leave_a_checkpoint, a_project_says_which_changes_must_say_why,
+            the_security_log_is_a_chain, the_security_log_is_found_and_comes_in_pages,
+            old_security_events_go_and_leave_a_checkpoint;
         accounts: accounts_are_found, credentials_are_found, sdk_keys_are_in_force_until_revoked,
             a_history_has_a_name;
     };
