@@ -322,8 +322,10 @@ fn retention(name: &str, text: &str) -> Result<Option<i64>, ConfigError> {
     if text.is_empty() {
         return Ok(None);
     }
-    let seconds = text.parse::<SignedDuration>().map(|duration| duration.as_secs());
-    let seconds = seconds.ok().filter(|seconds| (1..=LONGEST_RETENTION).contains(seconds));
+    // A day is 24 hours here, which the library does not take for granted.
+    let days = text.strip_suffix('d').and_then(|days| days.parse::<i64>().ok()?.checked_mul(24 * 60 * 60));
+    let seconds = days.or_else(|| Some(text.parse::<SignedDuration>().ok()?.as_secs()));
+    let seconds = seconds.filter(|seconds| (1..=LONGEST_RETENTION).contains(seconds));
     seconds.map(|seconds| Some(seconds * 1_000)).ok_or_else(|| {
         ConfigError(format!(
             "{name} is {text:?}; it must be a number and a unit, such as 8760h or 400d, at most 36500d, or empty for \

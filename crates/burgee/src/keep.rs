@@ -33,7 +33,11 @@ pub(crate) fn security(control: Arc<Control>, shutdown: CancellationToken) -> Jo
 }
 
 /// Removes what is too old, at the start and then once a day, until shutdown.
-pub(crate) fn logs(control: Arc<Control>, retention: Retention, shutdown: CancellationToken) -> JoinHandle<()> {
+pub(crate) fn logs(
+    control: Arc<Control>,
+    retention: Retention,
+    shutdown: CancellationToken,
+) -> JoinHandle<()> {
     tokio::spawn(async move {
         let shortest = [retention.changes, retention.security].into_iter().flatten().min();
         let shortest = shortest.and_then(|millis| u64::try_from(millis).ok()).map(Duration::from_millis);

@@ -86,8 +86,7 @@ fn show(name: &str, revision: Revision, hash: &Hash) -> String {
 
 /// The heads in a file that this command printed.
 fn heads_in(file: &PathBuf) -> anyhow::Result<Vec<String>> {
-    let text =
-        std::fs::read_to_string(file).with_context(|| format!("{} cannot be read", file.display()))?;
+    let text = std::fs::read_to_string(file).with_context(|| format!("{} cannot be read", file.display()))?;
     let lines = text.lines().filter(|line| !line.trim().is_empty());
     let heads = lines.map(|line| {
         if line.starts_with("BROKEN") {

@@ -42,7 +42,17 @@ fn the_settings() {
 #[test]
 fn the_commands() {
     let mut text = "# Commands\n".to_owned();
-    for command in [&[][..], &["start"], &["version"], &["eval"], &["audit"], &["audit", "verify"]] {
+    for command in [
+        &[][..],
+        &["start"],
+        &["version"],
+        &["eval"],
+        &["audit"],
+        &["audit", "verify"],
+        &["store"],
+        &["store", "backup"],
+        &["store", "restore"],
+    ] {
         let output =
             Command::new(PROGRAM).args(command).arg("--help").env("COLUMNS", "100").output().unwrap();
         let help = String::from_utf8(output.stdout).unwrap();

@@ -196,7 +196,11 @@ impl Control {
 }
 
 fn no_change(revision: &str) -> Error {
-    Error::not_found("change", revision, "GET /api/v1/audit lists them by revision; old ones may have expired")
+    Error::not_found(
+        "change",
+        revision,
+        "GET /api/v1/audit lists them by revision; old ones may have expired",
+    )
 }
 
 /// The time that a query parameter names.

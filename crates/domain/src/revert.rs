@@ -99,7 +99,13 @@ impl Control {
                 continue;
             }
             let Outcome { changes, revision, reached } = outcome.map_err(busy)?;
-            return Ok(Reverted { dry_run: mode.dry_run, reverts: entry.revision, changes, revision, reached });
+            return Ok(Reverted {
+                dry_run: mode.dry_run,
+                reverts: entry.revision,
+                changes,
+                revision,
+                reached,
+            });
         }
     }
 
@@ -118,13 +124,15 @@ impl Control {
         }
         let after = after.filter(|after| after.as_object().is_none_or(|members| !members.is_empty()));
         let revert = Revert { entry, before, after, caller, mode, request, environments };
-        if revert.names("environments") && !revert.names("environment") {
+        if revert.parts("environments").0.is_object() && !revert.names("environment") {
             return self.revert_environments(&revert).await;
         }
         let bulk = ["enabled", "lifecycle"].into_iter().any(|member| revert.names(member));
         match entry.entities.first().map(|entity| entity.kind.as_str()) {
             Some("environment") if bulk => self.revert_bulk(&revert).await,
-            Some("environment") if revert.parts("environment").0.is_null() => self.revert_new_environment(&revert).await,
+            Some("environment") if revert.parts("environment").0.is_null() => {
+                self.revert_new_environment(&revert).await
+            }
             Some("flag") => self.revert_flag(&revert).await,
             Some("segment") => self.revert_segment(&revert).await,
             Some("context_field") => self.revert_context_field(&revert).await,
@@ -215,7 +223,8 @@ impl SetBack {
             return Ok(());
         }
         let violations = self.in_the_way.clone();
-        let message = format!("{}; ask again with ?force=true to set it back all the same", summary(&violations));
+        let message =
+            format!("{}; ask again with ?force=true to set it back all the same", summary(&violations));
         Err(Error::Blocked { code: "changed_since", message, violations, places: Vec::new() })
     }
 

@@ -106,7 +106,8 @@ impl From<Error> for Problem {
             Error::Unexplained { .. } => {
                 let path = "header Burgee-Comment".to_owned();
                 let violation = Violation { path, message: "is required here: say why".to_owned() };
-                Self::new(StatusCode::BAD_REQUEST, "comment_required", message).with_violations(vec![violation])
+                Self::new(StatusCode::BAD_REQUEST, "comment_required", message)
+                    .with_violations(vec![violation])
             }
             Error::TooLarge { code, .. } => Self::new(StatusCode::PAYLOAD_TOO_LARGE, code, message),
             Error::Forbidden { code, .. } => Self::new(StatusCode::FORBIDDEN, code, message),

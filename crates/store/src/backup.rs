@@ -118,7 +118,11 @@ async fn write_file(path: &Path, partial: &Path) -> Result<(), BackupError> {
         return Err(OpenError::Foreign { place: path.display().to_string() }.into());
     }
     let to = partial.to_string_lossy().into_owned();
-    sqlx::query("VACUUM INTO $1").bind(to).execute(&mut connection).await.map_err(database_failed(partial))?;
+    sqlx::query("VACUUM INTO $1")
+        .bind(to)
+        .execute(&mut connection)
+        .await
+        .map_err(database_failed(partial))?;
     connection.close().await.map_err(database_failed(path))
 }
 
@@ -127,7 +131,11 @@ async fn check_backup(path: &Path) -> Result<(), BackupError> {
     file::expect(path)?;
     let options = SqliteConnectOptions::new().filename(path).read_only(true);
     let mut connection = options.connect().await.map_err(database_failed(path))?;
-    if !file::is_ours(&mut connection).await.map_err(|error| file::refused(path, error))? {
+    let is_ours = file::is_ours(&mut connection).await.map_err(|error| match file::refused(path, error) {
+        OpenError::File { path, cause } => BackupError::Damaged { path, found: cause.to_string() },
+        error => error.into(),
+    })?;
+    if !is_ours {
         return Err(OpenError::Foreign { place: path.display().to_string() }.into());
     }
     let found = integrity(&mut connection).await.unwrap_or_else(|error| Some(error.to_string()));
@@ -140,8 +148,7 @@ async fn check_backup(path: &Path) -> Result<(), BackupError> {
 
 /// The first thing that is wrong with a database.
 async fn integrity(connection: &mut SqliteConnection) -> sqlx::Result<Option<String>> {
-    let found: String =
-        sqlx::query_scalar("PRAGMA integrity_check(1)").fetch_one(&mut *connection).await?;
+    let found: String = sqlx::query_scalar("PRAGMA integrity_check(1)").fetch_one(&mut *connection).await?;
     if found != "ok" {
         return Ok(Some(found));
     }
@@ -240,8 +247,10 @@ async fn is_empty(path: &Path) -> Result<bool, BackupError> {
     }
     let options = SqliteConnectOptions::new().filename(path).read_only(true);
     let mut connection = options.connect().await.map_err(database_failed(path))?;
-    let epochs = sqlx::query_scalar::<_, i64>("SELECT count(*) FROM instance").fetch_one(&mut connection).await;
-    let tables = sqlx::query_scalar::<_, i64>("SELECT count(*) FROM sqlite_schema").fetch_one(&mut connection).await;
+    let epochs =
+        sqlx::query_scalar::<_, i64>("SELECT count(*) FROM instance").fetch_one(&mut connection).await;
+    let tables =
+        sqlx::query_scalar::<_, i64>("SELECT count(*) FROM sqlite_schema").fetch_one(&mut connection).await;
     let _ = connection.close().await;
     Ok(epochs.unwrap_or(1) == 0 || tables.unwrap_or(1) == 0)
 }

@@ -58,7 +58,9 @@ pub enum OpenError {
         found: i64,
     },
     /// An earlier version of Burgee made it what it is, and it was to be left so.
-    #[error("{place} was made by an older Burgee; start this version on it once, or use the version that made it")]
+    #[error(
+        "{place} was made by an older Burgee; start this version on it once, or use the version that made it"
+    )]
     Older {
         /// The file, or host and name.
         place: String,

@@ -193,10 +193,15 @@ impl Walk {
     fn end(self) -> Option<String> {
         if let Some((revision, texts)) = self.missing.first_key_value() {
             let texts = texts.join(", ");
-            return Some(format!("revision {revision}: its {texts} is gone, and no entry says who took it out"));
+            return Some(format!(
+                "revision {revision}: its {texts} is gone, and no entry says who took it out"
+            ));
         }
         let begin = self.begin.filter(|_| !self.is_attested)?;
-        Some(format!("what was before revision {} is gone, and no entry says that it was removed", begin.revision + 1))
+        Some(format!(
+            "what was before revision {} is gone, and no entry says that it was removed",
+            begin.revision + 1
+        ))
     }
 }
 
@@ -235,7 +240,9 @@ async fn walk_security(store: &dyn Store, head: SecurityHead) -> StoreResult<Opt
             }
             if link_security(&hash, entry.revision, &entry.note) != entry.hash {
                 let place = entry.revision;
-                return Ok(Some(format!("{place}: it, or the entry before it, was changed after it was written")));
+                return Ok(Some(format!(
+                    "{place}: it, or the entry before it, was changed after it was written"
+                )));
             }
             let expired = entry.note.kind == SecurityKind::EntriesExpired.name();
             is_attested |= expired && entry.note.subject == said;

@@ -182,7 +182,10 @@ fn version_of(environment: &Environment) -> ReadVersion {
 
 /// What a change relies on that gives an environment a position: that of none of them has changed meanwhile, and none
 /// was made, which touches what refers to what.
-pub(super) fn positions(environments: &[Environment], dependencies: Revision) -> impl Iterator<Item = ReadVersion> {
+pub(super) fn positions(
+    environments: &[Environment],
+    dependencies: Revision,
+) -> impl Iterator<Item = ReadVersion> {
     let made = ReadVersion::Dependencies { version: dependencies };
     environments.iter().map(version_of).chain([made])
 }

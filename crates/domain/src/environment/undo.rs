@@ -46,13 +46,8 @@ impl Control {
             return Ok(Outcome::unchanged());
         }
         expect_distinct(&environments, &pairs)?;
-        let mut change = changed(
-            "update_environment",
-            &pairs,
-            &admin,
-            revert.request,
-            (revert.caller.project_id(), now),
-        );
+        let mut change =
+            changed("update_environment", &pairs, &admin, revert.request, (revert.caller.project_id(), now));
         change.reads.extend(positions(&environments, version));
         let mut outcome = Outcome { changes: back.changes, ..Outcome::unchanged() };
         if !revert.mode.dry_run {

@@ -219,11 +219,13 @@ impl Control {
         let writer = revert.caller.clone().writer(environment.clone())?;
         let member = if revert.parts("lifecycle").0.is_null() { "enabled" } else { "lifecycle" };
         let (old, new) = revert.parts(member);
-        let keys: Vec<_> = old.as_object().into_iter().flat_map(Map::keys).filter_map(|key| Key::parse(key)).collect();
+        let keys: Vec<_> =
+            old.as_object().into_iter().flat_map(Map::keys).filter_map(|key| Key::parse(key)).collect();
         let found = self.store.flags_named(revert.caller.project_id(), &keys).await?;
         let now = found.iter().filter_map(|everywhere| {
             let here = everywhere.clone().here(environment.id)?;
-            let value = if member == "enabled" { json!(here.config.enabled) } else { json!(here.flag.stage()) };
+            let value =
+                if member == "enabled" { json!(here.config.enabled) } else { json!(here.flag.stage()) };
             Some((here.flag.key.to_string(), value))
         });
         let now = Value::Object(now.collect());

@@ -218,7 +218,10 @@ mod tests {
         assert!(take(2_500).is_empty(), "told a moment ago");
         let later = take(61_000);
         assert_eq!(told(&later), [("a", 500)]);
-        assert_eq!((later[0].at, later[0].last_at), (Timestamp::from_millis(2_000), Timestamp::from_millis(2_499)));
+        assert_eq!(
+            (later[0].at, later[0].last_at),
+            (Timestamp::from_millis(2_000), Timestamp::from_millis(2_499))
+        );
         assert!(take(200_000).is_empty());
         pending.note(event(SecurityKind::SignInFailed, "a", 200_001));
         assert_eq!(told(&take(200_001)), [("a", 1)], "after a quiet minute it is new");

@@ -82,8 +82,7 @@ impl Control {
     pub async fn export_security(&self, _admin: &Admin, about: SecurityAbout<'_>) -> Result<SecurityExport> {
         let filter = self.security_filter(about).await?;
         let before = Some(self.store.security_head().await?.revision + 1);
-        let filter =
-            SecurityFilter { before, after: Some(0), oldest_first: true, limit: BATCH, ..filter };
+        let filter = SecurityFilter { before, after: Some(0), oldest_first: true, limit: BATCH, ..filter };
         Ok(SecurityExport { control: self.clone(), filter: Some(filter) })
     }
 
@@ -136,16 +135,5 @@ fn shown(entry: SecurityEntry, names: &[(Id, String)]) -> SecurityView {
     let SecurityEntry { revision, note, hash } = entry;
     let SecurityNote { at, last_at, count, kind, actor, address, subject, detail } = note;
     let actor = actor.map(|id| Actor::named(id, names));
-    SecurityView {
-        revision,
-        at,
-        last_at,
-        count,
-        kind,
-        actor,
-        address,
-        subject,
-        detail,
-        hash: hex(&hash),
-    }
+    SecurityView { revision, at, last_at, count, kind, actor, address, subject, detail, hash: hex(&hash) }
 }

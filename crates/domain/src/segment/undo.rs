@@ -107,7 +107,8 @@ impl Control {
         let there = held.count() + removed.count() == held.with(&removed).count()
             && held.count() == held.without(&added).count() + added.count();
         if !there && !revert.mode.force {
-            let message = "some of the keys that the change added or removed were added or removed again since";
+            let message =
+                "some of the keys that the change added or removed were added or removed again since";
             back.in_the_way.push(Violation { path: path.to_owned(), message: message.to_owned() });
         }
         let told = |set: &KeySet| json!({ "count": set.count(), "sha256": set.sha256() });

@@ -103,13 +103,7 @@ fn about<'a>(things: Option<&'a ThingsQuery>, who: &'a WhoQuery) -> About<'a> {
 }
 
 fn said(who: WhoQuery, page: PageQuery) -> [(&'static str, Option<String>); 5] {
-    [
-        ("actor", who.actor),
-        ("action", who.action),
-        ("from", who.from),
-        ("to", who.to),
-        ("limit", page.limit),
-    ]
+    [("actor", who.actor), ("action", who.action), ("from", who.from), ("to", who.to), ("limit", page.limit)]
 }
 
 impl PageQuery {

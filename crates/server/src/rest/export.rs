@@ -57,7 +57,11 @@ pub(super) async fn audit(export: AuditExport, format: Format, name: &str) -> Re
 }
 
 /// The security log.
-pub(super) async fn security(export: SecurityExport, format: Format, name: &str) -> Result<Response, Problem> {
+pub(super) async fn security(
+    export: SecurityExport,
+    format: Format,
+    name: &str,
+) -> Result<Response, Problem> {
     respond(export, format, name).await
 }
 
@@ -174,16 +178,7 @@ fn changes(entry: &AuditEntry) -> String {
 
 impl Row for SecurityView {
     const NAMES: &'static [&'static str] = &[
-        "revision",
-        "at",
-        "last_at",
-        "count",
-        "kind",
-        "actor_id",
-        "actor",
-        "address",
-        "subject",
-        "detail",
+        "revision", "at", "last_at", "count", "kind", "actor_id", "actor", "address", "subject", "detail",
         "hash",
     ];
 

@@ -27,9 +27,12 @@ pub(super) async fn the_log_is_found_by_who_and_what_and_when(world: World) -> R
     let (one, other) = (world.id(), world.id());
     let flag = world.create(world.flag("one")?).await?;
     let mut made = Vec::new();
-    for (actor, action, at) in
-        [(one, "toggle_flag", 100), (one, "update_flag", 300), (other, "toggle_flag", 200), (one, "toggle_flag", 400)]
-    {
+    for (actor, action, at) in [
+        (one, "toggle_flag", 100),
+        (one, "update_flag", 300),
+        (other, "toggle_flag", 200),
+        (one, "toggle_flag", 400),
+    ] {
         let change = Change {
             actor,
             action,
@@ -41,11 +44,8 @@ pub(super) async fn the_log_is_found_by_who_and_what_and_when(world: World) -> R
     }
     let [first, second, third, fourth] = made.try_into().ok().context("not four")?;
     let all = LogFilter { limit: 99, most_counted: 99, ..LogFilter::default() };
-    let of = |actor, action: Option<&str>| LogFilter {
-        actor,
-        action: action.map(str::to_owned),
-        ..all.clone()
-    };
+    let of =
+        |actor, action: Option<&str>| LogFilter { actor, action: action.map(str::to_owned), ..all.clone() };
     ensure!(revisions(&world, of(Some(one), None)).await? == [fourth, second, first]);
     ensure!(revisions(&world, of(None, Some("toggle_flag"))).await? == [fourth, third, first]);
     ensure!(revisions(&world, of(Some(one), Some("toggle_flag"))).await? == [fourth, first]);
@@ -56,7 +56,10 @@ pub(super) async fn the_log_is_found_by_who_and_what_and_when(world: World) -> R
         until: Some(Timestamp::from_millis(until)),
         ..all.clone()
     };
-    ensure!(revisions(&world, within(200, 400)).await? == [third, second], "by revision, and the end is without");
+    ensure!(
+        revisions(&world, within(200, 400)).await? == [third, second],
+        "by revision, and the end is without"
+    );
     ensure!(revisions(&world, within(101, 200)).await?.is_empty());
     let about = LogFilter { entities: vec![flag.id], ..within(0, 350) };
     ensure!(revisions(&world, about.clone()).await? == [third, second, first]);
@@ -128,7 +131,10 @@ pub(super) async fn old_entries_go_and_leave_a_checkpoint(world: World) -> Resul
     let last = world.head().await?;
     let expiry = |through, hash: Hash| Change {
         action: "expire_changes",
-        after: Some(format!("{{\"checkpoint\":{{\"revision\":{through},\"hash\":\"{}\"}}}}", audit::hex(&hash))),
+        after: Some(format!(
+            "{{\"checkpoint\":{{\"revision\":{through},\"hash\":\"{}\"}}}}",
+            audit::hex(&hash)
+        )),
         ..world.in_project(vec![Write::ExpireEntries { through, hash }])
     };
     let refused = world.store.commit(expiry(last.revision, [1; 32])).await;
@@ -189,7 +195,9 @@ pub(super) async fn the_security_log_is_a_chain(world: World) -> Result<()> {
     ensure!(security_fault(&world).await?.is_none(), "an empty one is whole");
     let appending = (0..8).map(|number| {
         let store = world.store.clone();
-        tokio::spawn(async move { store.append_security(&[note("a", number), note("b", number)], None).await })
+        tokio::spawn(
+            async move { store.append_security(&[note("a", number), note("b", number)], None).await },
+        )
     });
     for appended in appending.collect::<Vec<_>>() {
         ensure!(appended.await??);
@@ -242,10 +250,8 @@ pub(super) async fn old_security_events_go_and_leave_a_checkpoint(world: World) 
     let second = entries.get(1).context("no second entry")?;
     ensure!(!world.store.append_security(&[note("b", 4)], Some((2, [1; 32]))).await?, "another hash");
     ensure!(world.store.security_head().await?.revision == 3, "nothing was appended");
-    let expired = SecurityNote {
-        subject: format!("2:{}", audit::hex(&second.hash)),
-        ..note("entries_expired", 5)
-    };
+    let expired =
+        SecurityNote { subject: format!("2:{}", audit::hex(&second.hash)), ..note("entries_expired", 5) };
     ensure!(world.store.append_security(&[expired], Some((2, second.hash))).await?);
     let head = world.store.security_head().await?;
     ensure!((head.revision, head.checkpoint, head.checkpoint_hash) == (4, 2, second.hash));

@@ -75,7 +75,8 @@ pub(crate) async fn open_read_only(address: &str) -> Result<SqlStore, OpenError>
     let place = place(&options);
     let mut connection = connect(&options).await?;
     expect_ours(&mut connection, &place).await?;
-    let unreachable = |error: sqlx::Error| OpenError::Unreachable { place: place.clone(), cause: error.into() };
+    let unreachable =
+        |error: sqlx::Error| OpenError::Unreachable { place: place.clone(), cause: error.into() };
     connection.close().await.map_err(unreachable)?;
     let options = options.options(LIMITS).options([("default_transaction_read_only", "on")]);
     let pool = PgPoolOptions::new().max_connections(READING_CONNECTIONS).acquire_timeout(PATIENCE);

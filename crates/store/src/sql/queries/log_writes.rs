@@ -20,9 +20,8 @@ impl Writes<'_> {
         before: CommentRule,
         after: CommentRule,
     ) -> Result<(), Fault> {
-        let query = sqlx::query(
-            "UPDATE projects SET comment_required = $3 WHERE id = $1 AND comment_required = $2",
-        );
+        let query =
+            sqlx::query("UPDATE projects SET comment_required = $3 WHERE id = $1 AND comment_required = $2");
         self.change(query.bind(project_id.to_string()).bind(before.name()).bind(after.name())).await
     }
 
@@ -65,7 +64,8 @@ pub(super) async fn project_rules(pool: &Pool<Db>, project_id: Id) -> sqlx::Resu
         .bind(project_id.to_string())
         .try_map(|row: Row| {
             let key = text(&row, "key")?;
-            let key = Key::parse(&key).ok_or_else(|| sqlx::Error::Decode("the project's key is none".into()))?;
+            let key =
+                Key::parse(&key).ok_or_else(|| sqlx::Error::Decode("the project's key is none".into()))?;
             Ok(ProjectRules { key, comment_required: word(&row, "comment_required", CommentRule::parse)? })
         })
         .fetch_optional(pool)

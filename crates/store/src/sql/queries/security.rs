@@ -17,10 +17,8 @@ macro_rules! columns {
 }
 
 fn read(row: &Row) -> sqlx::Result<SecurityEntry> {
-    let unreadable = |column: &str| sqlx::Error::ColumnDecode {
-        index: column.to_owned(),
-        source: "does not read".into(),
-    };
+    let unreadable =
+        |column: &str| sqlx::Error::ColumnDecode { index: column.to_owned(), source: "does not read".into() };
     let given = |column| text(row, column).map(|text| Some(text).filter(|text| !text.is_empty()));
     let actor = given("actor")?.map(|id| id.parse()).transpose();
     let address = given("address")?.map(|address| address.parse()).transpose();
@@ -134,7 +132,8 @@ pub(super) async fn page(store: &SqlStore, filter: &SecurityFilter) -> sqlx::Res
         && filter.address.is_none()
         && filter.since.is_none()
         && filter.until.is_none();
-    let mut query = QueryBuilder::<Db>::new(concat!("SELECT ", columns!(), " FROM security_events WHERE 1 = 1"));
+    let mut query =
+        QueryBuilder::<Db>::new(concat!("SELECT ", columns!(), " FROM security_events WHERE 1 = 1"));
     if let Some(kind) = &filter.kind {
         query.push(" AND kind = ").push_bind(kind.clone());
     }
