@@ -66,7 +66,7 @@ async fn a_flags_change_is_set_back_and_nothing_else() -> Result<()> {
 #[tokio::test]
 async fn what_was_deleted_comes_back_whole_and_what_was_made_goes() -> Result<()> {
     let house = House::open(PROGRAM).await?;
-    let rule = json!({ "when": { "attribute": "plan", "operator": "eq", "values": ["pro"] }, "serve": { "variant": "v2" } });
+    let rule = json!({ "when": { "attribute": "plan", "operator": "equals", "values": ["pro"] }, "serve": { "variant": "v2" } });
     let made = json!({
         "key": "banner", "kind": "string", "variants": [{ "key": "v1", "value": "a" }, { "key": "v2", "value": "b" }],
         "default": { "variant": "v1" }, "rules": [rule], "enabled": true, "tags": ["t"], "owner": "web",
@@ -166,7 +166,7 @@ async fn many_flags_segments_fields_and_environments_are_set_back() -> Result<()
         assert_ne!(flag(&house, "b").await?[check], was, "{action}");
     }
 
-    let segment = json!({ "key": "s", "included": ["al", "jo"], "when": { "attribute": "plan", "operator": "eq", "values": ["pro"] } });
+    let segment = json!({ "key": "s", "included": ["al", "jo"], "when": { "attribute": "plan", "operator": "equals", "values": ["pro"] } });
     assert_eq!(house.ask(dev, "POST", "/api/v1/segments", segment).await?.0, 201);
     let path = "/api/v1/segments/s";
     house.ask(dev, "PATCH", path, json!({ "name": "S", "included": ["jo", "mo"], "when": null })).await?;

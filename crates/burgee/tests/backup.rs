@@ -207,7 +207,7 @@ async fn a_backup_of_either_database_comes_back_in_the_other() -> Result<()> {
     let on_first = Start { program: PROGRAM, folder: folder.path(), env: &env };
     let burgee = on_first.start().await?;
     let token = burgee.register("dev@example.com", "developer").await?;
-    let rule = json!({ "when": { "attribute": "plan", "operator": "eq", "values": ["ä 🚩"] }, "serve": { "variant": "on" } });
+    let rule = json!({ "when": { "attribute": "plan", "operator": "equals", "values": ["ä 🚩"] }, "serve": { "variant": "on" } });
     burgee
         .post("/api/v1/flags", Some(&token), &json!({ "key": "a", "rules": [rule], "tags": ["x"] }))
         .await?;

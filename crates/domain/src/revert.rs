@@ -136,7 +136,7 @@ impl Control {
             Some("flag") => self.revert_flag(&revert).await,
             Some("segment") => self.revert_segment(&revert).await,
             Some("context_field") => self.revert_context_field(&revert).await,
-            Some("environment") => Err(refused(
+            Some("environment") if revert.parts("environment").0.is_object() => Err(refused(
                 "SDK keys and readers of a deleted environment do not come back; make it anew with POST \
                  /api/v1/environments and copy_from",
             )),
