@@ -130,7 +130,7 @@ impl Control {
         let bulk = ["enabled", "lifecycle"].into_iter().any(|member| revert.names(member));
         match entry.entities.first().map(|entity| entity.kind.as_str()) {
             Some("environment") if bulk => self.revert_bulk(&revert).await,
-            Some("environment") if revert.parts("environment").0.is_null() => {
+            Some("environment") if revert.parts("environment").1.is_object() => {
                 self.revert_new_environment(&revert).await
             }
             Some("flag") => self.revert_flag(&revert).await,

@@ -194,10 +194,10 @@ impl Same {
 mod tests {
     use super::*;
 
-    fn event(kind: SecurityKind, subject: impl ToString, at: i64) -> SecurityEvent {
+    fn event(kind: SecurityKind, subject: impl Into<String>, at: i64) -> SecurityEvent {
         let (actor, address, detail) = (None, None, String::new());
         let at = Timestamp::from_millis(at);
-        SecurityEvent { at, kind, actor, address, subject: subject.to_string(), detail }
+        SecurityEvent { at, kind, actor, address, subject: subject.into(), detail }
     }
 
     fn told(notes: &[SecurityNote]) -> Vec<(&str, u64)> {
@@ -232,7 +232,7 @@ mod tests {
         let pending = Pending::default();
         let flood = 50_000;
         for number in 0..flood {
-            pending.note(event(SecurityKind::TokenRefused, number, 0));
+            pending.note(event(SecurityKind::TokenRefused, number.to_string(), 0));
         }
         pending.note(event(SecurityKind::SignedIn, "owner", 0));
         let notes = pending.take(Timestamp::from_millis(1_000), false);
