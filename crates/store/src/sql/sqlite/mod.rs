@@ -44,8 +44,9 @@ fn passes(code: &str) -> bool {
 /// Opens the file, making it if there is none.
 pub(crate) async fn open(path: PathBuf) -> Result<SqlStore, OpenError> {
     file::prepare(&path)?;
-    let lock = lock::share(&path)?;
     file::claim(&path).await?;
+    // Nothing is left beside what is not ours.
+    let lock = lock::share(&path)?;
     let options = SqliteConnectOptions::new()
         .filename(&path)
         .busy_timeout(PATIENCE)
