@@ -70,12 +70,13 @@ pub(crate) async fn open(path: PathBuf) -> Result<SqlStore, OpenError> {
 pub(crate) async fn open_read_only(path: &Path) -> Result<SqlStore, OpenError> {
     let unusable = |error: sqlx::Error| file::unusable(path, error.into());
     file::expect(path)?;
-    let lock = lock::share(path).ok();
     let options = SqliteConnectOptions::new().filename(path).busy_timeout(PATIENCE).read_only(true);
     let mut connection = options.connect().await.map_err(unusable)?;
     if !file::is_ours(&mut connection).await.map_err(|error| file::refused(path, error))? {
         return Err(OpenError::Foreign { place: path.display().to_string() });
     }
+    // Who may only read here may not make the file, and does without.
+    let lock = lock::share(path).ok();
     let run: Vec<i64> = sqlx::query_scalar("SELECT version FROM burgee_migrations")
         .fetch_all(&mut connection)
         .await
