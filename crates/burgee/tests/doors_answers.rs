@@ -109,7 +109,7 @@ async fn a_log_line_says_of_which_request_it_is_and_never_a_key() -> Result<()> 
     let env = [("BURGEE__LOG__LEVEL", "debug"), ("BURGEE__LOG__FORMAT", "json")];
     let start = Start { program: PROGRAM, folder: folder.path(), env: &env };
     let burgee = start.start_logging_to(&log).await?;
-    let (client, server) = (&burgee.banner.client_key, &burgee.banner.server_key);
+    let (client, server) = (burgee.banner.client_key.clone(), burgee.banner.server_key.clone());
     for path in [format!("/sdk/v1/stream?key={server}"), format!("/api/v1/flags/secret-name?key={client}")] {
         let request = burgee.http.get(format!("{}{path}", burgee.url)).header("x-request-id", "find-me");
         assert!(request.send().await?.status().is_client_error());
@@ -127,8 +127,8 @@ async fn a_log_line_says_of_which_request_it_is_and_never_a_key() -> Result<()> 
     assert!(
         answered.iter().all(|line| line["fields"]["status"].is_u64() && line["fields"]["micros"].is_u64())
     );
-    let secrets = [server, client, &"secret-name".to_owned()];
-    assert!(secrets.iter().all(|secret| !text.contains(secret.as_str())), "{text}");
+    let secrets = [server.as_str(), client.as_str(), "secret-name"];
+    assert!(secrets.iter().all(|secret| !text.contains(secret)), "{text}");
     Ok(())
 }
 
