@@ -47,11 +47,16 @@ async fn repeat(port: u16, request: &[u8], until: Instant) -> Result<u64> {
     let mut buffer = vec![0; 16 * 1024];
     let mut answers = 0;
     while Instant::now() < until {
-        stream.write_all(request).await?;
-        read_answer(&mut stream, &mut buffer).await?;
+        ask(&mut stream, request, &mut buffer).await?;
         answers += 1;
     }
     Ok(answers)
+}
+
+/// Sends a request and reads its answer, which must be 200.
+pub(crate) async fn ask(stream: &mut TcpStream, request: &[u8], buffer: &mut [u8]) -> Result<()> {
+    stream.write_all(request).await?;
+    read_answer(stream, buffer).await
 }
 
 /// Reads one answer with a `Content-Length`, and insists on 200.

@@ -5,6 +5,7 @@
 mod bare;
 mod fanout;
 mod load;
+mod logins;
 mod ofrep;
 mod spread;
 mod start;
@@ -27,12 +28,14 @@ async fn main() -> Result<()> {
         Some("start") => start::run(&program()?).await,
         Some("fanout") => fanout::run(&program()?).await,
         Some("ofrep") => ofrep::run(&program()?).await,
+        Some("logins") => logins::run(&program()?).await,
         None => {
             let program = program()?;
             start::run(&program).await?;
             fanout::run(&program).await?;
-            ofrep::run(&program).await
+            ofrep::run(&program).await?;
+            logins::run(&program).await
         }
-        Some(other) => bail!("{other:?} is none of start, fanout, ofrep"),
+        Some(other) => bail!("{other:?} is none of start, fanout, ofrep, logins"),
     }
 }

@@ -59,7 +59,7 @@ async fn compare_answers(http: &reqwest::Client, url: &str, key: &str, body: &Va
     Ok(())
 }
 
-fn request(key: &str, body: &str) -> Vec<u8> {
+pub(crate) fn request(key: &str, body: &str) -> Vec<u8> {
     format!(
         "POST {PATH} HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-type: application/json\r\nx-sdk-key: {key}\r\n\
          content-length: {}\r\n\r\n{body}",

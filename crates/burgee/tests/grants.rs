@@ -175,7 +175,15 @@ async fn nobody_gives_more_than_they_have() -> Result<()> {
     let join = "/api/v1/teams/root/members/tina@example.com";
     assert_eq!(status(&house, &tina, "PUT", join).await?, 403);
     let own = json!({ "team": "root" });
-    assert_eq!(house.ask(&tina, "PATCH", "/api/v1/projects/shop", own).await?.0, 200, "her project's own");
+    assert_eq!(
+        house.ask(&tina, "PATCH", "/api/v1/projects/shop", own.clone()).await?.0,
+        403,
+        "not hers to say"
+    );
+    assert_eq!(house.ask(&house.admin, "PATCH", "/api/v1/projects/shop", own).await?.0, 200);
+    assert_eq!(status(&house, &house.admin, "PUT", "/api/v1/teams/root/members/dev@example.com").await?, 204);
+    let leave = "/api/v1/teams/root/members/dev@example.com";
+    assert_eq!(status(&house, &tina, "DELETE", leave).await?, 403, "nor does she take it away");
     let (refused, problem) = house.ask(&tina, "PUT", join, NOTHING).await?;
     assert_eq!((refused, &problem["code"]), (403, &json!("more_than_own")));
     // By a role that grows.
@@ -216,5 +224,52 @@ async fn what_roles_are_made_of_is_checked() -> Result<()> {
     let keys: Vec<_> = roles.as_array().context("no list")?.iter().map(|role| &role["key"]).collect();
     let built_in = ["member", "viewer", "developer", "requester", "approver", "team_admin", "admin"];
     assert_eq!(json!(keys), json!(built_in));
+    Ok(())
+}
+
+#[tokio::test]
+async fn nobody_takes_away_what_they_have_not() -> Result<()> {
+    let house = house().await?;
+    let permissions = json!(["people.read", "role.manage", "account.manage", "team.manage", "grant.manage"]);
+    made(&house, &house.admin, "/api/v1/roles", json!({ "key": "clerk", "permissions": permissions }))
+        .await?;
+    made(&house, &house.admin, "/api/v1/roles", json!({ "key": "boss", "permissions": ["*"] })).await?;
+    made(&house, &house.admin, "/api/v1/teams", json!({ "key": "bosses" })).await?;
+    let grants = "/api/v1/instance/grants";
+    let boss = made(&house, &house.admin, grants, json!({ "team": "bosses", "role": "boss" })).await?;
+    let robot = json!({ "name": "robot", "role": "admin" });
+    let robot = made(&house, &house.admin, "/api/v1/service-accounts", robot).await?;
+    let robot = format!("/api/v1/service-accounts/{}", robot["id"].as_str().context("no id")?);
+    let token = json!({ "name": "one" });
+    let token = made(&house, &house.admin, &format!("{robot}/tokens"), token).await?;
+    let token = format!("{robot}/tokens/{}", token["id"].as_str().context("no id")?);
+    let clerk = house.person("clerk@example.com", "member").await?;
+    made(&house, &house.admin, grants, json!({ "account": "clerk@example.com", "role": "clerk" })).await?;
+
+    let grant = format!("{grants}/{}", boss["id"].as_str().context("no id")?);
+    for path in [grant.as_str(), "/api/v1/teams/bosses", &robot, &token] {
+        let (status, problem) = house.ask(&clerk, "DELETE", path, NOTHING).await?;
+        assert_eq!((status, &problem["code"]), (403, &json!("more_than_own")), "{path}");
+    }
+    let nothing = json!({ "permissions": [] });
+    assert_eq!(house.ask(&clerk, "PATCH", "/api/v1/roles/boss", nothing).await?.0, 403);
+    assert_eq!(house.ask(&clerk, "PATCH", &robot, json!({ "active": false })).await?.0, 403);
+    Ok(())
+}
+
+#[tokio::test]
+async fn protection_is_taken_away_by_who_may_change_flags_there() -> Result<()> {
+    let house = house().await?;
+    let permissions = json!(["project.read", "environment.update", "flag.update@!protected"]);
+    made(&house, &house.admin, "/api/v1/roles", json!({ "key": "keeper", "permissions": permissions }))
+        .await?;
+    let kim = house.person("kim@example.com", "member").await?;
+    let grant = json!({ "account": "kim@example.com", "role": "keeper" });
+    made(&house, &house.admin, "/api/v1/projects/shop/grants", grant).await?;
+    let path = "/api/v1/projects/shop/environments/production";
+    let (status, problem) = house.ask(&kim, "PATCH", path, json!({ "protected": false })).await?;
+    assert_eq!((status, &problem["code"]), (403, &json!("protected_environment")));
+    assert_eq!(house.ask(&kim, "PATCH", path, json!({ "name": "Live" })).await?.0, 200);
+    assert_eq!(house.ask(&house.admin, "PATCH", path, json!({ "protected": false })).await?.0, 200);
     Ok(())
 }

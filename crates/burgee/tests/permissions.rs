@@ -31,8 +31,12 @@ page is written and checked by `crates/burgee/tests/permissions.rs`, which asks 
 | who? | 401: it takes a credential |
 
 What stands under `/api/v1/` and is of a project stands under `/api/v1/projects/{project}/` as well, and answers the
-same there. A change that reaches several environments takes the right in each: changing a variant's value, archiving
-or deleting a flag, in each where the flag is enabled.
+same there.
+
+These are the doors. Behind them more is asked, of what a request names: a change that reaches several environments takes
+the right in each (a variant's value, archiving, deleting: where the flag is enabled; a copy: where it goes; a context
+field: where an enabled flag uses it; an SDK key: in what it opens); a revert takes the right to write what it sets back;
+nobody gives, or takes away, more than they have; passwords and access tokens take a sign-in.
 
 ";
 

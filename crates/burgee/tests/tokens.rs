@@ -207,6 +207,8 @@ async fn a_token_does_what_its_scopes_say_and_no_more() -> Result<()> {
         let (status, answer) = house.ask(token, method, path, Value::Null).await?;
         assert_eq!(status, expected, "{method} {path}: {answer}");
     }
+    let log = house.get("/api/v1/audit?limit=1").await?;
+    assert_eq!((&log[0]["token"], &log[0]["source"]), (&made["id"], &json!("api")), "by which token: {log}");
     // It is worth no more than its owner, whatever it says.
     let new = json!({ "name": "all", "scopes": ["*"] });
     let (_, made) = house.ask(&house.user, "POST", "/auth/tokens", new).await?;

@@ -18,7 +18,7 @@ use crate::log::{Chain, Hash, LogEntry};
 use crate::ports::{LogFilter, Page};
 use crate::time::Timestamp;
 
-pub use entry::{Actor, AuditEntry, EntryChange};
+pub use entry::{Actor, AuditEntry, EntryChange, TOKEN};
 pub(crate) use entry::{REVERTS, document, redacted};
 pub use expire::Retention;
 pub use export::AuditExport;

@@ -77,7 +77,8 @@ pub struct Control {
 /// What a request says besides its content.
 #[derive(Debug, Clone, Default)]
 pub struct Request {
-    /// The door it came by and, after a space, the address that it came from, if it is known: `api 203.0.113.7`.
+    /// The door it came by; after a space the address that it came from, if that is known; and after another the access
+    /// token that it was asked with: `api 203.0.113.7 token:ID`.
     pub source: String,
     /// The address that it came from.
     pub address: Option<IpAddr>,

@@ -59,8 +59,6 @@ pub struct Granted {
     pub permissions: Option<Vec<String>>,
     /// Where.
     pub scope: Scope,
-    /// The environment, if it holds in one.
-    pub environment: Option<Environment>,
 }
 
 /// Which grants to list.
@@ -224,15 +222,7 @@ impl Control {
         let grant = self.store.grant(id).await?.filter(|grant| grant.scope.project_id() == project_id);
         let grant = grant.ok_or_else(none)?;
         let (allows, _) = self.find_role(&grant.role).await?;
-        let environment = match grant.scope {
-            Scope::Environment { project_id, id } => self
-                .store
-                .environments(project_id)
-                .await?
-                .into_iter()
-                .find(|environment| environment.id == id),
-            Scope::Instance | Scope::Project(_) => None,
-        };
+        let environment = self.environment_of(grant.scope).await?;
         caller.may_give(&Held { scope: grant.scope, allows: allows.into() }, environment.as_ref())?;
         let entities = vec![grant.entity()];
         let mut change = on_instance(caller, request, self.clock.now(), "delete_grant", entities);
@@ -247,8 +237,17 @@ impl Control {
 
     /// All that somebody has been given, each with the environment that it holds in.
     pub(crate) async fn gifts_of(&self, holder: Holder) -> Result<Vec<(Held, Option<Environment>)>> {
-        let granted = self.store.granted(holder).await?;
-        Ok(granted.into_iter().map(|one| (one.held(), one.environment)).collect())
+        let mut gifts = Vec::new();
+        for granted in self.store.granted(holder).await? {
+            gifts.push((granted.held(), self.environment_of(granted.scope).await?));
+        }
+        Ok(gifts)
+    }
+
+    async fn environment_of(&self, scope: Scope) -> Result<Option<Environment>> {
+        let Scope::Environment { project_id, id } = scope else { return Ok(None) };
+        let environments = self.store.environments(project_id).await?;
+        Ok(environments.into_iter().find(|environment| environment.id == id))
     }
 
     async fn find_holder(&self, said: &Said) -> Result<(Holder, Entity)> {

@@ -133,6 +133,7 @@ impl Control {
             if after == before {
                 return Ok(before);
             }
+            permit.may_give(&gift(&before), None)?;
             permit.may_give(&gift(&after), None)?;
             let now = self.clock.now();
             after.updated_at = now;
@@ -158,6 +159,7 @@ impl Control {
         loop {
             let role = self.role_named(key).await?;
             request.check(&role.etag())?;
+            permit.may_give(&gift(&role), None)?;
             let grants = self.store.grants_with_role(role.key.as_str()).await?;
             if grants > 0 {
                 let message = format!(

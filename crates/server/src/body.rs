@@ -1,11 +1,14 @@
 //! Bodies, parameters and headers of requests, bounded and with errors that say where.
 
+use std::fmt::Write as _;
 use std::net::IpAddr;
 use std::time::Duration;
 
 use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::{FromRequest, FromRequestParts, Query, RawPathParams, Request};
 use axum::http::request::Parts;
+use domain::access::Caller;
+use domain::audit::TOKEN;
 use domain::control::Request as Asked;
 use domain::error::Error;
 use engine::json::{Malformed, read_document};
@@ -17,6 +20,7 @@ use tokio::time::timeout;
 use wire::without_lone_surrogates;
 
 use crate::problem::Problem;
+use crate::watch::Known;
 
 /// No body is larger, in bytes.
 pub const MOST_BODY: usize = 1 << 20;
@@ -179,7 +183,14 @@ impl<S: Send + Sync> FromRequestParts<S> for Said {
 
     async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Problem> {
         let address = parts.extensions.get().map(|Client(address)| *address);
-        let source = address.map_or_else(|| "api".to_owned(), |address| format!("api {address}"));
+        let mut source = "api".to_owned();
+        if let Some(address) = address {
+            let _ = write!(source, " {address}");
+        }
+        let known = parts.extensions.get::<Known>();
+        if let Some(token) = known.and_then(Known::caller).and_then(Caller::token_id) {
+            let _ = write!(source, " {TOKEN}{token}");
+        }
         let comment = comment(&parts.headers)?;
         let if_match = if_match(&parts.headers)?;
         Ok(Self(Asked { source, address, comment, if_match }))

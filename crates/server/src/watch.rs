@@ -11,7 +11,6 @@ use axum::middleware::Next;
 use axum::response::Response;
 use domain::access::Caller;
 use domain::control::Control;
-use domain::id::Id;
 use domain::secret::SecretKind;
 use domain::security::{SecurityEvent, SecurityKind};
 use http::{HeaderValue, Method, StatusCode, Uri};
@@ -26,13 +25,18 @@ const HINT: usize = 12;
 
 /// Whom a request turned out to come from; filled in where that is found out.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Known(Arc<OnceLock<(Id, String)>>);
+pub(crate) struct Known(Arc<OnceLock<Caller>>);
 
 impl Known {
     /// Notes who it is.
     pub(crate) fn note(&self, caller: &Caller) {
         // A second extractor finds the same.
-        let _ = self.0.set((caller.account_id(), caller.email().to_owned()));
+        let _ = self.0.set(caller.clone());
+    }
+
+    /// Who it is, once that was found out.
+    pub(crate) fn caller(&self) -> Option<&Caller> {
+        self.0.get()
     }
 }
 
@@ -75,12 +79,12 @@ impl Asked {
         let kind = match status {
             _ if of_application && credential.is_some() => SecurityKind::KeyRefused,
             StatusCode::UNAUTHORIZED if credential.is_some() => SecurityKind::TokenRefused,
-            StatusCode::FORBIDDEN if self.known.0.get().is_some() => SecurityKind::Forbidden,
+            StatusCode::FORBIDDEN if self.known.caller().is_some() => SecurityKind::Forbidden,
             // Nobody in particular, who proved nothing; sign-in tells of its own failures.
             _ => return,
         };
-        let (actor, subject) = match self.known.0.get() {
-            Some((id, name)) => (Some(*id), name.clone()),
+        let (actor, subject) = match self.known.caller() {
+            Some(caller) => (Some(caller.account_id()), caller.email().to_owned()),
             None => (None, credential.as_deref().map(hint).unwrap_or_default()),
         };
         // The route as it is written: keys of things would make each request another event.

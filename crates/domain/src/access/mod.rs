@@ -28,6 +28,7 @@ pub struct Caller {
     email: String,
     role: Role,
     session_id: Option<Id>,
+    token_id: Option<Id>,
     rights: Arc<Rights>,
 }
 
@@ -69,12 +70,29 @@ impl Caller {
         let Account { id: account_id, email, role, .. } = account;
         let held = std::iter::once(own_role(role)).chain(granted).collect();
         let within = within.map(|words| Arc::new(Allows::known(words.iter().map(String::as_str))));
-        Self { account_id, email, role, session_id: None, rights: Arc::new(Rights::new(held, within)) }
+        Self {
+            account_id,
+            email,
+            role,
+            session_id: None,
+            token_id: None,
+            rights: Arc::new(Rights::new(held, within)),
+        }
     }
 
     /// Known by a session.
     pub(crate) fn of_session(self, session_id: Id) -> Self {
         Self { session_id: Some(session_id), ..self }
+    }
+
+    /// Known by an access token.
+    pub(crate) fn of_token(self, token_id: Id) -> Self {
+        Self { token_id: Some(token_id), ..self }
+    }
+
+    /// The access token by which they are known; `None` for a session.
+    pub fn token_id(&self) -> Option<Id> {
+        self.token_id
     }
 
     /// The session by which they are known; `None` for an access token.

@@ -56,7 +56,7 @@ impl Control {
             return Err(EXPIRED);
         }
         self.last_used.note(&token, now);
-        self.caller(account, token.scopes.as_deref()).await
+        Ok(self.caller(account, token.scopes.as_deref()).await?.of_token(token.id))
     }
 
     async fn caller(&self, account: Account, within: Option<&[String]>) -> Result<Caller> {

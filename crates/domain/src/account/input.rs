@@ -18,14 +18,18 @@ const LONGEST_OVERLAP: i64 = 30 * 24 * 60 * 60;
 pub(super) fn read_email(at: At<'_>, violations: &mut Violations) -> Option<String> {
     let email = at.text(violations)?;
     if !is_email(email) {
-        at.fault(violations, format_args!("must be an e-mail address of at most {MOST_TEXT} bytes"));
+        at.fault(
+            violations,
+            format_args!("must be an e-mail address of at most {MOST_TEXT} ASCII characters"),
+        );
     }
     Some(email.to_lowercase())
 }
 
 /// Whether a text can be an account's e-mail.
 pub(crate) fn is_email(email: &str) -> bool {
-    let plain = |character: char| !character.is_whitespace() && !character.is_control();
+    // ASCII alone: of two that look alike to people, one would pass for the other in the log.
+    let plain = |character: char| character.is_ascii_graphic();
     let shaped = email.split_once('@').is_some_and(|(user, host)| !user.is_empty() && !host.is_empty());
     // In lower case a text may be longer.
     shaped && email.to_lowercase().len() <= MOST_TEXT && email.chars().all(plain)

@@ -152,7 +152,8 @@ impl Account {
 pub enum AccountWrite {
     /// Makes an account; its e-mail must be free.
     Create(Account),
-    /// Replaces an account; its e-mail must be free, and its kind stays.
+    /// Replaces an account; its e-mail must be free, and its kind stays. A link that was made before is void: it was
+    /// for the account as it was.
     Update(Account),
     /// Removes an account with its sessions, tokens and link.
     Delete {

@@ -29,14 +29,14 @@ impl Control {
     }
 }
 
-/// How many passwords are hashed at once: each takes 19 MiB and a core for some 20 ms.
-const TURNS: usize = 2;
 /// How many may be hashed or wait for it; who comes then is told to come back.
 const PLACES: usize = 64;
 
-/// The bounds on hashing.
+/// The bounds on hashing. Each password takes 19 MiB and a core for some 20 ms: half of the cores are left to who asks
+/// flags.
 pub(crate) fn hashing() -> Turns {
-    Turns::new(TURNS, PLACES)
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    Turns::new((cores / 2).max(1), PLACES)
 }
 
 /// Argon2id with the library's defaults (19 MiB, 2 passes), in PHC form.

@@ -11,6 +11,7 @@ use crate::control::{Attempts, Control, Request, unexpected};
 use crate::error::{Error, Result};
 use crate::log::{Change, ReadVersion, Write};
 use crate::secret::SecretKind;
+use crate::security::SecurityKind;
 
 impl Control {
     /// Changes the caller's own `{"name"}`.
@@ -47,6 +48,13 @@ impl Control {
         self.take_try(caller.email(), request)?;
         let account = self.own_account(caller).await?;
         if !self.verify_password(old, account.password_hash.clone()).await? {
+            self.note_proof(
+                SecurityKind::SignInFailed,
+                Some(&account),
+                caller.email(),
+                "old password",
+                request,
+            );
             return Err(Error::invalid("old_password", "is not your password"));
         }
         self.throttle.succeeded(caller.email(), request.address, self.clock.now());

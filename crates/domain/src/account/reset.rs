@@ -14,6 +14,7 @@ use crate::id::Id;
 use crate::log::{Change, ReadVersion, Write};
 use crate::ports::CommitError;
 use crate::secret::{Secret, SecretKind, hash_secret};
+use crate::security::SecurityKind;
 use crate::time::Timestamp;
 
 /// How long a link is good, in seconds: a day.
@@ -94,13 +95,14 @@ impl Control {
         let mut violations = Violations::default();
         let said = read_reset(At::root(document), &mut violations, self.settings.shortest_password);
         let (token, password) = violations.into_result(said).map_err(Error::Invalid)?;
-        if SecretKind::of(&token) != Some(SecretKind::ResetToken) {
+        let found = match SecretKind::of(&token) {
+            Some(SecretKind::ResetToken) => self.store.reset_link(&hash_secret(&token)).await?,
+            _ => None,
+        };
+        let Some((link, account)) = found.filter(|(link, _)| link.expires_at > self.clock.now()) else {
+            self.note_proof(SecurityKind::SignInFailed, None, "", "reset link", request);
             return Err(GONE);
-        }
-        let (link, account) = self.store.reset_link(&hash_secret(&token)).await?.ok_or(GONE)?;
-        if link.expires_at <= self.clock.now() {
-            return Err(GONE);
-        }
+        };
         let hash = self.hash_password(password).await?;
         let now = self.clock.now();
         let after = Account { password_hash: Some(hash), updated_at: now, ..account.clone() };
@@ -115,7 +117,11 @@ impl Control {
             ..Change::of_instance("reset_password", account.id, request, now)
         };
         match self.commit(change).await {
-            Ok(_) => Ok(()),
+            Ok(_) => {
+                let kind = SecurityKind::PasswordReset;
+                self.note_proof(kind, Some(&account), &account.email, "reset link", request);
+                Ok(())
+            }
             // Someone was faster with the same link, or an admin changed the account at the same moment.
             Err(CommitError::Stale) => Err(GONE),
             Err(error) => Err(unexpected(error)),

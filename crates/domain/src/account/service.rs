@@ -166,6 +166,7 @@ impl Control {
         request: &Request,
     ) -> Result<()> {
         let owner = self.account_of(AccountKind::Service, id).await?;
+        self.may_have_a_hand_in(permit, &owner).await?;
         self.remove_token(&of(&owner, permit, request), token_id).await
     }
 }

@@ -12,6 +12,7 @@ use crate::error::{Error, Result};
 use crate::log::Write;
 use crate::ports::CommitError;
 use crate::secret::hash_secret;
+use crate::security::SecurityKind;
 
 const REFUSED: Error =
     Error::Unauthenticated { code: "invalid_setup_token", message: "invalid or expired setup token" };
@@ -30,6 +31,7 @@ impl Control {
         let kept = self.store.setup_token().await?;
         let good = kept.is_some_and(|(kept, end)| kept == hash && self.clock.now() < end);
         if !good || !self.needs_setup().await? {
+            self.note_proof(SecurityKind::SignInFailed, None, &email, "setup token", request);
             return Err(REFUSED);
         }
         let password_hash = Some(self.hash_password(password).await?);
@@ -53,7 +55,9 @@ impl Control {
             CommitError::Stale => REFUSED,
             error => email_taken(error),
         })?;
-        self.open_session(&Account { version, ..account }).await
+        let account = Account { version, ..account };
+        self.note_proof(SecurityKind::SetupUsed, Some(&account), &account.email, "setup token", request);
+        self.open_session(&account).await
     }
 }
 

@@ -70,13 +70,25 @@ impl Control {
     }
 
     fn note_sign_in(&self, kind: SecurityKind, account: Option<&Account>, email: &str, request: &Request) {
+        self.note_proof(kind, account, email, "password", request);
+    }
+
+    /// Tells that someone proved who they are, or failed to, by `what`.
+    pub(super) fn note_proof(
+        &self,
+        kind: SecurityKind,
+        account: Option<&Account>,
+        subject: &str,
+        what: &str,
+        request: &Request,
+    ) {
         self.note_security(SecurityEvent {
             at: self.clock.now(),
             kind,
             actor: account.map(|account| account.id),
             address: request.address,
-            subject: email.to_owned(),
-            detail: "password".to_owned(),
+            subject: subject.to_owned(),
+            detail: what.to_owned(),
         });
     }
 }

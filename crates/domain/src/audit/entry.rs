@@ -16,6 +16,9 @@ const MOST_CHANGES: usize = 1_000;
 /// The member of `after` by which an entry says which one it reverts.
 pub(crate) const REVERTS: &str = "reverts";
 
+/// What stands before the id of an access token in the source of a change: `api 203.0.113.7 token:0190…`.
+pub const TOKEN: &str = "token:";
+
 /// An entry of the log, as people read it.
 #[derive(Debug, Serialize)]
 pub struct AuditEntry {
@@ -31,6 +34,8 @@ pub struct AuditEntry {
     pub source: String,
     /// The address that it came from, if it is known.
     pub address: Option<String>,
+    /// The access token that it was asked with, by its id; nothing for a session.
+    pub token: Option<String>,
     /// What was done.
     pub action: String,
     /// What it was about; the first is the subject.
@@ -101,10 +106,15 @@ impl AuditEntry {
         let (changes, changes_left_out) = compared.unwrap_or_default();
         // Written by us as JSON; a text that does not read was edited, which `verify` tells.
         let raw = |text: Option<String>| text.and_then(|text| RawValue::from_string(text).ok());
-        let (source, address) = match entry.source.split_once(' ') {
-            Some((door, address)) => (door.to_owned(), Some(address.to_owned())),
-            None => (entry.source, None),
-        };
+        let mut parts = entry.source.split(' ');
+        let source = parts.next().unwrap_or_default().to_owned();
+        let (mut address, mut token) = (None, None);
+        for part in parts {
+            match part.strip_prefix(TOKEN) {
+                Some(id) => token = Some(id.to_owned()),
+                None => address = Some(part.to_owned()),
+            }
+        }
         let [before, after, comment] =
             [entry.texts.before, entry.texts.after, entry.texts.comment].map(|hash| hex(&hash));
         Self {
@@ -117,6 +127,7 @@ impl AuditEntry {
             actor: Actor::named(entry.actor, names),
             source,
             address,
+            token,
             action: entry.action,
             entities: entry.entities,
             changes,

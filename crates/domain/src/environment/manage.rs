@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::input::{apply, read_place};
 use super::position::{Way, make_way, next_position};
 use super::{Color, Environment};
-use crate::access::{CreateEnvironment, InProject, Permit, Reader, UpdateEnvironment};
+use crate::access::{CreateEnvironment, InProject, Permit, Reader, UpdateEnvironment, UpdateFlag};
 use crate::control::{Attempts, Control, DEFAULT_ENVIRONMENT, Request, find_environment};
 use crate::error::{Error, Result};
 use crate::id::Id;
@@ -125,6 +125,7 @@ impl Control {
             if after == before {
                 return Ok(before);
             }
+            may_unprotect(permit, &before, &after)?;
             let now = self.clock.now();
             after.updated_at = now;
             let mut pairs = vec![(before.clone(), after.clone())];
@@ -294,4 +295,13 @@ pub(super) fn changed(
         reads: pairs.iter().map(|(before, _)| version_of(before)).collect(),
         writes: pairs.iter().map(|(_, after)| Write::UpdateEnvironment(after.clone())).collect(),
     }
+}
+
+/// Protection keeps out who may not change flags there, so only who may takes it away.
+pub(super) fn may_unprotect(permit: &Permit, before: &Environment, after: &Environment) -> Result<()> {
+    if !before.protected || after.protected {
+        return Ok(());
+    }
+    let permit = permit.caller().clone().in_project::<UpdateFlag>(permit.project().clone())?;
+    permit.may_in(before)
 }

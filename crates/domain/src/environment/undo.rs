@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::Environment;
 use super::input::apply;
-use super::manage::{changed, positions};
+use super::manage::{changed, may_unprotect, positions};
 use crate::access::{DeleteEnvironment, UpdateEnvironment};
 use crate::control::Control;
 use crate::error::{Error, Result};
@@ -36,6 +36,7 @@ impl Control {
             if !own.members.is_empty() {
                 let mut after = read(environment, &own.document())?;
                 after.updated_at = now;
+                may_unprotect(&permit, environment, &after)?;
                 pairs.push((environment.clone(), after));
             }
             back.changes.append(&mut own.changes);

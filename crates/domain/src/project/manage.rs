@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::Project;
 use crate::access::{
-    Caller, CreateProject, DeleteProject, InProject, OnInstance, Reader, UpdateProject, Visible,
+    Caller, CreateProject, DeleteProject, InProject, ManageTeams, OnInstance, Reader, UpdateProject, Visible,
 };
 use crate::comment::read_rule;
 use crate::control::{Attempts, Control, DEFAULT_ENVIRONMENT, DEFAULT_PROJECT, Request, on_instance};
@@ -78,7 +78,7 @@ impl Control {
             Some((project, team))
         });
         let (mut project, team) = violations.into_result(read).map_err(Error::Invalid)?;
-        project.team_id = self.owner(team, None).await?;
+        project.team_id = self.owner(permit, team, None).await?;
         let mut change = on_instance(permit, request, now, "create_project", vec![Entity::project(&project)]);
         change.after = Some(for_log(&project));
         change.writes = vec![Write::CreateProject(project.clone())];
@@ -135,7 +135,7 @@ impl Control {
                 apply(&mut after, &object, &mut violations)
             });
             let team = violations.into_result(read).map_err(Error::Invalid)?;
-            after.team_id = self.owner(team, before.team_id).await?;
+            after.team_id = self.owner(permit.caller(), team, before.team_id).await?;
             if after == before {
                 return Ok(before);
             }
@@ -204,19 +204,24 @@ impl Control {
         Err(Error::Conflict { code: "project_in_use", message })
     }
 
-    /// The team that is to own a project: what a document said, or who does now.
-    async fn owner(&self, said: Owner, now: Option<Id>) -> Result<Option<Id>> {
-        match said {
-            Owner::AsBefore => Ok(now),
-            Owner::Nobody => Ok(None),
+    /// The team that is to own a project: what a document said, or who does now. Who manages the teams of a project
+    /// says who is in the one that owns it, so only who manages all teams says which that is.
+    async fn owner(&self, caller: &Caller, said: Owner, now: Option<Id>) -> Result<Option<Id>> {
+        let owner = match said {
+            Owner::AsBefore => return Ok(now),
+            Owner::Nobody => None,
             Owner::Team(key) => match self.team_named(&key).await {
-                Ok(team) => Ok(Some(team.id)),
+                Ok(team) => Some(team.id),
                 Err(Error::NotFound { .. }) => {
-                    Err(Error::invalid("team", "is no team; GET /api/v1/teams lists them"))
+                    return Err(Error::invalid("team", "is no team; GET /api/v1/teams lists them"));
                 }
-                Err(error) => Err(error),
+                Err(error) => return Err(error),
             },
+        };
+        if owner != now {
+            caller.clone().on_instance::<ManageTeams>()?;
         }
+        Ok(owner)
     }
 
     /// Whether a project may be read, and what is said of it.

@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::input::Surroundings;
 use super::{KeyState, Origins, Reach, SdkKey, SdkKeyKind, ShownSdkKey};
-use crate::access::{InProject, ManageSdkKeys, Permit, Reader};
+use crate::access::{Allows, Held, InProject, ManageSdkKeys, Permit, Reader, Right, Scope};
 use crate::control::{Control, DEFAULT_ENVIRONMENT, Request, find_environment, unexpected};
 use crate::environment::Environment;
 use crate::error::{Error, Result};
@@ -175,7 +175,13 @@ impl Control {
 
 /// Who gives out, changes or ends a key must have the right to change each environment that it opens.
 pub(super) fn may_give(permit: &Permit, reach: &Reach, environments: &[Environment]) -> Result<()> {
-    reach.among(environments).try_for_each(|environment| permit.may_in(environment))
+    reach.among(environments).try_for_each(|environment| permit.may_in(environment))?;
+    if *reach != Reach::Project {
+        return Ok(());
+    }
+    // Those to come as well, which may be protected.
+    let allows = Allows::known([ManageSdkKeys::PERMISSION.name()]).into();
+    permit.caller().may_give(&Held { scope: Scope::Project(permit.project_id()), allows }, None)
 }
 
 /// The environments that a key names must still be there when it is written, or it would open nothing.

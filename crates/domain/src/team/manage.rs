@@ -118,6 +118,7 @@ impl Control {
         loop {
             let team = self.team_named(key).await?;
             request.check(&team.etag())?;
+            self.may_decide_over(permit, &team).await?;
             let projects = self.store.projects_of_team(team.id).await?;
             if !projects.is_empty() {
                 let keys: Vec<_> = projects.iter().map(|project| project.key.as_str()).collect();
@@ -146,7 +147,7 @@ impl Control {
         let mut attempts = Attempts::default();
         loop {
             let team = self.team_named(key).await?;
-            self.may_change_members(caller, &team, membership).await?;
+            self.may_change_members(caller, &team).await?;
             let account = self.find_account(account).await?;
             let members = self.store.team_members(team.id).await?;
             let is_in = members.iter().any(|member| member.id == account.id);
@@ -181,7 +182,7 @@ impl Control {
         }
     }
 
-    async fn may_change_members(&self, caller: &Caller, team: &Team, membership: Membership) -> Result<()> {
+    async fn may_change_members(&self, caller: &Caller, team: &Team) -> Result<()> {
         let rights = caller.rights();
         if !rights.on_instance(Permission::ManageTeams) {
             let projects = self.store.projects_of_team(team.id).await?;
@@ -191,9 +192,11 @@ impl Control {
                 return Err(Error::Forbidden { code: "not_permitted", message: message.to_owned() });
             }
         }
-        if membership == Membership::Leaves {
-            return Ok(());
-        }
+        self.may_decide_over(caller, team).await
+    }
+
+    /// Nobody gives what they have not, by a team either, nor takes it.
+    async fn may_decide_over(&self, caller: &Caller, team: &Team) -> Result<()> {
         for (gift, environment) in self.gifts_of(Holder::Team(team.id)).await? {
             caller.may_give(&gift, environment.as_ref())?;
         }

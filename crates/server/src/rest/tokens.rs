@@ -34,7 +34,7 @@ async fn list_tokens(State(state): State<AppState>, Signed(caller): Signed) -> R
 
 /// Make an access token
 ///
-/// It does what its owner may do, or what its `scopes` say of that: `flag.read`, `flag.update@production`. The answer is
+/// It does what its owner may do, or what its `scopes` say of that: `project.read`, `flag.update@production`. The answer is
 /// the only time that it is shown.
 #[utoipa::path(post, path = "/auth/tokens", tag = "access tokens", params(CommentHeader), request_body = schema::NewAccessToken, responses(
     (status = 201, description = "The token", body = schema::MadeAccessToken),

@@ -37,6 +37,7 @@ impl AccountTables {
                 let known = self.accounts.get(&account.id).ok_or(CommitError::Stale)?;
                 let Account { kind, created_at, .. } = **known;
                 self.put(&Account { kind, created_at, ..account.clone() }, revision);
+                self.reset_links.remove(&account.id);
             }
             AccountWrite::Delete { id } => {
                 self.accounts.remove(id).ok_or(CommitError::Stale)?;

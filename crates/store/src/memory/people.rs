@@ -250,15 +250,10 @@ impl Tables {
         };
         let granted = |grant: &Arc<Grant>| {
             let role = self.people.roles.values().find(|role| role.key.as_str() == grant.role);
-            let environment = match grant.scope {
-                Scope::Environment { id, .. } => self.environments.get(&id),
-                Scope::Instance | Scope::Project(_) => None,
-            };
             Granted {
                 role: grant.role.clone(),
                 permissions: role.map(|role| role.permissions.clone()),
                 scope: grant.scope,
-                environment: environment.map(|place| place.environment.clone()),
             }
         };
         self.people.grants.values().filter(holds).map(granted).collect()

@@ -152,7 +152,6 @@ pub(super) async fn grants_reach_who_has_them(world: World) -> Result<()> {
     ensure!(granted.len() == 2, "{granted:?}");
     ensure!(granted[0].permissions.as_deref() == Some(&*role.permissions));
     ensure!(granted[0].scope == in_production);
-    ensure!(granted[0].environment.as_ref().is_some_and(|one| one.key == place.key && one.protected));
     ensure!((granted[1].role.as_str(), granted[1].scope) == ("viewer", Scope::Project(project_id)));
     ensure!(granted[1].permissions.is_none());
     ensure!(world.store.granted(Holder::Team(team.id)).await?.len() == 1);

@@ -149,7 +149,7 @@ pub(crate) struct AccountRole {
 pub(crate) struct NewAccessToken {
     name: String,
     /// `resource.verb`, or `resource.verb@environment`; all that the account may do unless given.
-    #[schema(example = json!(["flag.read", "flag.update@production"]))]
+    #[schema(example = json!(["project.read", "flag.update@production"]))]
     scopes: Option<Vec<String>>,
     #[schema(format = DateTime)]
     expires_at: Option<String>,

@@ -16,6 +16,8 @@ pub(crate) struct AuditEntry {
     actor: Actor,
     source: String,
     address: Option<String>,
+    /// Id of the access token that it was asked with; none for a session.
+    token: Option<String>,
     #[schema(example = "toggle_flag")]
     action: String,
     /// What it was about; the first is the subject.

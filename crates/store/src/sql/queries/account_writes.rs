@@ -73,7 +73,12 @@ impl Writes<'_> {
                                  version = $7, updated_at = $8
              WHERE id = $1",
         );
-        self.change(self.account(query, account)).await
+        self.change(self.account(query, account)).await?;
+        sqlx::query("DELETE FROM reset_links WHERE account_id = $1")
+            .bind(account.id.to_string())
+            .execute(&mut *self.connection)
+            .await?;
+        Ok(())
     }
 
     fn account(&self, query: Query, account: &Account) -> Query {

@@ -5,7 +5,7 @@ use domain::id::Id;
 use sqlx::{Pool, Row as _};
 
 use super::rows::{id, key, revision, text, time, word};
-use super::{Connection, Db, Row};
+use super::{Db, Row};
 
 pub(super) async fn epoch(pool: &Pool<Db>) -> sqlx::Result<Option<String>> {
     sqlx::query_scalar("SELECT epoch FROM instance").fetch_optional(pool).await
@@ -61,18 +61,5 @@ pub(super) async fn all(pool: &Pool<Db>) -> sqlx::Result<Vec<Environment>> {
     sqlx::query(concat!("SELECT ", columns!(), " FROM environments ORDER BY project_id, position, key"))
         .try_map(|row: Row| read(&row))
         .fetch_all(pool)
-        .await
-}
-
-pub(super) async fn one(
-    connection: &mut Connection,
-    project_id: Id,
-    id: Id,
-) -> sqlx::Result<Option<Environment>> {
-    sqlx::query(concat!("SELECT ", columns!(), " FROM environments WHERE project_id = $1 AND id = $2"))
-        .bind(project_id.to_string())
-        .bind(id.to_string())
-        .try_map(|row: Row| read(&row))
-        .fetch_optional(connection)
         .await
 }

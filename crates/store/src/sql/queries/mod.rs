@@ -173,7 +173,7 @@ impl Store for SqlStore {
     }
 
     async fn granted(&self, holder: Holder) -> StoreResult<Vec<Granted>> {
-        bounded(people::granted(self, holder)).await
+        bounded(people::granted(&self.reader, holder)).await
     }
 
     async fn all_environments(&self) -> StoreResult<Vec<Environment>> {

@@ -1,7 +1,6 @@
 //! Teams, roles, and who has which.
 
 use domain::access::Scope;
-use domain::environment::Environment;
 use domain::grant::{Grant, GrantFilter, Granted, Holder};
 use domain::id::Id;
 use domain::key::Key;
@@ -11,7 +10,7 @@ use domain::team::{Member, Team};
 use sqlx::{Pool, QueryBuilder, Row as _};
 
 use super::rows::{cut, document, id, key, push_keyed, read_all, revision, storable_filter, text, time};
-use super::{Db, Row, SqlStore, environments};
+use super::{Db, Row, SqlStore};
 
 fn team(row: &Row) -> sqlx::Result<Team> {
     Ok(Team {
@@ -188,7 +187,7 @@ pub(super) async fn grants_with_role(pool: &Pool<Db>, role: &str) -> sqlx::Resul
         .await
 }
 
-pub(super) async fn granted(store: &SqlStore, holder: Holder) -> sqlx::Result<Vec<Granted>> {
+pub(super) async fn granted(pool: &Pool<Db>, holder: Holder) -> sqlx::Result<Vec<Granted>> {
     let mut query = QueryBuilder::<Db>::new(
         "SELECT g.role, r.permissions, g.project_id, g.environment_id
          FROM grants g LEFT JOIN roles r ON r.key = g.role WHERE ",
@@ -202,20 +201,12 @@ pub(super) async fn granted(store: &SqlStore, holder: Holder) -> sqlx::Result<Ve
             .push(")"),
         Holder::Team(id) => query.push("g.team_id = ").push_bind(id.to_string()),
     };
-    let mut transaction = store.reading().await?;
-    let rows = query.build().fetch_all(&mut *transaction).await?;
-    let mut granted = Vec::with_capacity(rows.len());
-    for row in &rows {
-        let scope = scope(row)?;
-        let environment: Option<Environment> = match scope {
-            Scope::Environment { project_id, id } => {
-                environments::one(&mut transaction, project_id, id).await?
-            }
-            Scope::Instance | Scope::Project(_) => None,
-        };
-        let permissions = optional(row, "permissions", document)?;
-        granted.push(Granted { role: text(row, "role")?, permissions, scope, environment });
-    }
-    transaction.commit().await?;
-    Ok(granted)
+    query
+        .build()
+        .try_map(|row: Row| {
+            let permissions = optional(&row, "permissions", document)?;
+            Ok(Granted { role: text(&row, "role")?, permissions, scope: scope(&row)? })
+        })
+        .fetch_all(pool)
+        .await
 }
