@@ -6,6 +6,7 @@ mod boot;
 mod cli;
 mod config;
 mod eval;
+mod outbound;
 mod seen;
 mod serve;
 mod system;
@@ -24,6 +25,7 @@ use crate::config::{Config, ConfigError};
 const BAD_CONFIG: u8 = 64;
 
 fn main() -> ExitCode {
+    outbound::use_ring();
     let cli = Cli::parse();
     match run(cli) {
         Ok(code) => code,

@@ -40,6 +40,8 @@ pub struct Settings {
     pub open_registration: bool,
     /// The shortest password, in characters.
     pub shortest_password: usize,
+    /// Whether people may sign in with a password.
+    pub password_login: bool,
     /// How long a session token holds, in seconds.
     pub token_ttl: i64,
     /// How long a session lasts, refreshed or not, in seconds.

@@ -10,11 +10,12 @@ use sqlx::{ConnectOptions, Connection, PgConnection};
 use testkit::postgres;
 
 /// What belongs to the instance as a whole, and so to no project.
-const OF_THE_INSTANCE: [&str; 12] = [
+const OF_THE_INSTANCE: [&str; 13] = [
     "access_tokens",
     "accounts",
     "grants",
     "idempotency_keys",
+    "identities",
     "instance",
     "projects",
     "reset_links",

@@ -11,6 +11,7 @@ mod flags;
 mod grants;
 mod here;
 mod in_project;
+mod oidc;
 mod page;
 mod projects;
 mod query;
@@ -38,6 +39,7 @@ pub fn router() -> OpenApiRouter<AppState> {
     let routes = OpenApiRouter::with_openapi(openapi::document())
         .merge(accounts::router())
         .merge(setup::router())
+        .merge(oidc::router())
         .merge(users::router())
         .merge(tokens::router())
         .merge(service_accounts::router())
@@ -48,7 +50,8 @@ pub fn router() -> OpenApiRouter<AppState> {
         .merge(grants::on_instance())
         .nest(in_project::DEFAULT, of_project)
         .merge(in_project::of_any(of_any).into());
-    query::guarded(routes)
+    // Providers may say more than we know of, which must not be refused (RFC 6749, 4.1.2).
+    query::guarded(routes).merge(oidc::callback())
 }
 
 /// What a project has.
