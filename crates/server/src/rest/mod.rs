@@ -5,6 +5,7 @@ mod audit;
 mod context_fields;
 mod environments;
 mod evaluate;
+mod export;
 mod faults;
 mod flag_changes;
 mod flags;
@@ -17,6 +18,7 @@ mod projects;
 mod query;
 mod roles;
 mod sdk_keys;
+mod security_log;
 mod segment_keys;
 mod segments;
 mod service_accounts;
@@ -48,6 +50,8 @@ pub fn router() -> OpenApiRouter<AppState> {
         .merge(teams::router())
         .merge(roles::router())
         .merge(grants::on_instance())
+        .merge(audit::on_instance())
+        .merge(security_log::router())
         .nest(in_project::DEFAULT, of_project)
         .merge(in_project::of_any(of_any).into());
     // Providers may say more than we know of, which must not be refused (RFC 6749, 4.1.2).

@@ -39,7 +39,7 @@ pub(crate) struct CopiedFlag {
 #[derive(ToSchema)]
 #[schema(example = json!({"action": "disable", "keys": ["new-checkout", "new-cart"]}))]
 pub(crate) struct BulkInput {
-    /// `enable`, `disable` or `archive`.
+    /// `enable`, `disable`, `archive` or `restore`.
     action: String,
     /// 1 to 1000, each once.
     keys: Vec<String>,
