@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { after, before, beforeEach, suite, test } from 'node:test';
 
 import { Browser } from './browser.mjs';
-import { Burgee } from './burgee.mjs';
+import { Burgee, until } from './burgee.mjs';
 import { CLIENT, IdentityProvider } from './identity_provider.mjs';
 
 const ADA = {
@@ -258,7 +258,7 @@ suite('signing in with a provider of identities', () => {
     const flags = await burgee.ask('GET', '/api/v1/flags', undefined, token);
     assert.notEqual(flags.status, 200, 'an older session has no more');
     const change = await lastChange('set_role');
-    assert.match(change.source, /^oidc 127\.0\.0\.1$/);
+    assert.deepEqual([change.source, change.address], ['oidc', '127.0.0.1']);
     assert.deepEqual([change.before.role, change.after.role], ['admin', 'member']);
     assert.equal(change.entities[0].id, id);
     assert.match(change.comment, /test/);
@@ -312,6 +312,24 @@ suite('signing in with a provider of identities', () => {
     await refused('test', 403, 'account_inactive');
     assert.equal((await burgee.ask('DELETE', `/auth/users/${id}`, undefined, admin)).status, 204);
     assert.notEqual((await signIn()).id, id, 'who is gone is somebody new');
+  });
+
+  test('the security log says who came, and who did not', async () => {
+    const { id } = await signIn();
+    idp.who = null;
+    await refused('test', 403, 'provider_refused');
+    const said = async (kind, actor, detail) => {
+      const { body } = await burgee.ask(
+        'GET',
+        `/api/v1/security-log?kind=${kind}&limit=100`,
+        undefined,
+        admin,
+      );
+      return body.some((entry) => entry.detail === detail && (actor === null || entry.actor.id === actor));
+    };
+    await until('it is written', () => said('signed_in', id, 'oidc test'));
+    await until('it is written', () => said('sign_in_failed', null, 'oidc test: access_denied'));
+    await until('it is written', () => said('sign_in_failed', null, 'oidc test: not begun by this browser'));
   });
 
   test('wrong settings are the operator’s fault, not the person’s', async () => {

@@ -93,7 +93,7 @@ pub(crate) async fn start(config: Config) -> anyhow::Result<()> {
     });
     let doors = Doors::new(config.doors, Arc::new(SystemClock), Arc::new(SystemIds), system::seed());
     let health = Health::new(control.clone(), hub.clone(), keyring.clone(), leaving);
-    let oidc = Oidc::new(config.oidc, outbound, Arc::new(SystemClock), Arc::new(SystemIds));
+    let oidc = Oidc::new(config.oidc, &outbound, Arc::new(SystemClock), Arc::new(SystemIds));
     let state = AppState { control: control.clone(), hub, keyring, oidc, uploads: Uploads::default() };
     let mut router = server::router(state, delivery, health, &doors)?;
     if config.profile == Profile::Local {

@@ -37,6 +37,7 @@ pub(crate) struct Attempts(u32);
 
 /// What an operator may choose.
 #[derive(Debug, Clone)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a choice of its own")]
 pub struct Settings {
     /// Whether anyone may register as a viewer or developer.
     pub open_registration: bool,

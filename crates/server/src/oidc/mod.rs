@@ -71,7 +71,7 @@ impl Oidc {
     /// With providers that nobody has asked yet. The client must follow no redirects, and give up in time.
     pub fn new(
         settings: Settings,
-        client: reqwest::Client,
+        client: &reqwest::Client,
         clock: Arc<dyn Clock>,
         ids: Arc<dyn Ids>,
     ) -> Arc<Self> {
