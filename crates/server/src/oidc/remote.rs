@@ -121,9 +121,7 @@ impl Remote {
         if let (Some(userinfo), Some(token)) = (&description.userinfo, &tokens.access_token)
             && self.lacks_something(&claims)
         {
-            for (name, value) in self.userinfo(userinfo, token, &subject).await? {
-                claims.entry(name).or_insert(value);
-            }
+            add(&mut claims, self.userinfo(userinfo, token, &subject).await?);
         }
         Ok(Proof { subject, claims })
     }
@@ -275,8 +273,49 @@ impl Remote {
     }
 }
 
+/// Adds to what a token claims what is told besides. An address and whether it was verified come from one of the two, or
+/// one's word would stand for another's address.
+fn add(claims: &mut Map<String, Value>, mut told: Map<String, Value>) {
+    const ADDRESS: [&str; 2] = ["email", "email_verified"];
+    if !ADDRESS.iter().all(|name| claims.contains_key(*name)) {
+        let outdone = if told.contains_key("email") { &mut *claims } else { &mut told };
+        for name in ADDRESS {
+            outdone.remove(name);
+        }
+    }
+    for (name, value) in told {
+        claims.entry(name).or_insert(value);
+    }
+}
+
 /// Both parts are encoded before they are joined (RFC 6749, 2.3.1).
 fn basic(id: &str, secret: &str) -> String {
     let [id, secret] = [id, secret].map(|part| utf8_percent_encode(part, NON_ALPHANUMERIC).to_string());
     format!("Basic {}", STANDARD.encode(format!("{id}:{secret}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::add;
+
+    #[test]
+    fn ones_word_does_not_stand_for_anothers_address() {
+        let added = |claims: Value, told: Value| {
+            let (Value::Object(mut claims), Value::Object(told)) = (claims, told) else { panic!() };
+            add(&mut claims, told);
+            Value::Object(claims)
+        };
+        let (a, b) = (json!({ "email": "a" }), json!({ "email": "b", "email_verified": true, "sub": "2" }));
+        assert_eq!(
+            added(json!({ "email": "a", "sub": "1" }), b.clone()),
+            json!({ "email": "b", "email_verified": true, "sub": "1" })
+        );
+        assert_eq!(added(json!({ "email_verified": true }), a.clone()), a);
+        assert_eq!(added(a.clone(), json!({ "email_verified": true })), a);
+        let whole = json!({ "email": "a", "email_verified": false, "sub": "1" });
+        assert_eq!(added(whole.clone(), b.clone()), whole);
+        assert_eq!(added(json!({}), b.clone()), b);
+    }
 }

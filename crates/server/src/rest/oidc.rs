@@ -26,6 +26,8 @@ use crate::problem::Problem;
 
 /// No code and no state that a provider sends is longer, in bytes.
 const MOST_TEXT: usize = 4 << 10;
+/// So much of why a provider does not do is logged, in characters.
+const MOST_TOLD: usize = 500;
 /// Seconds after which it is worth asking a provider again that did not answer.
 const RETRY_AFTER: &str = "5";
 /// What a provider may answer instead of a code (RFC 6749, 4.1.2.1; OpenID Connect Core, 3.1.2.6). What else it says is
@@ -294,6 +296,8 @@ fn sign_in_refused() -> Problem {
 
 fn unavailable(key: &str, fault: Fault) -> Problem {
     let (Fault::Unavailable(why) | Fault::Refused(why)) = fault;
+    // A provider may have said any of it.
+    let why: String = why.chars().take(MOST_TOLD).collect();
     tracing::warn!(provider = key, why, "a provider of identities does not answer as it should");
     let message = format!("the provider of identities {key} does not answer as it should; try again");
     Problem::new(StatusCode::SERVICE_UNAVAILABLE, "provider_unavailable", message)
