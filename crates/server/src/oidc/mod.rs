@@ -1,6 +1,6 @@
 //! Signing in with a provider of identities (OpenID Connect): the authorization code flow with PKCE.
 //!
-//! This node asks the provider ([`remote`]), keeps in the browser what belongs to a sign-in under way ([`sealed`]), and
+//! This node asks the provider (`remote`), keeps in the browser what belongs to a sign-in under way (`sealed`), and
 //! leaves to `domain` what is proved and who comes in.
 
 mod cookie;
