@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { performance } from 'node:perf_hooks';
@@ -50,10 +50,17 @@ export class Burgee {
     this.serverKey = banner.serverKey;
     /** The client-kind key of `development`. */
     this.clientKey = banner.clientKey;
+    /** The first admin's password. */
+    this.adminPassword = banner.adminPassword;
   }
 
-  /** Starts the program on an empty folder, and signs up as a developer. */
-  static async start() {
+  /**
+   * Starts the program on an empty folder, and signs up as a developer.
+   *
+   * @param {object} [settings] what the configuration file says
+   * @param {object} [variables] environment variables besides
+   */
+  static async start(settings = {}, variables = {}) {
     const program = process.env.BURGEE;
     assert.ok(program, 'BURGEE must be the path of the program; `make test` builds it and says where it is');
     const folder = await mkdtemp(path.join(tmpdir(), 'burgee-e2e-'));
@@ -63,8 +70,16 @@ export class Burgee {
       BURGEE__DATABASE__PATH: path.join(folder, 'burgee.db'),
       BURGEE__STORAGE__BASE_PATH: folder,
       BURGEE__SERVER__PORT: '0',
+      ...variables,
     };
-    const child = spawn(program, ['start'], { cwd: folder, env, stdio: ['ignore', 'pipe', 'pipe'] });
+    const config = path.join(folder, 'burgee.yaml');
+    // All JSON is YAML.
+    await writeFile(config, JSON.stringify(settings));
+    const child = spawn(program, ['start', '--config', config], {
+      cwd: folder,
+      env,
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
     killWithUs(child);
     await once(child, 'spawn');
     const log = keepLast(child.stderr);
@@ -87,10 +102,13 @@ export class Burgee {
     assert.equal(this.#child.exitCode, 0, `it did not stop in order; it logged: ${this.#log()}`);
   }
 
-  /** Asks as the developer. Gives the status and the JSON of the answer, `null` if there is none. */
-  async ask(method, where, document) {
+  /**
+   * Asks as the developer, or as whose token it is. Gives the status and the JSON of the answer, `null` if there is
+   * none.
+   */
+  async ask(method, where, document, token = this.#token) {
     const headers = { 'Content-Type': 'application/json' };
-    if (this.#token) headers.Authorization = `Bearer ${this.#token}`;
+    if (token) headers.Authorization = `Bearer ${token}`;
     const body = document === undefined ? undefined : JSON.stringify(document);
     const answer = await fetch(this.url + where, {
       method,
@@ -170,6 +188,7 @@ async function readBanner(child, log) {
   const lines = createInterface({ input: child.stdout, signal: AbortSignal.timeout(PATIENCE) });
   for await (const line of lines) {
     const last = line.trim().split(/\s+/).at(-1);
+    if (line.includes('Admin password')) banner.adminPassword = last;
     if (line.includes('SDK key (server)')) banner.serverKey = last;
     if (line.includes('SDK key (client)')) banner.clientKey = last;
     if (line.startsWith('Burgee is running at')) {

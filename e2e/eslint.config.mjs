@@ -5,7 +5,7 @@ export default [
   {
     languageOptions: {
       // Everything else that Node offers is imported by its name.
-      globals: { fetch: 'readonly', URL: 'readonly', AbortSignal: 'readonly' },
+      globals: { fetch: 'readonly', URL: 'readonly', AbortSignal: 'readonly', structuredClone: 'readonly' },
     },
     rules: {
       eqeqeq: 'error',

@@ -11,6 +11,7 @@ use server::doors::{self, Doors};
 use server::feed::StoreSource;
 use server::health::Health;
 use server::keyring::Keyring;
+use server::oidc::Oidc;
 use server::{AppState, Uploads};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -18,6 +19,7 @@ use tokio_util::sync::CancellationToken;
 use crate::banner;
 use crate::config::{Config, ConfigError, Profile};
 use crate::keep;
+use crate::outbound;
 use crate::seen::Seen;
 use crate::serve::{self, Tls};
 use crate::system::{self, SystemClock, SystemIds};
@@ -29,6 +31,7 @@ pub(crate) async fn start(config: Config) -> anyhow::Result<()> {
     let tls =
         config.tls.map(Tls::load).transpose().map_err(|fault| ConfigError::new(format!("{fault:#}")))?;
     let tls = tls.map(Arc::new);
+    let outbound = outbound::client(!config.oidc.providers.is_empty())?;
     let store: Arc<dyn Store> = store::open(&config.database).await?;
     let seen = Seen::open(&config.base_path, store.clone())?;
     let (listener, address) = serve::bind(&config.server).await?;
@@ -90,7 +93,8 @@ pub(crate) async fn start(config: Config) -> anyhow::Result<()> {
     });
     let doors = Doors::new(config.doors, Arc::new(SystemClock), Arc::new(SystemIds), system::seed());
     let health = Health::new(control.clone(), hub.clone(), keyring.clone(), leaving);
-    let state = AppState { control: control.clone(), hub, keyring, uploads: Uploads::default() };
+    let oidc = Oidc::new(config.oidc, &outbound, Arc::new(SystemClock), Arc::new(SystemIds));
+    let state = AppState { control: control.clone(), hub, keyring, oidc, uploads: Uploads::default() };
     let mut router = server::router(state, delivery, health, &doors)?;
     if config.profile == Profile::Local {
         router = router.layer(axum::middleware::from_fn(server::loopback::require_loopback));
@@ -117,6 +121,7 @@ pub(crate) fn settings(config: &Config) -> Settings {
         session_ttl: config.session_ttl,
         rotate_signing_keys: config.rotate_signing_keys,
         client_visible: config.profile == Profile::Local,
+        password_login: config.oidc.password_login,
         origins_required: config.profile == Profile::Production,
     }
 }

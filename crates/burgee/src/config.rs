@@ -3,6 +3,7 @@
 //! Read and checked once, before a port opens. Everything else is handed plain values.
 
 mod doors;
+mod oidc;
 
 use std::fmt;
 use std::net::IpAddr;
@@ -19,6 +20,7 @@ use jiff::SignedDuration;
 use serde::Deserialize;
 
 pub(crate) use doors::TlsFiles;
+pub(crate) use oidc::Oidc;
 
 /// The defaults, which are also their documentation.
 const DEFAULTS: &str = include_str!("default.yaml");
@@ -74,6 +76,8 @@ pub(crate) struct Config {
     pub tls: Option<TlsFiles>,
     /// What stands before every handler.
     pub doors: server::doors::Settings,
+    /// Signing in with providers of identities.
+    pub oidc: Oidc,
     /// Where everything is kept: a URL that the store understands.
     pub database: String,
     /// How long a session token holds, in seconds.
@@ -156,6 +160,7 @@ struct Document {
     limits: doors::Limits,
     database: Database,
     iam: Iam,
+    oidc: oidc::Section,
     audit: Kept,
     security: Kept,
     storage: Storage,
@@ -232,8 +237,12 @@ impl Config {
         figment = figment
             .merge(Env::raw().only(&["PORT"]).map(|_| "server.port".into()))
             .merge(Env::raw().only(&["DATABASE_URL"]).map(|_| "database.url".into()))
-            // The secret is read as it is, below: figment would take 0123 for a number.
-            .merge(Env::prefixed("BURGEE__").ignore(&["iam__jwt_secret"]).split("__"));
+            // Secrets are read as they are, below: figment would take 0123 for a number.
+            .merge(
+                Env::prefixed("BURGEE__")
+                    .filter(|key| *key != "iam__jwt_secret" && !oidc::is_secret(key.as_str()))
+                    .split("__"),
+            );
         if let Some(level) = log_level {
             figment = figment.merge(Serialized::global("log.level", level.name()));
         }
@@ -259,6 +268,7 @@ impl Config {
         let server = Server { host: host.clone(), port: *port, shutdown_delay };
         let tls = document.server.tls()?;
         let doors = document.server.doors(&document.limits, profile, tls.is_some())?;
+        let oidc = document.oidc.read(document.server.public_url()?, profile, tls.is_some())?;
         let Iam { jwt_secret, token_ttl, session_ttl, rotate_signing_keys } = document.iam;
         let token_ttl = seconds("iam.token_ttl", &token_ttl)?;
         let session_ttl = seconds("iam.session_ttl", &session_ttl)?.max(token_ttl);
@@ -285,6 +295,7 @@ impl Config {
             server,
             tls,
             doors,
+            oidc,
             database,
             token_ttl,
             session_ttl,

@@ -8,6 +8,7 @@ mod cli;
 mod config;
 mod eval;
 mod keep;
+mod outbound;
 mod seen;
 mod serve;
 mod system;
@@ -26,6 +27,7 @@ use crate::config::{Config, ConfigError};
 const BAD_CONFIG: u8 = 64;
 
 fn main() -> ExitCode {
+    outbound::use_ring();
     let cli = Cli::parse();
     match run(cli) {
         Ok(code) => code,

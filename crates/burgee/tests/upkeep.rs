@@ -40,6 +40,7 @@ async fn world() -> Result<World> {
         session_ttl: 10 * DAY / 1_000,
         rotate_signing_keys: Some(5 * DAY / 1_000),
         client_visible: false,
+        password_login: true,
         origins_required: true,
     };
     let bus = Arc::new(bus::InProcess::default());

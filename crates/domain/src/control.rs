@@ -37,11 +37,14 @@ pub(crate) struct Attempts(u32);
 
 /// What an operator may choose.
 #[derive(Debug, Clone)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a choice of its own")]
 pub struct Settings {
     /// Whether anyone may register as a viewer or developer.
     pub open_registration: bool,
     /// The shortest password, in characters.
     pub shortest_password: usize,
+    /// Whether people may sign in with a password.
+    pub password_login: bool,
     /// How long a session token holds, in seconds.
     pub token_ttl: i64,
     /// How long a session lasts, refreshed or not, in seconds.

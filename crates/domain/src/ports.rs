@@ -46,7 +46,7 @@ pub enum CommitError {
     #[error("{what} is taken")]
     Taken {
         /// Which, as a noun: `flag`, `environment`, `project`, `sdk_key`, `segment`,
-        /// `context_field`, `account`, `access_token`, `signing_key`.
+        /// `context_field`, `account`, `access_token`, `signing_key`, `identity`.
         what: &'static str,
     },
     /// It must say why and does not ([`crate::comment`]). Stores never say so.
@@ -409,6 +409,8 @@ pub trait Store: Send + Sync {
     async fn account(&self, id: Id) -> StoreResult<Option<Account>>;
     /// The account with this e-mail, given in lower case.
     async fn account_by_email(&self, email: &str) -> StoreResult<Option<Account>>;
+    /// The account of who has this subject at this issuer.
+    async fn account_by_identity(&self, issuer: &str, subject: &str) -> StoreResult<Option<Account>>;
     /// Accounts of a kind, by e-mail.
     async fn accounts(&self, kind: AccountKind, filter: &AccountFilter) -> StoreResult<Page<Account>>;
     /// Some of the admins who can sign in ([`Account::is_admin_in_force`]), the oldest first.

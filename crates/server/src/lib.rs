@@ -10,6 +10,7 @@ pub mod feed;
 pub mod health;
 pub mod keyring;
 pub mod loopback;
+pub mod oidc;
 pub mod openapi;
 pub mod problem;
 pub mod rest;
@@ -27,6 +28,7 @@ use domain::control::Control;
 use crate::doors::Doors;
 use crate::health::Health;
 use crate::keyring::Keyring;
+use crate::oidc::Oidc;
 use crate::problem::Problem;
 pub use crate::upload::Uploads;
 
@@ -39,6 +41,8 @@ pub struct AppState {
     pub hub: Arc<Hub>,
     /// Whom this node lets in.
     pub keyring: Arc<Keyring>,
+    /// Signing in with providers of identities.
+    pub oidc: Arc<Oidc>,
     /// Who uploads just now.
     pub uploads: Uploads,
 }

@@ -135,6 +135,7 @@ fn texts_of(write: &Write) -> Vec<&str> {
             texts.extend(account.password_hash.as_deref());
             texts
         }
+        Write::Account(AccountWrite::LinkIdentity(identity)) => vec![&identity.issuer, &identity.subject],
         Write::Account(AccountWrite::CreateAccessToken(token)) => vec![&token.name, &token.hint, &token.hash],
         // Of the rest that is about accounts, all texts are digests.
         Write::Account(_)

@@ -8,6 +8,7 @@ mod consistency;
 mod dependencies;
 mod environments;
 mod idempotency;
+mod identities;
 mod listing;
 mod log;
 mod people;
@@ -68,6 +69,7 @@ pub async fn all(make: impl AsyncFn() -> Result<Arc<dyn Store>>) -> Result<()> {
         accounts: accounts_are_found, credentials_are_found, a_history_has_a_name;
         idempotency: a_request_is_noted_once, an_answer_is_kept, requests_are_forgotten, of_many_at_once_one_is_noted,
             an_account_has_so_many_requests;
+        identities: an_identity_is_one_accounts, identities_go_with_their_account;
         sessions: accounts_change_and_go, accounts_come_in_pages_by_email, an_account_that_moved_on_refuses,
             a_session_is_proved_by_its_key, a_refresh_token_is_good_once, sessions_end,
             a_session_of_who_changed_is_not_opened, tokens_expire_and_go, signing_keys_retire_and_are_revoked,

@@ -25,6 +25,7 @@ const MOST: u32 = 1_000_000;
 pub(super) struct Server {
     pub(super) host: String,
     pub(super) port: u16,
+    public_url: String,
     trusted_proxies: Vec<String>,
     proxy_header: Header,
     docs: bool,
@@ -95,6 +96,17 @@ impl Server {
                 "server.shutdown_delay is {text:?}; it must be a number and a unit, such as 0s or 15s, at most {most}m"
             ))
         })
+    }
+
+    /// Where people reach this server; `None` if nobody says.
+    pub(super) fn public_url(&self) -> Result<Option<String>, ConfigError> {
+        let text = &self.public_url;
+        if !text.is_empty() && origin(text).is_none() {
+            return Err(ConfigError(format!(
+                "server.public_url is {text:?}; it must be an origin such as https://flags.example.com, without a path"
+            )));
+        }
+        Ok(Some(text.clone()).filter(|text| !text.is_empty()))
     }
 
     /// Both files or none.

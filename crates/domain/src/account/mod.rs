@@ -2,6 +2,8 @@
 
 mod access_token;
 mod authenticate;
+mod id_token;
+mod identity;
 mod input;
 mod jwt;
 mod last_used;
@@ -9,6 +11,7 @@ mod manage;
 mod operate;
 mod password;
 mod personal;
+mod provider;
 mod register;
 mod reset;
 mod service;
@@ -26,12 +29,15 @@ use crate::log::Entity;
 use crate::time::Timestamp;
 
 pub use access_token::{AccessToken, MadeToken};
+pub use id_token::{IdToken, IdTokenFault, ProviderKeys};
+pub use identity::Identity;
 pub(crate) use input::{is_email, is_password, password_rule};
 pub(crate) use last_used::LastUsed;
 pub use manage::Invited;
 pub(crate) use manage::for_log;
 pub use operate::Promotion;
 pub(crate) use password::{hash_password, hashing, verify};
+pub use provider::{Proof, ProviderRules};
 pub(crate) use register::creation;
 pub use reset::{MadeLink, ResetLink};
 pub use service::ServiceAccount;
@@ -167,6 +173,8 @@ pub enum AccountWrite {
         /// The one that goes on.
         except: Option<Id>,
     },
+    /// Says who an account's owner is at a provider; nobody else may be that there.
+    LinkIdentity(Identity),
     /// Makes the one link of an account, in the place of any before.
     PutResetLink(ResetLink),
     /// Uses up an account's link. The change is stale if it has another, or none.

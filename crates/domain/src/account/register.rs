@@ -4,6 +4,7 @@ use engine::json::{At, Violations};
 use serde_json::Value;
 
 use super::input::{read_email, read_name, read_new_password};
+use super::sign_in::password_login_off;
 use super::{Account, AccountKind, AccountWrite, Role, Session, for_log};
 use crate::control::{Control, Request, unexpected};
 use crate::error::{Error, Result};
@@ -57,6 +58,9 @@ impl Control {
                 code: "registration_closed",
                 message: "registration is closed here; ask an admin for an account".to_owned(),
             });
+        }
+        if !self.settings.password_login {
+            return Err(password_login_off());
         }
         let registration = Registration::read(document, self.settings.shortest_password)?;
         let now = self.clock.now();

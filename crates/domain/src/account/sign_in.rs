@@ -20,6 +20,9 @@ impl Control {
     /// Signs in with `{"email", "password"}`. An unknown e-mail, a wrong password and an account that is not active
     /// answer alike, after the same time.
     pub async fn sign_in(&self, document: &Value, request: &Request) -> Result<Session> {
+        if !self.settings.password_login {
+            return Err(password_login_off());
+        }
         let mut violations = Violations::default();
         let credentials = read_credentials(At::root(document), &mut violations);
         let (email, password) = violations.into_result(credentials).map_err(Error::Invalid)?;
@@ -90,6 +93,14 @@ impl Control {
             subject: subject.to_owned(),
             detail: what.to_owned(),
         });
+    }
+}
+
+/// Where people sign in with a provider of identities alone.
+pub(super) fn password_login_off() -> Error {
+    Error::Forbidden {
+        code: "password_login_off",
+        message: "nobody signs in with a password here; GET /auth/oidc says with what".to_owned(),
     }
 }
 

@@ -66,6 +66,12 @@ impl SigningKey {
         self.revoked_at.is_none() && self.verifies_until.is_none_or(|end| now < end)
     }
 
+    /// A key made of this one for something else, named by `purpose`: whoever has it learns nothing of the secret.
+    fn derived(&self, purpose: &str) -> [u8; 32] {
+        let digest = Sha256::new().chain_update(purpose).chain_update([0]).chain_update(&self.secret);
+        digest.finalize().into()
+    }
+
     fn entity(&self) -> Entity {
         Entity { kind: "signing_key".to_owned(), id: self.id, key: self.id.to_string() }
     }
@@ -93,6 +99,18 @@ impl Control {
         _permit: &OnInstance<ManageSigningKeys>,
     ) -> Result<Vec<SigningKey>> {
         Ok(self.store.signing_keys().await?)
+    }
+
+    /// A key to seal what is given out and must come back as it was, on whichever node: made of the signing key with
+    /// this id, or of the one that signs now. With that one's id; `None` if what it signed is taken no more.
+    pub async fn sealing_key(&self, purpose: &str, id: Option<Id>) -> Result<Option<(Id, [u8; 32])>> {
+        let keys = self.store.signing_keys().await?;
+        let now = self.clock.now();
+        let key = match id {
+            Some(id) => keys.iter().find(|key| key.id == id && key.verifies(now)),
+            None => signer(&keys),
+        };
+        Ok(key.map(|key| (key.id, key.derived(purpose))))
     }
 
     /// Makes a new key sign. What the ones before it signed holds until it expires.

@@ -5,9 +5,11 @@ use serde_json::{Value, json};
 
 use super::{Member, Team};
 use crate::access::{Caller, ManageTeams, OnInstance, Permission, ReadPeople};
+use crate::account::Account;
 use crate::control::{Attempts, Control, Request, on_instance};
 use crate::error::{Error, Result};
 use crate::grant::Holder;
+use crate::id::Id;
 use crate::input::{check_key, read_description, read_key, read_name};
 use crate::key::Key;
 use crate::log::{Change, Entity, ReadVersion, Write};
@@ -98,7 +100,7 @@ impl Control {
             }
             let now = self.clock.now();
             after.updated_at = now;
-            let mut change = about(&before, permit, request, now, "update_team");
+            let mut change = about(&before, permit.account_id(), request, now, "update_team");
             (change.before, change.after) = (Some(for_log(&before)), Some(for_log(&after)));
             change.writes = vec![Write::UpdateTeam(after.clone())];
             if let Some(version) = self.try_commit(change, &mut attempts).await? {
@@ -125,7 +127,7 @@ impl Control {
                 let message = format!("the team owns {}; give them to another first", keys.join(", "));
                 return Err(Error::Conflict { code: "team_in_use", message });
             }
-            let mut change = about(&team, permit, request, self.clock.now(), "delete_team");
+            let mut change = about(&team, permit.account_id(), request, self.clock.now(), "delete_team");
             change.before = Some(for_log(&team));
             change.writes = vec![Write::DeleteTeam { id: team.id }];
             if self.try_commit(change, &mut attempts).await?.is_some() {
@@ -149,37 +151,73 @@ impl Control {
             let team = self.team_named(key).await?;
             self.may_change_members(caller, &team).await?;
             let account = self.find_account(account).await?;
-            let members = self.store.team_members(team.id).await?;
-            let is_in = members.iter().any(|member| member.id == account.id);
-            if is_in == (membership == Membership::Joins) {
+            let who = caller.account_id();
+            let Some(change) = self.membership_change(&team, &account, membership, who, request).await?
+            else {
                 return Ok(());
-            }
-            if membership == Membership::Joins && members.len() >= MOST_MEMBERS {
-                let message = format!("a team has at most {MOST_MEMBERS} members");
-                return Err(Error::Conflict { code: "too_many_members", message });
-            }
-            let (team_id, account_id) = (team.id, account.id);
-            let text = json!({ "member": account.email }).to_string();
-            let now = self.clock.now();
-            let mut change = match membership {
-                Membership::Joins => {
-                    let mut change = about(&team, caller, request, now, "add_team_member");
-                    change.after = Some(text);
-                    change.writes = vec![Write::AddMember { team_id, account_id, at: now }];
-                    change
-                }
-                Membership::Leaves => {
-                    let mut change = about(&team, caller, request, now, "remove_team_member");
-                    change.before = Some(text);
-                    change.writes = vec![Write::RemoveMember { team_id, account_id, at: now }];
-                    change
-                }
             };
-            change.entities.push(Entity { kind: "account".to_owned(), id: account.id, key: account.email });
             if self.try_commit(change, &mut attempts).await?.is_some() {
                 return Ok(());
             }
         }
+    }
+
+    /// The same by the program itself, which needs nobody's leave: what a provider of identities says.
+    pub(crate) async fn put_member(
+        &self,
+        key: &str,
+        account: &Account,
+        membership: Membership,
+        request: &Request,
+    ) -> Result<()> {
+        let mut attempts = Attempts::default();
+        loop {
+            let team = self.team_named(key).await?;
+            let Some(change) = self.membership_change(&team, account, membership, Id::NIL, request).await?
+            else {
+                return Ok(());
+            };
+            if self.try_commit(change, &mut attempts).await?.is_some() {
+                return Ok(());
+            }
+        }
+    }
+
+    /// `None` if it is so already.
+    async fn membership_change(
+        &self,
+        team: &Team,
+        account: &Account,
+        membership: Membership,
+        actor: Id,
+        request: &Request,
+    ) -> Result<Option<Change>> {
+        let members = self.store.team_members(team.id).await?;
+        let is_in = members.iter().any(|member| member.id == account.id);
+        if is_in == (membership == Membership::Joins) {
+            return Ok(None);
+        }
+        if membership == Membership::Joins && members.len() >= MOST_MEMBERS {
+            let message = format!("a team has at most {MOST_MEMBERS} members");
+            return Err(Error::Conflict { code: "too_many_members", message });
+        }
+        let (team_id, account_id) = (team.id, account.id);
+        let text = Some(json!({ "member": account.email }).to_string());
+        let now = self.clock.now();
+        let mut change = match membership {
+            Membership::Joins => Change {
+                after: text,
+                writes: vec![Write::AddMember { team_id, account_id, at: now }],
+                ..about(team, actor, request, now, "add_team_member")
+            },
+            Membership::Leaves => Change {
+                before: text,
+                writes: vec![Write::RemoveMember { team_id, account_id, at: now }],
+                ..about(team, actor, request, now, "remove_team_member")
+            },
+        };
+        change.entities.push(account.entity());
+        Ok(Some(change))
     }
 
     async fn may_change_members(&self, caller: &Caller, team: &Team) -> Result<()> {
@@ -204,10 +242,12 @@ impl Control {
     }
 }
 
-fn about(team: &Team, caller: &Caller, request: &Request, now: Timestamp, action: &'static str) -> Change {
-    let mut change = on_instance(caller, request, now, action, vec![Entity::team(team)]);
-    change.reads = vec![ReadVersion::Team { id: team.id, version: team.version }];
-    change
+fn about(team: &Team, actor: Id, request: &Request, now: Timestamp, action: &'static str) -> Change {
+    Change {
+        entities: vec![Entity::team(team)],
+        reads: vec![ReadVersion::Team { id: team.id, version: team.version }],
+        ..Change::of_instance(action, actor, request, now)
+    }
 }
 
 fn apply(team: &mut Team, object: &Object<'_>, violations: &mut Violations) {

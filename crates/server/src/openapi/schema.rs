@@ -17,7 +17,8 @@ use utoipa::ToSchema;
 pub(crate) use accounts::{
     AccessToken, Account, AccountRole, Credentials, Invited, MadeAccessToken, NewAccessToken,
     NewServiceAccount, NewUser, OwnAccountInput, PasswordChange, PasswordReset, Refresh, Registration,
-    ResetLink, ServiceAccount, ServiceAccountInput, Session, Setup, SetupStatus, SigningKey, UserInput,
+    ResetLink, ServiceAccount, ServiceAccountInput, Session, Setup, SetupStatus, SignIn, SigningKey,
+    UserInput,
 };
 pub(crate) use audit::{AuditEntry, RedactInput, Redacted, Reverted, SecurityEntry};
 pub(crate) use environments::{Environment, EnvironmentInput, EnvironmentOrder, NewEnvironment};

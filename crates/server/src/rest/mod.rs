@@ -12,6 +12,7 @@ mod flags;
 mod grants;
 mod here;
 mod in_project;
+mod oidc;
 mod page;
 mod projects;
 mod query;
@@ -40,6 +41,7 @@ pub fn router() -> OpenApiRouter<AppState> {
     let routes = OpenApiRouter::with_openapi(openapi::document())
         .merge(accounts::router())
         .merge(setup::router())
+        .merge(oidc::router())
         .merge(users::router())
         .merge(tokens::router())
         .merge(service_accounts::router())
@@ -52,7 +54,8 @@ pub fn router() -> OpenApiRouter<AppState> {
         .merge(security_log::router())
         .nest(in_project::DEFAULT, of_project)
         .merge(in_project::of_any(of_any).into());
-    query::guarded(routes)
+    // Providers may say more than we know of, which must not be refused (RFC 6749, 4.1.2).
+    query::guarded(routes).merge(oidc::callback())
 }
 
 /// What a project has.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use domain::account::{
-    AccessToken, Account, AccountKind, AccountWrite, ResetLink, SigningKey, StoredSession,
+    AccessToken, Account, AccountKind, AccountWrite, Identity, ResetLink, SigningKey, StoredSession,
 };
 use domain::id::Id;
 use domain::ports::{AccountFilter, CommitError};
@@ -21,6 +21,8 @@ pub(super) struct AccountTables {
     sessions: BTreeMap<Id, Arc<StoredSession>>,
     reset_links: BTreeMap<Id, ResetLink>,
     signing_keys: BTreeMap<Id, SigningKey>,
+    /// By issuer and subject.
+    identities: BTreeMap<(String, String), Identity>,
     pub(super) setup_token: Option<(String, Timestamp)>,
 }
 
@@ -44,8 +46,10 @@ impl AccountTables {
                 self.sessions.retain(|_, session| session.account_id != *id);
                 self.access_tokens.retain(|_, token| token.account_id != *id);
                 self.reset_links.remove(id);
+                self.identities.retain(|_, identity| identity.account_id != *id);
             }
             AccountWrite::EndSessions { account_id, except } => self.end_sessions(*account_id, *except),
+            AccountWrite::LinkIdentity(identity) => self.link_identity(identity)?,
             AccountWrite::PutResetLink(link) => {
                 self.accounts.get(&link.account_id).ok_or_else(|| dangling("account"))?;
                 self.reset_links.insert(link.account_id, link.clone());
@@ -106,6 +110,14 @@ impl AccountTables {
         Ok(())
     }
 
+    fn link_identity(&mut self, identity: &Identity) -> Applied {
+        let place = (identity.issuer.clone(), identity.subject.clone());
+        free(!self.identities.contains_key(&place), "identity")?;
+        self.accounts.get(&identity.account_id).ok_or_else(|| dangling("account"))?;
+        self.identities.insert(place, identity.clone());
+        Ok(())
+    }
+
     /// Whether the account is there, at this version.
     pub(super) fn has(&self, id: Id, version: Revision) -> bool {
         self.accounts.get(&id).is_some_and(|account| account.version == version)
@@ -118,6 +130,11 @@ impl AccountTables {
     pub(super) fn by_email(&self, email: &str) -> Option<Account> {
         let account = self.accounts.values().find(|account| account.email == email);
         account.map(|account| Account::clone(account))
+    }
+
+    pub(super) fn by_identity(&self, issuer: &str, subject: &str) -> Option<Account> {
+        let identity = self.identities.get(&(issuer.to_owned(), subject.to_owned()))?;
+        self.account(identity.account_id)
     }
 
     /// Those of a kind with what is searched for, by e-mail.

@@ -493,6 +493,10 @@ impl Store for MemoryStore {
         Ok(self.state().tables.of_accounts.by_email(email))
     }
 
+    async fn account_by_identity(&self, issuer: &str, subject: &str) -> StoreResult<Option<Account>> {
+        Ok(self.state().tables.of_accounts.by_identity(issuer, subject))
+    }
+
     async fn accounts(&self, kind: AccountKind, filter: &AccountFilter) -> StoreResult<Page<Account>> {
         let all = self.state().tables.of_accounts.list(kind, filter);
         let total = all.len();

@@ -91,6 +91,27 @@ pub(crate) struct SetupStatus {
     needs_setup: bool,
 }
 
+/// With what people sign in.
+#[derive(ToSchema)]
+pub(crate) struct SignIn {
+    /// Whether `POST /auth/login` is open.
+    password: bool,
+    providers: Vec<SignInProvider>,
+}
+
+/// A provider of identities.
+#[derive(ToSchema)]
+pub(crate) struct SignInProvider {
+    #[schema(example = "okta")]
+    key: String,
+    /// What people read.
+    #[schema(example = "Okta")]
+    name: String,
+    /// Where a browser goes, with `?return_to=/path` if it should come back elsewhere than to `/`.
+    #[schema(example = "/auth/oidc/okta/start")]
+    start: String,
+}
+
 /// The first admin.
 #[derive(ToSchema)]
 pub(crate) struct Setup {

@@ -1,6 +1,6 @@
 //! What a change writes about accounts and what they prove themselves with.
 
-use domain::account::{AccessToken, Account, AccountWrite, ResetLink, SigningKey};
+use domain::account::{AccessToken, Account, AccountWrite, Identity, ResetLink, SigningKey};
 use domain::id::Id;
 use domain::time::Timestamp;
 
@@ -15,6 +15,7 @@ impl Writes<'_> {
             AccountWrite::Update(account) => self.update_account(account).await,
             AccountWrite::Delete { id } => self.delete_account(*id).await,
             AccountWrite::EndSessions { account_id, except } => self.end_sessions(*account_id, *except).await,
+            AccountWrite::LinkIdentity(identity) => self.link_identity(identity).await,
             AccountWrite::PutResetLink(link) => self.put_reset_link(link).await,
             AccountWrite::TakeResetLink { account_id, hash } => {
                 let query = sqlx::query("DELETE FROM reset_links WHERE account_id = $1 AND hash = $2");
@@ -100,6 +101,7 @@ impl Writes<'_> {
             "DELETE FROM sessions WHERE account_id = $1",
             "DELETE FROM access_tokens WHERE account_id = $1",
             "DELETE FROM reset_links WHERE account_id = $1",
+            "DELETE FROM identities WHERE account_id = $1",
         ] {
             sqlx::query(query).bind(id.to_string()).execute(&mut *self.connection).await?;
         }
@@ -115,6 +117,18 @@ impl Writes<'_> {
             .execute(&mut *self.connection)
             .await?;
         Ok(())
+    }
+
+    async fn link_identity(&mut self, identity: &Identity) -> Result<(), Fault> {
+        let query = sqlx::query(
+            "INSERT INTO identities (issuer, subject, account_id, created_at) VALUES ($1, $2, $3, $4)
+             ON CONFLICT DO NOTHING",
+        )
+        .bind(identity.issuer.clone())
+        .bind(identity.subject.clone())
+        .bind(identity.account_id.to_string())
+        .bind(identity.created_at.as_millis());
+        self.insert(query, "identity").await
     }
 
     async fn put_reset_link(&mut self, link: &ResetLink) -> Result<(), Fault> {

@@ -104,6 +104,26 @@ pub(super) async fn by_email(pool: &Pool<Db>, email: &str) -> sqlx::Result<Optio
         .await
 }
 
+pub(super) async fn by_identity(
+    pool: &Pool<Db>,
+    issuer: &str,
+    subject: &str,
+) -> sqlx::Result<Option<Account>> {
+    if !crate::fit::storable(issuer) || !crate::fit::storable(subject) {
+        return Ok(None);
+    }
+    sqlx::query(concat!(
+        "SELECT ",
+        columns!(),
+        " FROM identities i JOIN accounts a ON a.id = i.account_id WHERE i.issuer = $1 AND i.subject = $2"
+    ))
+    .bind(issuer)
+    .bind(subject)
+    .try_map(|row: Row| read(&row))
+    .fetch_optional(pool)
+    .await
+}
+
 pub(super) async fn names(pool: &Pool<Db>, ids: &[Id]) -> sqlx::Result<Vec<(Id, String)>> {
     let mut names = Vec::new();
     for batch in ids.chunks(BATCH) {

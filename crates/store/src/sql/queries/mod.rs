@@ -293,6 +293,10 @@ impl Store for SqlStore {
         bounded(accounts::by_email(&self.reader, email)).await
     }
 
+    async fn account_by_identity(&self, issuer: &str, subject: &str) -> StoreResult<Option<Account>> {
+        bounded(accounts::by_identity(&self.reader, issuer, subject)).await
+    }
+
     async fn accounts(&self, kind: AccountKind, filter: &AccountFilter) -> StoreResult<Page<Account>> {
         bounded(accounts::page(self, kind, filter)).await
     }

@@ -1,0 +1,27 @@
+//! Who an account's owner is elsewhere.
+
+use crate::id::Id;
+use crate::time::Timestamp;
+
+/// Somebody, as a provider of identities knows them. An issuer gives no subject twice, and an e-mail may.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Identity {
+    /// The provider's own name: an URL, byte for byte as its tokens have it.
+    pub issuer: String,
+    /// Who it is there; at most [`Identity::MOST_SUBJECT`] characters.
+    pub subject: String,
+    /// Who it is here.
+    pub account_id: Id,
+    /// When that was said.
+    pub created_at: Timestamp,
+}
+
+impl Identity {
+    /// No subject is longer (OpenID Connect Core, 2), in characters.
+    pub const MOST_SUBJECT: usize = 255;
+
+    /// Whether a text can be a subject.
+    pub(super) fn is_subject(text: &str) -> bool {
+        (1..=Self::MOST_SUBJECT).contains(&text.chars().count()) && !text.chars().any(char::is_control)
+    }
+}
