@@ -34,13 +34,15 @@ struct SdkKeyQuery {
     /// Only those that open the environment with this key.
     environment: Option<String>,
     /// Only those of this kind: `server`, `client` or `edge`.
+    #[param(value_type = Option<schema::SdkKeyKind>)]
     kind: Option<String>,
     /// Only those that are `in_force`, `expired` or `revoked`.
+    #[param(value_type = Option<schema::SdkKeyState>)]
     state: Option<String>,
     /// Where to go on, from the `Link` of the page before.
     cursor: Option<String>,
     /// How many, 1 to 1000; 100 unless given.
-    #[param(value_type = Option<u32>)]
+    #[param(value_type = Option<u32>, minimum = 1, maximum = 1000)]
     limit: Option<String>,
 }
 

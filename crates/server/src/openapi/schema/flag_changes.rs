@@ -5,6 +5,14 @@ use utoipa::ToSchema;
 
 use super::{Flag, MemberChange};
 
+/// A variant that is not there yet.
+#[derive(ToSchema)]
+pub(crate) struct NewVariant {
+    key: String,
+    /// Of the flag's kind.
+    value: Value,
+}
+
 /// What may be written about a variant that is there.
 #[derive(ToSchema)]
 pub(crate) struct VariantInput {
@@ -35,13 +43,22 @@ pub(crate) struct CopiedFlag {
     flag: Flag,
 }
 
+/// What is done to flags.
+#[derive(ToSchema)]
+#[schema(rename_all = "lowercase")]
+pub(crate) enum BulkAction {
+    Enable,
+    Disable,
+    Archive,
+}
+
 /// What is done to which flags.
 #[derive(ToSchema)]
 #[schema(example = json!({"action": "disable", "keys": ["new-checkout", "new-cart"]}))]
 pub(crate) struct BulkInput {
-    /// `enable`, `disable` or `archive`.
-    action: String,
-    /// 1 to 1000, each once.
+    action: BulkAction,
+    /// Each once.
+    #[schema(min_items = 1, max_items = 1000)]
     keys: Vec<String>,
 }
 

@@ -2,6 +2,8 @@
 
 use utoipa::ToSchema;
 
+use super::Key;
+
 /// A project.
 #[derive(ToSchema)]
 pub(crate) struct Project {
@@ -23,7 +25,7 @@ pub(crate) struct Project {
 #[derive(ToSchema)]
 pub(crate) struct NewProject {
     #[schema(example = "shop")]
-    key: String,
+    key: Key,
     name: Option<String>,
     description: Option<String>,
     /// Key of the team that looks after it.
@@ -77,7 +79,7 @@ pub(crate) struct Member {
 #[derive(ToSchema)]
 pub(crate) struct NewTeam {
     #[schema(example = "payments")]
-    key: String,
+    key: Key,
     name: Option<String>,
     description: Option<String>,
 }
@@ -111,7 +113,7 @@ pub(crate) struct Role {
 #[derive(ToSchema)]
 pub(crate) struct NewRole {
     #[schema(example = "release-manager")]
-    key: String,
+    key: Key,
     name: Option<String>,
     description: Option<String>,
     #[schema(example = json!(["project.read", "flag.update@production"]))]
@@ -167,8 +169,10 @@ pub(crate) struct Holder {
 #[derive(ToSchema)]
 pub(crate) struct NewInstanceGrant {
     /// Id, e-mail, or a service account's name.
+    #[schema(nullable = false)]
     account: Option<String>,
     /// A team's key.
+    #[schema(nullable = false)]
     team: Option<String>,
     #[schema(example = "viewer")]
     role: String,
@@ -178,8 +182,10 @@ pub(crate) struct NewInstanceGrant {
 #[derive(ToSchema)]
 pub(crate) struct NewGrant {
     /// Id, e-mail, or a service account's name.
+    #[schema(nullable = false)]
     account: Option<String>,
     /// A team's key.
+    #[schema(nullable = false)]
     team: Option<String>,
     #[schema(example = "developer")]
     role: String,
