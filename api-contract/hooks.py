@@ -122,8 +122,9 @@ def complete(case):
     way = case.operation.path
     if way == "/auth/login" and CHANCE.random() < 0.5:
         case.body = dict(ADMIN)
-    if way.endswith("/variants") and CHANCE.random() < 0.5:
-        case.body["value"] = "a text, as most flags with variants have"
+    if way.endswith("/variants") and not is_negated(case, "path") and CHANCE.random() < 0.5:
+        # The flag that has more than `true` and `false`.
+        case.path_parameters["key"], case.body["value"] = "colour", "#0f0"
     if "keys" in case.body and CHANCE.random() < 0.5:
         # What is done to many names those that are listed above it.
         case.body["keys"] = house.listed(way.rsplit("/", 1)[0])

@@ -106,7 +106,8 @@ def furnish(program):
         ("service-accounts", {"name": "deploy-bot"}),
     ]:
         program.ask("POST", f"/api/v1/{path}", document)
-    program.ask("POST", "/auth/users", {"email": "someone@example.com", "password": ADMIN["password"]})
+    for name in ["ada", "bo", "cy", "di", "ed", "flo"]:
+        program.ask("POST", "/auth/users", {"email": f"{name}@example.com"})
     edge = program.ask("POST", "/api/v1/sdk-keys", {"name": "edge", "kind": "edge", "environments": ["*"]})
     program.keys["edge"] = edge["key"]
     ours = [key["id"] for key in program.ask("GET", "/api/v1/sdk-keys") if key["name"] != "spare"]

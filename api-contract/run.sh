@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# The program against its own document: `api-contract/run.sh PROGRAM [SECONDS]`, 200 seconds unless said.
+# The program against its own document: `api-contract/run.sh PROGRAM [SECONDS]`, 180 seconds unless said.
 # What is fetched from PyPI is pinned, and kept outside the clone.
 set -euo pipefail
 cd "$(dirname "$0")"
 program="$(realpath "$1")"
-seconds="${2:-200}"
+seconds="${2:-180}"
 
 pinned="$(sha256sum requirements.txt | cut -c1-12)"
 venv="${XDG_CACHE_HOME:-$HOME/.cache}/burgee-api-contract-$pinned"

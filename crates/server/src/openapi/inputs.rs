@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 use utoipa::openapi::path::Operation;
 use utoipa::openapi::schema::{AdditionalProperties, AllOfBuilder, ObjectBuilder, SchemaType, Type};
-use utoipa::openapi::{Components, Content, OpenApi, RefOr, Response, Schema};
+use utoipa::openapi::{Components, Content, OpenApi, RefOr, Required, Response, Schema};
 
 /// Where a reference to a component begins.
 const COMPONENT: &str = "#/components/schemas/";
@@ -21,6 +21,12 @@ pub(super) fn complete(openapi: &mut OpenApi) -> serde_json::Result<()> {
         }
         let operations = [&mut path.get, &mut path.put, &mut path.post, &mut path.delete, &mut path.patch];
         for operation in operations.into_iter().flatten() {
+            if let Some(body) = operation.request_body.as_mut().and_then(told)
+                && !body.content.contains_key("application/json")
+            {
+                // Of lines there may be none, and HTTP does not tell an empty body from no body.
+                body.required = Some(Required::False);
+            }
             for content in bodies(operation) {
                 refuse_null(content);
                 reach(&serde_json::to_value(&content.schema)?, components, &mut sent)?;

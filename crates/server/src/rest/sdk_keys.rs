@@ -207,3 +207,28 @@ fn secret_head(made: &MadeSdkKey) -> [(HeaderName, String); 3] {
 fn answer(key: ShownSdkKey) -> Response {
     ([(header::ETAG, key.etag())], Json(key)).into_response()
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn a_cursor_is_read_as_it_was_written(millis: i64, id: u128) {
+            let id: Id = format!("{id:032x}").parse().unwrap();
+            let read = read_cursor(&format!("{millis}.{id}")).unwrap();
+            prop_assert_eq!(read, (Timestamp::from_millis(millis), id));
+        }
+
+        #[test]
+        fn what_is_no_cursor_is_refused(text in "\\PC{0,50}|-?[0-9]{0,25}\\.[0-9a-f-]{0,40}") {
+            if let Ok((at, id)) = read_cursor(&text) {
+                let (millis, rest) = text.split_once('.').unwrap();
+                prop_assert_eq!(millis.parse(), Ok(at.as_millis()));
+                prop_assert_eq!(rest.parse(), Ok(id));
+            }
+        }
+    }
+}
