@@ -8,6 +8,7 @@ use super::{Flag, MemberChange};
 /// A variant that is not there yet.
 #[derive(ToSchema)]
 pub(crate) struct NewVariant {
+    #[schema(pattern = r"^[^\x00-\x1f\x7f-\x9f]{1,256}$")]
     key: String,
     /// Of the flag's kind.
     value: Value,
