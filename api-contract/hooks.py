@@ -23,11 +23,9 @@ LISTS = {
     "copy_from": "/api/v1/environments",
     "environment": "/api/v1/environments",
     "flag": "/api/v1/flags",
-    "from": "/api/v1/environments",
     "role": "/api/v1/roles",
     "segment": "/api/v1/segments",
     "team": "/api/v1/teams",
-    "to": "/api/v1/environments",
 }
 # Ids of what the run itself stands on: its account and its keys.
 MUST_STAY = json.loads(os.environ["BURGEE_MUST_STAY"])
@@ -125,6 +123,8 @@ def complete(case):
     if way.endswith("/variants") and not is_negated(case, "path") and CHANCE.random() < 0.5:
         # The flag that has more than `true` and `false`.
         case.path_parameters["key"], case.body["value"] = "colour", "#0f0"
+    if way.endswith("/copy") and CHANCE.random() < 0.5:
+        case.body["from"], case.body["to"] = "development", CHANCE.choice(["preview", "staging"])
     if "keys" in case.body and CHANCE.random() < 0.5:
         # What is done to many names those that are listed above it.
         case.body["keys"] = house.listed(way.rsplit("/", 1)[0])
@@ -141,7 +141,7 @@ class House:
         answer = path and self.ask(path.replace("/ofrep/v1/evaluate/", "/api/v1/"))
         if not answer or not isinstance(answer.json(), list):
             return []
-        return [item.get("key") or item["id"] for item in answer.json()]
+        return [item.get("key") or item.get("id") or str(item["revision"]) for item in answer.json()]
 
     def ask(self, path):
         answer = self.session.get(URL + path)

@@ -17,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::banner;
 use crate::config::{Config, ConfigError, Profile};
+use crate::keep;
 use crate::seen::Seen;
 use crate::serve::{self, Tls};
 use crate::system::{self, SystemClock, SystemIds};
@@ -70,6 +71,8 @@ pub(crate) async fn start(config: Config) -> anyhow::Result<()> {
     follower.load().await.context("the flags could not be loaded")?;
     let keyring = Keyring::load(store.clone(), Arc::new(SystemClock)).await?;
     let tasks = [
+        keep::security(control.clone(), shutdown.clone()),
+        keep::logs(control.clone(), config.retention, shutdown.clone()),
         follower.start(shutdown.clone()),
         keyring.clone().follow(&*bus, shutdown.clone()),
         seen.follow(&*bus, shutdown.clone()),
@@ -87,7 +90,7 @@ pub(crate) async fn start(config: Config) -> anyhow::Result<()> {
     });
     let doors = Doors::new(config.doors, Arc::new(SystemClock), Arc::new(SystemIds), system::seed());
     let health = Health::new(control.clone(), hub.clone(), keyring.clone(), leaving);
-    let state = AppState { control, hub, keyring, uploads: Uploads::default() };
+    let state = AppState { control: control.clone(), hub, keyring, uploads: Uploads::default() };
     let mut router = server::router(state, delivery, health, &doors)?;
     if config.profile == Profile::Local {
         router = router.layer(axum::middleware::from_fn(server::loopback::require_loopback));
@@ -99,6 +102,8 @@ pub(crate) async fn start(config: Config) -> anyhow::Result<()> {
     for task in tasks {
         task.await.context("a task panicked")??;
     }
+    // What the last connections were refused.
+    control.flush_security(true).await.context("the security log lacks its last entries")?;
     store.close().await;
     Ok(())
 }

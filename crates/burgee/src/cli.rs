@@ -56,6 +56,40 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: AuditCommand,
     },
+    /// Back up the database, and put a backup back.
+    Store {
+        #[command(subcommand)]
+        command: StoreCommand,
+    },
+}
+
+#[derive(Subcommand)]
+pub(crate) enum StoreCommand {
+    /// Write all that the database has to a new file, while servers go on.
+    ///
+    /// The file is an SQLite database, whatever database it is of: it can be restored to either. It holds secrets and
+    /// can be read by its owner alone.
+    Backup {
+        /// The file; there must be none yet.
+        file: PathBuf,
+        /// A YAML file with settings; see docs/config.md.
+        #[arg(short, long)]
+        config: Option<PathBuf>,
+    },
+    /// Put a backup in the place of the database; no server may be running on it.
+    ///
+    /// The backup is looked through first: a damaged one, or one whose log was edited, is refused. Clients take a full
+    /// snapshot afterwards.
+    Restore {
+        /// The backup.
+        file: PathBuf,
+        /// Take the place of a database that is not empty. It is kept beside the new one.
+        #[arg(long)]
+        replace: bool,
+        /// A YAML file with settings; see docs/config.md.
+        #[arg(short, long)]
+        config: Option<PathBuf>,
+    },
 }
 
 #[derive(Subcommand)]
@@ -112,7 +146,10 @@ impl AdminCommand {
 
 #[derive(Subcommand)]
 pub(crate) enum AuditCommand {
-    /// Recompute every hash of the log and print the head of each chain.
+    /// Recompute every hash of the logs and print the head of each chain.
+    ///
+    /// Only reads, and can be run while servers do. Keep what it prints elsewhere: given back with --checkpoint, it
+    /// proves that nothing that was there then has been changed since.
     Verify {
         /// A YAML file with settings; see docs/config.md.
         #[arg(short, long)]
@@ -120,6 +157,9 @@ pub(crate) enum AuditCommand {
         /// A head that was printed earlier and kept elsewhere; it must still be part of the log. Repeatable.
         #[arg(long, value_name = "HEAD")]
         expect: Vec<String>,
+        /// A file with heads, as this command printed them earlier; each must still be part of the log. Repeatable.
+        #[arg(long, value_name = "FILE")]
+        checkpoint: Vec<PathBuf>,
     },
 }
 

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::ValueEnum;
+use domain::audit::Retention;
 use domain::founding::Given;
 use figment::Figment;
 use figment::error::Kind;
@@ -25,6 +26,8 @@ const DEFAULTS: &str = include_str!("default.yaml");
 const SHORTEST_SECRET: usize = 16;
 /// No session and no signing key lasts longer, in seconds.
 const LONGEST_TTL: i64 = 365 * 24 * 60 * 60;
+/// No log is kept for a number of seconds beyond this; for ever is another word.
+const LONGEST_RETENTION: i64 = 36_500 * 24 * 60 * 60;
 /// Secrets that stand in somebody's documentation: everyone knows them.
 const KNOWN_SECRETS: [&str; 4] = [
     "change-me-in-production",
@@ -79,6 +82,8 @@ pub(crate) struct Config {
     pub session_ttl: i64,
     /// How old a signing key becomes, in seconds; `None` if only people replace it.
     pub rotate_signing_keys: Option<i64>,
+    /// How long logs are kept.
+    pub retention: Retention,
     /// Folder for what is kept beside the database.
     pub base_path: PathBuf,
     /// Open streams at most.
@@ -151,6 +156,8 @@ struct Document {
     limits: doors::Limits,
     database: Database,
     iam: Iam,
+    audit: Kept,
+    security: Kept,
     storage: Storage,
     #[expect(dead_code, reason = "checked like every other section; nothing needs it yet")]
     events: Events,
@@ -172,6 +179,13 @@ struct Iam {
     token_ttl: String,
     session_ttl: String,
     rotate_signing_keys: String,
+}
+
+/// A log, and how long it is kept.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Kept {
+    retention: String,
 }
 
 #[derive(Deserialize)]
@@ -276,6 +290,10 @@ impl Config {
             session_ttl,
             // A given one is replaced by whoever gives it.
             rotate_signing_keys: rotate_signing_keys.filter(|_| given.jwt_secret.is_none()),
+            retention: Retention {
+                changes: retention("audit.retention", &document.audit.retention)?,
+                security: retention("security.retention", &document.security.retention)?,
+            },
             base_path: document.storage.base_path,
             max_streams: document.delivery.max_streams,
             log: document.log,
@@ -341,6 +359,23 @@ fn seconds(name: &str, text: &str) -> Result<i64, ConfigError> {
     seconds.ok().filter(|seconds| (1..=LONGEST_TTL).contains(seconds)).ok_or_else(|| {
         ConfigError(format!(
             "{name} is {text:?}; it must be a number and a unit, such as 30m, 24h or 7d, at most 365d"
+        ))
+    })
+}
+
+/// In milliseconds; nothing is for ever.
+fn retention(name: &str, text: &str) -> Result<Option<i64>, ConfigError> {
+    if text.is_empty() {
+        return Ok(None);
+    }
+    // A day is 24 hours here, which the library does not take for granted.
+    let days = text.strip_suffix('d').and_then(|days| days.parse::<i64>().ok()?.checked_mul(24 * 60 * 60));
+    let seconds = days.or_else(|| Some(text.parse::<SignedDuration>().ok()?.as_secs()));
+    let seconds = seconds.filter(|seconds| (1..=LONGEST_RETENTION).contains(seconds));
+    seconds.map(|seconds| Some(seconds * 1_000)).ok_or_else(|| {
+        ConfigError(format!(
+            "{name} is {text:?}; it must be a number and a unit, such as 8760h or 400d, at most 36500d, or empty for \
+             ever"
         ))
     })
 }

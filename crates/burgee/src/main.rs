@@ -1,11 +1,13 @@
 //! Burgee: feature flags in one program.
 
 mod admin;
+mod backup;
 mod banner;
 mod boot;
 mod cli;
 mod config;
 mod eval;
+mod keep;
 mod seen;
 mod serve;
 mod system;
@@ -17,7 +19,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use crate::cli::{AdminCommand, AuditCommand, Cli, Command};
+use crate::cli::{AdminCommand, AuditCommand, Cli, Command, StoreCommand};
 use crate::config::{Config, ConfigError};
 
 /// The exit code for a configuration that cannot be (`EX_USAGE`).
@@ -59,10 +61,16 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             runtime()?.block_on(admin::run(&config, AdminCommand::Promote { email, config: None }))
         }
         Command::Eval(question) => runtime()?.block_on(eval::eval(*question)),
-        Command::Audit { command: AuditCommand::Verify { config, expect } } => {
+        Command::Audit { command: AuditCommand::Verify { config, expect, checkpoint } } => {
             let config = Config::load(config.as_deref(), level)?;
             telemetry::init(&config.log);
-            runtime()?.block_on(verify::verify(&config, &expect))
+            runtime()?.block_on(verify::verify(&config, expect, &checkpoint))
+        }
+        Command::Store { command } => {
+            let (StoreCommand::Backup { config, .. } | StoreCommand::Restore { config, .. }) = &command;
+            let config = Config::load(config.as_deref(), level)?;
+            telemetry::init(&config.log);
+            runtime()?.block_on(backup::run(&config, &command))
         }
     }
 }

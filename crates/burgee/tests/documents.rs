@@ -55,6 +55,9 @@ fn the_commands() {
         &["make-admin"],
         &["audit"],
         &["audit", "verify"],
+        &["store"],
+        &["store", "backup"],
+        &["store", "restore"],
     ];
     for command in commands {
         let output =

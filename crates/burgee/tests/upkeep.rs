@@ -66,11 +66,11 @@ impl World {
     }
 
     async fn is_let_in(&self, session: &Session) -> bool {
-        self.control.authenticate(&session.token, None).await.is_ok()
+        self.control.authenticate(&session.token).await.is_ok()
     }
 
     async fn signing_keys(&self, session: &Session) -> Result<usize> {
-        let caller = self.control.authenticate(&session.token, None).await?;
+        let caller = self.control.authenticate(&session.token).await?;
         Ok(self.control.list_signing_keys(&caller.on_instance()?).await?.len())
     }
 }

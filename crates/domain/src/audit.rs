@@ -1,59 +1,33 @@
-//! Reading the log, and proving that nobody edited it.
+//! The log: reading and exporting it, proving that nobody edited it, and taking out of it what must go.
+
+mod entry;
+mod expire;
+mod export;
+mod redact;
+mod verify;
 
 use engine::json::Violations;
 use engine::model::Revision;
-use serde::Serialize;
-use serde_json::value::RawValue;
 
-use crate::access::{InProject, ReadLog};
+use crate::access::{InProject, OnInstance, ReadInstanceLog, ReadLog};
 use crate::control::Control;
 use crate::error::{Error, Result};
 use crate::id::Id;
 use crate::key::Key;
-use crate::log::{Chain, Entity, Hash, LogEntry, Texts, link};
-use crate::ports::{Head, LogFilter, Page, Store, StoreResult};
+use crate::log::{Chain, Hash, LogEntry};
+use crate::ports::{LogFilter, Page};
 use crate::time::Timestamp;
 
-/// How many entries are verified at a time.
-const BATCH: u32 = 1_000;
+pub use entry::{Actor, AuditEntry, EntryChange};
+pub(crate) use entry::{REVERTS, document, redacted};
+pub use expire::Retention;
+pub use export::AuditExport;
+pub use verify::{Verified, VerifiedSecurity, verify, verify_security};
 
-/// An entry of the log, as people read it.
-#[derive(Debug, Serialize)]
-pub struct AuditEntry {
-    /// Its place in the project's chain.
-    pub revision: Revision,
-    /// When.
-    pub at: Timestamp,
-    /// Who.
-    pub actor: Actor,
-    /// The door it came by.
-    pub source: String,
-    /// The address that it came from, if it is known.
-    pub address: Option<String>,
-    /// What was done.
-    pub action: String,
-    /// What it was about; the first is the subject.
-    pub entities: Vec<Entity>,
-    /// What was there.
-    pub before: Option<Box<RawValue>>,
-    /// What is there now.
-    pub after: Option<Box<RawValue>>,
-    /// Why.
-    pub comment: Option<String>,
-    /// Its hash, in lower-case hex.
-    pub hash: String,
-}
+/// The name of the program itself, where an actor is named.
+const PROGRAM: &str = "burgee";
 
-/// Who made a change.
-#[derive(Debug, Serialize)]
-pub struct Actor {
-    /// The account; all zeros for the program itself.
-    pub id: Id,
-    /// Its e-mail or name today; `burgee` for the program itself, nothing for an account that is gone.
-    pub name: Option<String>,
-}
-
-/// What people look for in the log, each by its key, living or deleted.
+/// What people look for in the log. Things are named by their keys, living or deleted.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct About<'a> {
     /// A flag.
@@ -64,6 +38,25 @@ pub struct About<'a> {
     pub context_field: Option<&'a str>,
     /// An environment.
     pub environment: Option<&'a str>,
+    /// An account: its id or e-mail; `burgee` is the program itself.
+    pub actor: Option<&'a str>,
+    /// What was done, such as `toggle_flag`.
+    pub action: Option<&'a str>,
+    /// A time from which on.
+    pub from: Option<&'a str>,
+    /// A time before which.
+    pub to: Option<&'a str>,
+}
+
+/// A page of the log.
+#[derive(Debug, Clone, Copy)]
+pub struct Asked {
+    /// Only revisions below this one.
+    pub before: Option<Revision>,
+    /// How many at most.
+    pub limit: u32,
+    /// See [`LogFilter::most_counted`].
+    pub most_counted: u64,
 }
 
 impl Control {
@@ -73,9 +66,38 @@ impl Control {
         &self,
         reader: &InProject<ReadLog>,
         about: About<'_>,
-        mut filter: LogFilter,
+        asked: Asked,
     ) -> Result<Page<AuditEntry>> {
-        let About { flag, segment, context_field, environment } = about;
+        self.audit_of(Chain::Project(reader.project_id()), about, asked).await
+    }
+
+    /// Entries of the instance's own log, newest first: accounts, credentials and projects.
+    pub async fn audit_instance(
+        &self,
+        _permit: &OnInstance<ReadInstanceLog>,
+        about: About<'_>,
+        asked: Asked,
+    ) -> Result<Page<AuditEntry>> {
+        self.audit_of(Chain::Instance, about, asked).await
+    }
+
+    /// One entry of the project's log.
+    pub async fn audit_entry(&self, reader: &InProject<ReadLog>, revision: &str) -> Result<AuditEntry> {
+        let entry = self.logged_change(Chain::Project(reader.project_id()), revision).await?;
+        let page = self.show(Page { items: vec![entry], total: None, more: false }).await?;
+        page.items.into_iter().next().ok_or_else(|| no_change(revision))
+    }
+
+    async fn audit_of(&self, chain: Chain, about: About<'_>, asked: Asked) -> Result<Page<AuditEntry>> {
+        let filter = self.log_filter(chain, about).await?;
+        let Asked { before, limit, most_counted } = asked;
+        let page = self.store.log(chain, &LogFilter { before, limit, most_counted, ..filter }).await?;
+        self.show(page).await
+    }
+
+    /// What is looked for, as the store knows it. Everything that does not read is told at once.
+    async fn log_filter(&self, chain: Chain, about: About<'_>) -> Result<LogFilter> {
+        let About { flag, segment, context_field, environment, actor, action, from, to } = about;
         let named = [
             ("flag", "flag", flag),
             ("segment", "segment", segment),
@@ -85,125 +107,114 @@ impl Control {
         ];
         let named = named.into_iter().filter_map(|(kind, what, key)| Some((kind, what, key?)));
         let mut violations = Violations::default();
-        for (kind, ..) in named.clone().filter(|(.., key)| key.trim().is_empty()) {
-            violations.add(format_args!("query {kind}"), "is empty; give a key, or leave it out");
+        let said = named.clone().map(|(kind, _, key)| (kind, key));
+        for (name, _) in said
+            .chain(actor.map(|actor| ("actor", actor)))
+            .chain(action.map(|action| ("action", action)))
+            .filter(|(_, text)| text.trim().is_empty())
+        {
+            violations.add(format_args!("query {name}"), "is empty; give a key, or leave it out");
         }
+        let since = read_time("from", from, &mut violations);
+        let until = read_time("to", to, &mut violations);
         violations.into_result(Some(())).map_err(Error::Invalid)?;
+        let mut filter = LogFilter { since, until, ..LogFilter::default() };
         for (kind, what, key) in named {
             let none = || Error::not_found(what, key, "the log knows none, living or deleted");
-            filter.entities.push(self.logged(reader.project_id(), kind, key).await?.ok_or_else(none)?);
+            filter.entities.push(self.logged(chain, kind, key).await?.ok_or_else(none)?);
         }
-        let page = self.store.log(Chain::Project(reader.project_id()), &filter).await?;
+        if let Some(actor) = actor {
+            filter.actor = Some(self.actor_named(actor).await?);
+        }
+        if let Some(action) = action {
+            self.expect_action(chain, action).await?;
+            filter.action = Some(action.to_owned());
+        }
+        Ok(filter)
+    }
+
+    /// What has a key, living or deleted: whatever has one was made, and that is in the log, or was until it expired.
+    async fn logged(&self, chain: Chain, kind: &str, key: &str) -> Result<Option<Id>> {
+        let (Some(key), project_id) = (Key::parse(key), chain.id()) else { return Ok(None) };
+        let logged = self.store.logged_entity(project_id, kind, key.as_str()).await?;
+        if logged.is_some() {
+            return Ok(logged);
+        }
+        Ok(match kind {
+            "flag" => self.store.flag(project_id, &key).await?.map(|found| found.flag.id),
+            "segment" => self.store.segment(project_id, &key).await?.map(|found| found.segment.id),
+            "context_field" => self.store.context_field(project_id, &key).await?.map(|found| found.id),
+            _ => {
+                let environments = self.store.environments(project_id).await?;
+                environments.into_iter().find(|found| found.key == key).map(|found| found.id)
+            }
+        })
+    }
+
+    /// The account that an id or an e-mail names, living or deleted.
+    pub(crate) async fn actor_named(&self, named: &str) -> Result<Id> {
+        if named == PROGRAM {
+            return Ok(Id::NIL);
+        }
+        let why = "give the id or the e-mail of an account, or burgee for the program itself";
+        let none = || Error::not_found("account", named, why);
+        if let Ok(id) = named.parse::<Id>() {
+            // The entry that made it knows it when it is gone.
+            let made = LogFilter { entities: vec![id], limit: 1, ..LogFilter::default() };
+            let known = self.store.account(id).await?.is_some()
+                || !self.store.log(Chain::Instance, &made).await?.items.is_empty();
+            return if known || id == Id::NIL { Ok(id) } else { Err(none()) };
+        }
+        let email = named.to_lowercase();
+        if let Some(account) = self.store.account_by_email(&email).await? {
+            return Ok(account.id);
+        }
+        self.store.logged_entity(Chain::Instance.id(), "account", &email).await?.ok_or_else(none)
+    }
+
+    /// An action that the log has never seen is a slip of the hand.
+    async fn expect_action(&self, chain: Chain, action: &str) -> Result<()> {
+        let filter = LogFilter { action: Some(action.to_owned()), limit: 1, ..LogFilter::default() };
+        if self.store.log(chain, &filter).await?.items.is_empty() {
+            return Err(Error::not_found("action", action, "nothing in this log was done by that name"));
+        }
+        Ok(())
+    }
+
+    /// The entry with this revision.
+    pub(crate) async fn logged_change(&self, chain: Chain, revision: &str) -> Result<LogEntry> {
+        let none = || no_change(revision);
+        let number: Revision = revision.parse().map_err(|_| none())?;
+        let before = number.checked_sub(1).ok_or_else(none)?;
+        let entries = self.store.log_after(chain, before, 1).await?;
+        entries.into_iter().find(|entry| entry.revision == number).ok_or_else(none)
+    }
+
+    async fn show(&self, page: Page<LogEntry>) -> Result<Page<AuditEntry>> {
         let mut actors: Vec<_> = page.items.iter().map(|entry| entry.actor).collect();
         actors.sort_unstable();
         actors.dedup();
         let names = self.store.account_names(&actors).await?;
-        let items = page.items.into_iter().map(|entry| shown(entry, &names)).collect();
+        let items = page.items.into_iter().map(|entry| AuditEntry::of(entry, &names)).collect();
         Ok(Page { items, total: page.total, more: page.more })
     }
-
-    /// Whatever has a key was made, and that is in the log.
-    async fn logged(&self, project_id: Id, kind: &str, key: &str) -> Result<Option<Id>> {
-        let Some(key) = Key::parse(key) else { return Ok(None) };
-        Ok(self.store.logged_entity(project_id, kind, key.as_str()).await?)
-    }
 }
 
-fn shown(entry: LogEntry, names: &[(Id, String)]) -> AuditEntry {
-    // Written by us as JSON; a text that does not read was edited, which `verify` tells.
-    let raw = |text: Option<String>| text.and_then(|text| RawValue::from_string(text).ok());
-    let (source, address) = match entry.source.split_once(' ') {
-        Some((door, address)) => (door.to_owned(), Some(address.to_owned())),
-        None => (entry.source, None),
-    };
-    let name = names.iter().find(|(id, _)| *id == entry.actor).map(|(_, name)| name.clone());
-    AuditEntry {
-        revision: entry.revision,
-        at: entry.at,
-        actor: Actor {
-            id: entry.actor,
-            name: name.or_else(|| (entry.actor == Id::NIL).then(|| "burgee".to_owned())),
-        },
-        source,
-        address,
-        action: entry.action,
-        entities: entry.entities,
-        before: raw(entry.before),
-        after: raw(entry.after),
-        comment: entry.comment,
-        hash: hex(&entry.hash),
-    }
+fn no_change(revision: &str) -> Error {
+    Error::not_found(
+        "change",
+        revision,
+        "GET /api/v1/audit lists them by revision; old ones may have expired",
+    )
 }
 
-/// What a walk along a chain found.
-#[derive(Debug)]
-pub struct Verified {
-    /// The end of the chain, as the store says.
-    pub head: Head,
-    /// The first thing that is not as it was written, if any.
-    pub fault: Option<String>,
-}
-
-/// Walks every chain from its beginning and recomputes every hash. A chain that has entries and no head was
-/// cut off as a whole.
-pub async fn verify(store: &dyn Store) -> StoreResult<Vec<Verified>> {
-    let heads = store.heads().await?;
-    let mut chains = store.chains_in_log().await?;
-    chains.push(Chain::Instance);
-    chains.retain(|chain| heads.iter().all(|head| head.chain != *chain));
-    chains.sort_unstable();
-    chains.dedup();
-    let headless = |chain| Verified {
-        head: Head { chain, revision: 0, hash: [0; 32] },
-        fault: Some("its head is gone: how far it went cannot be told".to_owned()),
-    };
-    let mut verified: Vec<_> = chains.into_iter().map(headless).collect();
-    for head in heads {
-        let fault = walk(store, head).await?;
-        verified.push(Verified { head, fault });
+/// The time that a query parameter names.
+pub(crate) fn read_time(name: &str, text: Option<&str>, violations: &mut Violations) -> Option<Timestamp> {
+    let time = Timestamp::parse(text?);
+    if time.is_none() {
+        violations.add(format_args!("query {name}"), Timestamp::RULE);
     }
-    Ok(verified)
-}
-
-/// As far as the head that was read first: on a living log, what comes after it is not yet its.
-async fn walk(store: &dyn Store, head: Head) -> StoreResult<Option<String>> {
-    let (mut revision, mut hash): (Revision, Hash) = (0, [0; 32]);
-    while revision < head.revision {
-        let entries = store.log_after(head.chain, revision, BATCH).await?;
-        if entries.is_empty() {
-            let end = format!("the log ends at revision {revision}, but {} were made", head.revision);
-            return Ok(Some(end));
-        }
-        for entry in &entries {
-            if revision == head.revision {
-                break;
-            }
-            if let Some(fault) = fault(entry, revision, &hash) {
-                return Ok(Some(fault));
-            }
-            (revision, hash) = (entry.revision, entry.hash);
-        }
-    }
-    Ok((hash != head.hash)
-        .then(|| format!("the last entry, revision {revision}, is not the one that was written")))
-}
-
-fn fault(entry: &LogEntry, previous: Revision, hash: &Hash) -> Option<String> {
-    let revision = entry.revision;
-    if revision != previous + 1 {
-        return Some(format!("revision {} is missing", previous + 1));
-    }
-    let now = Texts::of(entry.before.as_deref(), entry.after.as_deref(), entry.comment.as_deref());
-    let texts = [
-        ("before", now.before, entry.texts.before),
-        ("after", now.after, entry.texts.after),
-        ("comment", now.comment, entry.texts.comment),
-    ];
-    if let Some((name, ..)) = texts.iter().find(|(_, now, then)| now != then) {
-        return Some(format!("revision {revision}: its {name} was changed after it was written"));
-    }
-    (link(hash, &entry.into()) != entry.hash)
-        .then(|| format!("revision {revision}: it, or the entry before it, was changed after it was written"))
+    time
 }
 
 /// A hash, in lower-case hex.

@@ -15,6 +15,8 @@ use crate::id::Id;
 use crate::key::Key;
 use crate::log::{Change, Entity};
 use crate::ports::{Bus, Clock, CommitError, Ids, Store};
+use crate::revert::say_reverts;
+use crate::security::Pending;
 use crate::time::Timestamp;
 use crate::turns::Turns;
 
@@ -54,7 +56,8 @@ pub struct Settings {
 }
 
 /// The use cases. They stand in this crate by capability: [`crate::flag`], [`crate::account`],
-/// [`crate::sdk_key`], [`crate::environment`], [`crate::log`].
+/// [`crate::sdk_key`], [`crate::environment`], [`crate::log`]. Cheap to clone: all of them are one.
+#[derive(Clone)]
 pub struct Control {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) bus: Arc<dyn Bus>,
@@ -64,8 +67,11 @@ pub struct Control {
     pub(crate) hashing: Turns,
     pub(crate) explaining: Turns,
     pub(crate) simulating: Turns,
-    pub(crate) throttle: Throttle,
-    pub(crate) last_used: LastUsed,
+    pub(crate) throttle: Arc<Throttle>,
+    pub(crate) last_used: Arc<LastUsed>,
+    pub(crate) security: Pending,
+    /// The revision that the changes of this one revert: see [`crate::revert`].
+    pub(crate) reverts: Option<Revision>,
 }
 
 /// What a request says besides its content.
@@ -103,12 +109,28 @@ impl Control {
         settings: Settings,
     ) -> Self {
         let (hashing, explaining, simulating) = (hashing(), explaining(), simulating());
-        let (throttle, last_used) = (Throttle::default(), LastUsed::default());
-        Self { store, bus, clock, ids, settings, hashing, explaining, simulating, throttle, last_used }
+        Self {
+            store,
+            bus,
+            clock,
+            ids,
+            settings,
+            hashing,
+            explaining,
+            simulating,
+            throttle: Arc::default(),
+            last_used: Arc::default(),
+            security: Pending::default(),
+            reverts: None,
+        }
     }
 
     /// Commits a change and rings the bell.
-    pub(crate) async fn commit(&self, change: Change) -> Result<Revision, CommitError> {
+    pub(crate) async fn commit(&self, mut change: Change) -> Result<Revision, CommitError> {
+        self.expect_comment(&change).await?;
+        if let Some(revision) = self.reverts {
+            say_reverts(&mut change, revision);
+        }
         let chain = change.chain;
         let revision = self.store.commit(change).await?;
         self.bus.ring(chain, revision).await;
@@ -185,6 +207,11 @@ impl Control {
         find_environment(&self.all_environments(project_id).await?, key)
     }
 
+    /// What time it is.
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
     /// Whether the store answers.
     pub async fn ready(&self) -> Result<()> {
         self.store.epoch().await?;
@@ -214,6 +241,7 @@ pub(crate) fn find_environment(environments: &[Environment], key: &str) -> Resul
 pub(crate) fn unexpected(error: CommitError) -> Error {
     match error {
         CommitError::Store(error) => error.into(),
+        CommitError::Unexplained { why } => Error::Unexplained { why },
         CommitError::Taken { what } => Error::Conflict {
             code: "taken",
             message: format!(

@@ -55,6 +55,12 @@ pub enum Error {
     /// What was sent is wrong; nothing was written.
     #[error("{}", summary(.0))]
     Invalid(Vec<Violation>),
+    /// The change must say why and does not; nothing was written.
+    #[error("{why}; send it as the header Burgee-Comment")]
+    Unexplained {
+        /// Whose rule it is.
+        why: String,
+    },
     /// There is more of it than may be; nothing was written.
     #[error("{message}")]
     TooLarge {

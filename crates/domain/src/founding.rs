@@ -128,6 +128,16 @@ impl Founding {
         Ok(self.store.renew_epoch(&hex::encode(&self.ids.secret()[..4])).await?)
     }
 
+    /// Says in the instance's log that what came after this entry was lost: the database was put back from a backup.
+    pub async fn note_restore(&self) -> Result<()> {
+        let heads = self.store.heads().await?;
+        let heads: serde_json::Map<_, _> =
+            heads.iter().map(|head| (head.chain.id().to_string(), json!(head.revision))).collect();
+        let after = json!({ "restored_at": heads });
+        self.commit(Chain::Instance, "restore_backup", Vec::new(), after.to_string(), Vec::new()).await?;
+        Ok(())
+    }
+
     /// The project, the admin and what signs sessions: one change.
     async fn found_instance(&self, given: &Given, founded: &mut Founded) -> Result<Id> {
         let now = self.clock.now();

@@ -6,6 +6,7 @@
 pub mod access;
 pub mod account;
 pub mod audit;
+pub mod comment;
 mod condition;
 pub mod context_field;
 pub mod control;
@@ -24,6 +25,7 @@ pub mod key;
 pub mod log;
 pub mod ports;
 pub mod project;
+pub mod revert;
 pub mod role;
 pub mod sdk_key;
 pub mod secret;

@@ -370,10 +370,36 @@ pub enum Write {
         /// Its key, which readers know the list by.
         key: Key,
     },
+    /// Removes texts of an earlier entry of the chain; their hashes stay. One that is gone makes the change stale.
+    RedactEntry {
+        /// The entry.
+        revision: Revision,
+        /// Which of its texts.
+        texts: WhichTexts,
+    },
+    /// Removes the entries of the chain up to one. Of that one revision and hash stay, as the chain's checkpoint. It
+    /// must be there with this hash, or the change is stale.
+    ExpireEntries {
+        /// The last one that goes.
+        through: Revision,
+        /// Its hash.
+        hash: Hash,
+    },
     /// What refers to what in the project has changed: which prerequisites, segments or lists something names, or
     /// which flags, segments, lists and environments there are. Such a change must also read the version
     /// ([`ReadVersion::Dependencies`]), or two writers together make a cycle or name what is gone.
     TouchDependencies,
+}
+
+/// Some of an entry's texts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct WhichTexts {
+    /// What was there.
+    pub before: bool,
+    /// What is there now.
+    pub after: bool,
+    /// Why.
+    pub comment: bool,
 }
 
 /// A committed change, as it is read back.

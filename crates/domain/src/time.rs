@@ -14,12 +14,6 @@ impl Timestamp {
         Self(millis)
     }
 
-    /// Reads a time as RFC 3339 writes it, such as `2026-11-21T00:00:00Z`; parts of a millisecond are cut off.
-    pub fn parse(text: &str) -> Option<Self> {
-        let time: jiff::Timestamp = text.parse().ok()?;
-        Some(Self(time.as_millisecond()))
-    }
-
     /// So many milliseconds later.
     #[must_use]
     pub const fn after_millis(self, millis: i64) -> Self {
@@ -30,6 +24,23 @@ impl Timestamp {
     #[must_use]
     pub const fn after_seconds(self, seconds: i64) -> Self {
         self.after_millis(seconds.saturating_mul(1_000))
+    }
+
+    /// What is wrong with a text that [`Self::parse`] does not read.
+    pub const RULE: &str =
+        "must be an instant with an offset, such as 2026-11-21T12:00:00Z, or a day such as 2026-11-21";
+
+    /// Reads RFC 3339, or a day, which begins at midnight UTC.
+    pub fn parse(text: &str) -> Option<Self> {
+        let day = Day::parse(text).map(|day| format!("{day}T00:00:00Z"));
+        let time: jiff::Timestamp = day.as_deref().unwrap_or(text).parse().ok()?;
+        Some(Self(time.as_millisecond()))
+    }
+
+    /// So many milliseconds earlier.
+    #[must_use]
+    pub const fn earlier(self, millis: i64) -> Self {
+        Self(self.0.saturating_sub(millis))
     }
 
     /// As milliseconds since the Unix epoch.
@@ -109,6 +120,17 @@ mod tests {
         let last = Day::of(Timestamp::from_millis(1_795_219_199_999));
         assert_eq!((Some(last), last.to_string()), (Day::parse("2026-11-20"), "2026-11-20".to_owned()));
         assert!(last < Day::of(Timestamp::from_millis(1_795_219_200_000)));
+    }
+
+    #[test]
+    fn an_instant_reads_with_an_offset_or_as_a_day() {
+        let noon = Timestamp::from_millis(1_795_262_400_000);
+        assert_eq!(Timestamp::parse("2026-11-21T12:00:00Z"), Some(noon));
+        assert_eq!(Timestamp::parse("2026-11-21T13:00:00+01:00"), Some(noon));
+        assert_eq!(Timestamp::parse("2026-11-21"), Some(noon.earlier(12 * 3_600_000)));
+        for none in ["", "now", "2026-11-21T12:00:00", "2026-11-31", "1795262400000"] {
+            assert_eq!(Timestamp::parse(none), None, "{none}");
+        }
     }
 
     #[test]

@@ -7,6 +7,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use crate::error::{Error, Result};
 
 /// How many may work at once, and how many may work or wait for it; who comes then is told to come back.
+#[derive(Clone)]
 pub(crate) struct Turns {
     turns: Arc<Semaphore>,
     places: Arc<Semaphore>,

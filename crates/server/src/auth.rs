@@ -10,8 +10,9 @@ use http::{HeaderMap, header};
 use serde::Deserialize;
 
 use crate::AppState;
-use crate::body::{Client, PROJECT, Params, bad_path};
+use crate::body::{PROJECT, Params, bad_path};
 use crate::problem::Problem;
+use crate::watch::Known;
 
 /// Anyone who signed in.
 pub struct Signed(pub Caller);
@@ -32,8 +33,11 @@ impl FromRequestParts<AppState> for Signed {
             code: "missing_token",
             message: "sign in at POST /auth/login and send the token as Authorization: Bearer <token>",
         })?;
-        let address = parts.extensions.get().map(|Client(address)| *address);
-        Ok(Self(state.control.authenticate(token, address).await?))
+        let caller = state.control.authenticate(token).await?;
+        if let Some(known) = parts.extensions.get::<Known>() {
+            known.note(&caller);
+        }
+        Ok(Self(caller))
     }
 }
 

@@ -15,10 +15,12 @@ pub mod problem;
 pub mod rest;
 mod settle;
 mod upload;
+mod watch;
 
 use std::sync::Arc;
 
 use axum::Router;
+use axum::middleware::from_fn_with_state;
 use delivery::Hub;
 use domain::control::Control;
 
@@ -56,7 +58,8 @@ pub fn router(
         .with_state(state)
         .fallback(|| async { Problem::no_such_route() })
         .method_not_allowed_fallback(|| async { Problem::method_not_allowed() });
-    let router = doors.before_control(rest, control).merge(doors.before_delivery(delivery));
+    let router = doors.before_control(rest, control.clone()).merge(doors.before_delivery(delivery));
+    let router = router.layer(from_fn_with_state(control, watch::watch));
     // Health is asked by who watches, however often; nothing stands before it.
     let router = router.merge(health.router());
     Ok(if doors.settings.docs { router.merge(openapi::router(openapi)?) } else { router })

@@ -105,6 +105,12 @@ impl From<Error> for Problem {
                 let problem = Self::new(StatusCode::CONFLICT, code, message).with_violations(violations);
                 Self { in_use_by: places.into_iter().map(place).collect(), ..problem }
             }
+            Error::Unexplained { .. } => {
+                let path = "header Burgee-Comment".to_owned();
+                let violation = Violation { path, message: "is required here: say why".to_owned() };
+                Self::new(StatusCode::BAD_REQUEST, "comment_required", message)
+                    .with_violations(vec![violation])
+            }
             Error::TooLarge { code, .. } => Self::new(StatusCode::PAYLOAD_TOO_LARGE, code, message),
             Error::Forbidden { code, .. } => Self::new(StatusCode::FORBIDDEN, code, message),
             Error::Unauthenticated { code, .. } => {

@@ -44,6 +44,8 @@ fn belongs(write: &Write, chain: Chain) -> bool {
         | Write::CreateGrant(_)
         | Write::DeleteGrant { .. }
         | Write::Account(_) => return chain == Chain::Instance,
+        // Of whatever chain the change is.
+        Write::RedactEntry { .. } | Write::ExpireEntries { .. } => return true,
         // They name no project: theirs is the chain's.
         Write::DeleteFlag { .. }
         | Write::CreateConfig(_)
@@ -78,6 +80,7 @@ fn name(write: &Write) -> &'static str {
         | Write::RemoveMember { .. } => "a team",
         Write::CreateRole(_) | Write::UpdateRole(_) | Write::DeleteRole { .. } => "a role",
         Write::CreateGrant(_) | Write::DeleteGrant { .. } => "a grant",
+        Write::RedactEntry { .. } | Write::ExpireEntries { .. } => "the log",
         Write::CreateEnvironment(_) | Write::UpdateEnvironment(_) | Write::DeleteEnvironment { .. } => {
             "an environment"
         }
@@ -152,6 +155,8 @@ fn texts_of(write: &Write) -> Vec<&str> {
         | Write::DeleteContextField { .. }
         | Write::DeleteEnvironment { .. }
         | Write::FillFlags { .. }
+        | Write::RedactEntry { .. }
+        | Write::ExpireEntries { .. }
         | Write::TouchDependencies => Vec::new(),
     }
 }

@@ -57,6 +57,22 @@ pub enum OpenError {
         /// The first migration that is not ours.
         found: i64,
     },
+    /// An earlier version of Burgee made it what it is, and it was to be left so.
+    #[error(
+        "{place} was made by an older Burgee; start this version on it once, or use the version that made it"
+    )]
+    Older {
+        /// The file, or host and name.
+        place: String,
+    },
+    /// Somebody puts a backup in its place, or has it open while that is to be done.
+    #[error("{place} is in use by another Burgee: {why}")]
+    InUse {
+        /// The file, or host and name.
+        place: String,
+        /// Who waits for whom.
+        why: &'static str,
+    },
     /// The database cannot hold what we keep.
     #[error("{place} has the encoding {encoding}; make the database with ENCODING 'UTF8'")]
     Encoding {
@@ -97,11 +113,29 @@ pub async fn open(address: &str) -> Result<Arc<dyn Store>, OpenError> {
     if address.starts_with("postgres://") || address.starts_with("postgresql://") {
         return Ok(Arc::new(postgres::open(address).await?));
     }
-    match address.strip_prefix("sqlite://").or_else(|| address.strip_prefix("sqlite:")) {
-        // SQLite's own name for a database that is lost when the last connection closes.
-        Some("" | ":memory:") | None => Err(OpenError::Address { given: scheme(address) }),
-        Some(path) => Ok(Arc::new(sqlite::open(PathBuf::from(path)).await?)),
+    match file_of(address) {
+        Some(path) => Ok(Arc::new(sqlite::open(path).await?)),
+        // SQLite's own name for a database that is lost when the last connection closes, among others.
+        None => Err(OpenError::Address { given: scheme(address) }),
     }
+}
+
+/// Opens a store that is there, only to read it: nothing is made, and its schema must be this version's already.
+/// What is asked to be written is refused by the database.
+pub async fn open_read_only(address: &str) -> Result<Arc<dyn Store>, OpenError> {
+    if address.starts_with("postgres://") || address.starts_with("postgresql://") {
+        return Ok(Arc::new(postgres::open_read_only(address).await?));
+    }
+    match file_of(address) {
+        Some(path) => Ok(Arc::new(sqlite::open_read_only(&path).await?)),
+        None => Err(OpenError::Address { given: scheme(address) }),
+    }
+}
+
+/// The file of an address that names one.
+pub(crate) fn file_of(address: &str) -> Option<PathBuf> {
+    let path = address.strip_prefix("sqlite://").or_else(|| address.strip_prefix("sqlite:"))?;
+    (!matches!(path, "" | ":memory:")).then(|| PathBuf::from(path))
 }
 
 fn scheme(address: &str) -> Option<String> {

@@ -2,6 +2,7 @@
 //! project and three environments.
 
 mod accounts;
+mod audit;
 mod commits;
 mod consistency;
 mod dependencies;
@@ -71,6 +72,10 @@ pub async fn all(make: impl AsyncFn() -> Result<Arc<dyn Store>>) -> Result<()> {
             a_session_is_proved_by_its_key, a_refresh_token_is_good_once, sessions_end,
             a_session_of_who_changed_is_not_opened, tokens_expire_and_go, signing_keys_retire_and_are_revoked,
             a_link_is_good_once, a_setup_token_is_good_once;
+        audit: the_log_is_found_by_who_and_what_and_when, the_log_comes_oldest_first, texts_are_taken_out,
+            old_entries_go_and_leave_a_checkpoint,
+            the_security_log_is_a_chain, the_security_log_is_found_and_comes_in_pages,
+            old_security_events_go_and_leave_a_checkpoint;
     };
     let mut broken = Vec::new();
     for (name, property) in properties {

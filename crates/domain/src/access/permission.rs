@@ -74,6 +74,8 @@ permissions! {
     ManageRoles = "role.manage", Instance;
     /// Read the instance's own log, and the security log.
     ReadInstanceLog = "instance_log.read", Instance;
+    /// Take texts out of the instance's own log.
+    RedactInstanceLog = "instance_log.redact", Instance;
     /// Make projects.
     CreateProject = "project.create", Instance;
     /// Say who is in a team. In a project: of the team that owns it.

@@ -4,16 +4,13 @@
 //! whether the session, the key that signed or the token is in force. So whatever was ended, revoked or taken from
 //! an account is so on every node at once.
 
-use std::net::IpAddr;
-
 use super::{Account, jwt};
 use crate::access::Caller;
 use crate::control::Control;
 use crate::error::{Error, Result};
 use crate::grant::{Granted, Holder};
 use crate::id::Id;
-use crate::secret::{SecretKind, hash_secret};
-use crate::security::{SecurityEvent, SecurityKind};
+use crate::secret::hash_secret;
 
 const UNKNOWN: Error = Error::Unauthenticated {
     code: "invalid_token",
@@ -23,28 +20,15 @@ const EXPIRED: Error = Error::Unauthenticated {
     code: "token_expired",
     message: "this token has expired; sign in again at POST /auth/login",
 };
-/// So much of a secret of ours may be shown, in characters.
-const HINT: usize = 12;
 
 impl Control {
-    /// The caller that a session token or access token stands for. `address` is where it came from.
-    pub async fn authenticate(&self, token: &str, address: Option<IpAddr>) -> Result<Caller> {
+    /// The caller that a session token or access token stands for.
+    pub async fn authenticate(&self, token: &str) -> Result<Caller> {
         // A given key may look like anything; what a session token says can be read.
-        let caller = match jwt::read(token) {
+        match jwt::read(token) {
             Some(said) => self.caller_of_session(token, &said).await,
             None => self.caller_of_access_token(token).await,
-        };
-        if let Err(Error::Unauthenticated { code, .. }) = &caller {
-            self.note_security(SecurityEvent {
-                at: self.clock.now(),
-                kind: SecurityKind::TokenRefused,
-                actor: None,
-                address,
-                subject: hint(token),
-                detail: (*code).to_owned(),
-            });
         }
-        caller
     }
 
     async fn caller_of_session(&self, token: &str, said: &jwt::Unproved) -> Result<Caller> {
@@ -93,13 +77,5 @@ impl Caller {
             code: "sign_in_needed",
             message: "this is for people who signed in: an access token cannot do it".to_owned(),
         })
-    }
-}
-
-/// What may be told of a credential: the beginning of one that we made, nothing of any other.
-fn hint(token: &str) -> String {
-    match SecretKind::of(token) {
-        Some(_) => token.chars().take(HINT).collect(),
-        None => String::new(),
     }
 }

@@ -171,6 +171,21 @@ impl Control {
         }
     }
 
+    /// What would keep [`Self::update_context_field`] from taking the document.
+    pub(super) async fn preview_context_field(
+        &self,
+        permit: &Permit,
+        before: &ContextField,
+        document: &Value,
+    ) -> Result<()> {
+        let mut after = before.clone();
+        let mut violations = Violations::default();
+        let read = At::root(document).object(&mut violations);
+        let read = read.map(|object| apply(&mut after, &object, &mut violations));
+        violations.into_result(read).map_err(Error::Invalid)?;
+        if before.values == after.values { Ok(()) } else { self.check_list(permit, &after).await }
+    }
+
     /// A list serves every environment: who changes what an enabled flag answers must be allowed to in each of
     /// them, and must leave each of them whole.
     async fn check_list(&self, permit: &Permit, field: &ContextField) -> Result<()> {
@@ -218,7 +233,7 @@ impl Control {
         violations.into_result(field).map_err(Error::Invalid)
     }
 
-    async fn load_context_field(&self, project_id: Id, key: &str) -> Result<ContextField> {
+    pub(super) async fn load_context_field(&self, project_id: Id, key: &str) -> Result<ContextField> {
         let named = Key::parse(key).ok_or_else(|| Error::no_context_field(key))?;
         self.store.context_field(project_id, &named).await?.ok_or_else(|| Error::no_context_field(key))
     }
@@ -275,11 +290,10 @@ fn about(
 
 /// The field as the log keeps it: without what the log entry itself says (version and times).
 fn for_log(field: &ContextField) -> String {
+    json!({ "context_field": members_for_log(field) }).to_string()
+}
+
+pub(super) fn members_for_log(field: &ContextField) -> Value {
     let ContextField { key, name, kind, description, values, .. } = field;
-    json!({
-        "context_field": {
-            "key": key, "name": name, "type": kind, "description": description, "values": values,
-        }
-    })
-    .to_string()
+    json!({ "key": key, "name": name, "type": kind, "description": description, "values": values })
 }

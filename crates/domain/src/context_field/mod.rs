@@ -3,6 +3,7 @@
 
 mod change;
 mod input;
+mod undo;
 
 use engine::json::type_name;
 use engine::model::Revision;

@@ -185,7 +185,10 @@ fn version_of(environment: &Environment) -> ReadVersion {
 
 /// What a change relies on that gives an environment a position: that of none of them has changed meanwhile, and none
 /// was made, which touches what refers to what.
-fn positions(environments: &[Environment], dependencies: Revision) -> impl Iterator<Item = ReadVersion> {
+pub(super) fn positions(
+    environments: &[Environment],
+    dependencies: Revision,
+) -> impl Iterator<Item = ReadVersion> {
     let made = ReadVersion::Dependencies { version: dependencies };
     environments.iter().map(version_of).chain([made])
 }
@@ -271,7 +274,7 @@ fn for_log<'a>(environments: impl Iterator<Item = &'a Environment>) -> Value {
 }
 
 /// The change that makes the second of each pair out of the first.
-fn changed(
+pub(super) fn changed(
     action: &'static str,
     pairs: &[(Environment, Environment)],
     permit: &Permit,

@@ -5,6 +5,7 @@ mod input;
 mod manage;
 mod position;
 mod remove;
+mod undo;
 
 use engine::model::Revision;
 use serde::Serialize;

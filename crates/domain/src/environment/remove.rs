@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use engine::model;
+use engine::model::{self, Revision};
 use serde_json::{Map, Value, json};
 
 use super::Environment;
@@ -24,7 +24,7 @@ const BATCH: u32 = 1_000;
 
 /// What somebody put into an environment.
 #[derive(Default)]
-struct Contents {
+pub(super) struct Contents {
     enabled: u64,
     changed: u64,
     /// Keys of flags and segments that differ from new ones, by kind.
@@ -65,30 +65,47 @@ impl Control {
         force: bool,
         request: &Request,
     ) -> Result<Environment> {
+        self.remove_environment(permit, key, force, request).await.map(|(environment, _)| environment)
+    }
+
+    /// The same; gives the revision that it took as well.
+    pub(super) async fn remove_environment(
+        &self,
+        permit: &InProject<DeleteEnvironment>,
+        key: &str,
+        force: bool,
+        request: &Request,
+    ) -> Result<(Environment, Revision)> {
         let mut attempts = Attempts::default();
         loop {
             // What is made meanwhile would name what is gone.
             let version = self.store.dependencies_version(permit.project_id()).await?;
             let environment = self.environment(permit.project_id(), Some(key)).await?;
             request.check(&environment.etag())?;
-            if environment.key.as_str() == DEFAULT_ENVIRONMENT {
-                let message = format!(
-                    "{DEFAULT_ENVIRONMENT} is the environment that is meant where none is named, and cannot be deleted"
-                );
-                return Err(Error::Conflict { code: "default_environment", message });
-            }
-            let contents = self.contents(&environment).await?;
-            if !force && !contents.is_empty() {
-                let message = format!("it has {}; ask again with ?force=true", contents.listed());
-                let places = contents.places(&environment);
-                return Err(in_use("environment_in_use", message, Vec::new(), places));
-            }
+            let contents = self.expect_removable(&environment, force).await?;
             let mut change = deletion(&environment, &contents, permit, request, self.clock.now());
             change.reads.push(ReadVersion::Dependencies { version });
-            if self.try_commit(change, &mut attempts).await?.is_some() {
-                return Ok(environment);
+            if let Some(revision) = self.try_commit(change, &mut attempts).await? {
+                return Ok((environment, revision));
             }
         }
+    }
+
+    /// What is in an environment; a conflict if it may not be removed with that.
+    pub(super) async fn expect_removable(&self, environment: &Environment, force: bool) -> Result<Contents> {
+        if environment.key.as_str() == DEFAULT_ENVIRONMENT {
+            let message = format!(
+                "{DEFAULT_ENVIRONMENT} is the environment that is meant where none is named, and cannot be deleted"
+            );
+            return Err(Error::Conflict { code: "default_environment", message });
+        }
+        let contents = self.contents(environment).await?;
+        if !force && !contents.is_empty() {
+            let message = format!("it has {}; ask again with ?force=true", contents.listed());
+            let places = contents.places(environment);
+            return Err(in_use("environment_in_use", message, Vec::new(), places));
+        }
+        Ok(contents)
     }
 
     async fn contents(&self, environment: &Environment) -> Result<Contents> {

@@ -7,8 +7,9 @@ use engine::model::{Revision, Snapshot};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
+use super::archive::required_archived;
 use super::change::{FLAG_ARCHIVED, reads_of, require_right, touch};
-use super::{Config, Flag, FlagEverywhere, Lifecycle};
+use super::{Config, Flag, FlagEverywhere};
 use crate::access::{InEnvironment, UpdateFlag, Writer};
 use crate::control::{Attempts, Control, Request};
 use crate::environment::Environment;
@@ -29,6 +30,7 @@ enum Action {
     Enable,
     Disable,
     Archive,
+    Restore,
 }
 
 /// What a bulk change did, or would do.
@@ -51,7 +53,7 @@ struct Bulk {
 }
 
 impl Control {
-    /// Enables, disables or archives up to 1,000 flags: `{"action", "keys"}`. One change, which is made as a whole or
+    /// Enables, disables, archives or restores up to 1,000 flags: `{"action", "keys"}`. One change, which is made as a whole or
     /// not at all; what stands in the way is told of each flag. A dry run says what would change, and that it would
     /// be taken.
     pub async fn bulk_change_flags(
@@ -74,6 +76,9 @@ impl Control {
             if bulk.action == Action::Archive {
                 self.guard_archiving(writer, &bulk, &changed).await?;
             }
+            if bulk.action == Action::Restore {
+                self.guard_restoring(writer, &bulk, &changed).await?;
+            }
             if bulk.action == Action::Enable {
                 bulk.refuse_archived(&changed)?;
             }
@@ -84,7 +89,7 @@ impl Control {
                 return Ok(done);
             }
             let mut change = bulk.action.change(&changed, writer, request, self.clock.now());
-            if bulk.action == Action::Archive {
+            if bulk.action.is_of_definitions() {
                 change.reads.push(ReadVersion::Dependencies { version });
                 touch(&mut change);
             }
@@ -127,6 +132,38 @@ impl Control {
     }
 }
 
+impl Control {
+    /// The right for every environment in which one of the flags is enabled, and nothing that they require and that
+    /// stays archived.
+    async fn guard_restoring(&self, writer: &Writer, bulk: &Bulk, flags: &[&FlagEverywhere]) -> Result<()> {
+        let environments = self.all_environments(writer.project_id()).await?;
+        for everywhere in flags {
+            require_right(everywhere, &environments, |environment| writer.may_in(environment))?;
+        }
+        let restored: BTreeSet<_> = flags.iter().map(|everywhere| everywhere.flag.key.as_str()).collect();
+        let mut missed: BTreeMap<&str, String> = BTreeMap::new();
+        for environment in &environments {
+            let snapshot = self.load_snapshot(environment).await?;
+            for key in &restored {
+                let required = required_archived(&snapshot, key);
+                if let Some(required) = required.into_iter().find(|required| !restored.contains(required)) {
+                    let why = format!(
+                        "\"{key}\" requires \"{required}\" in {}, which is archived; restore that as well",
+                        environment.key
+                    );
+                    missed.entry(key).or_insert(why);
+                }
+            }
+        }
+        let blocked: Vec<_> = missed.into_iter().map(|(key, why)| bulk.violation(key, why)).collect();
+        if blocked.is_empty() {
+            return Ok(());
+        }
+        let message = summary(&blocked);
+        Err(Error::Blocked { code: FLAG_ARCHIVED, message, violations: blocked, places: Vec::new() })
+    }
+}
+
 /// The places of an environment that require one of these flags, in one go: each flag alone would take as long. What
 /// is archived asks nobody, and so does what goes with them.
 fn requiring(snapshot: &Snapshot, flags: &BTreeSet<&str>, environment: &Environment) -> Vec<Place> {
@@ -160,10 +197,11 @@ impl Bulk {
                     "enable" => Some(Action::Enable),
                     "disable" => Some(Action::Disable),
                     "archive" => Some(Action::Archive),
+                    "restore" => Some(Action::Restore),
                     _ => None,
                 };
                 if action.is_none() {
-                    at.fault(&mut violations, "must be enable, disable or archive");
+                    at.fault(&mut violations, "must be enable, disable, archive or restore");
                 }
                 action
             });
@@ -231,7 +269,13 @@ impl Action {
             Self::Enable => "bulk_enable_flags",
             Self::Disable => "bulk_disable_flags",
             Self::Archive => "bulk_archive_flags",
+            Self::Restore => "bulk_restore_flags",
         }
+    }
+
+    /// Whether it changes what is the same everywhere.
+    fn is_of_definitions(self) -> bool {
+        matches!(self, Self::Archive | Self::Restore)
     }
 
     /// Whether a flag is not so already.
@@ -241,6 +285,7 @@ impl Action {
             Self::Enable => config.is_some_and(|config| !config.enabled),
             Self::Disable => config.is_some_and(|config| config.enabled),
             Self::Archive => !everywhere.flag.archived,
+            Self::Restore => everywhere.flag.archived,
         }
     }
 
@@ -253,11 +298,13 @@ impl Action {
             let (flag, key) = (&everywhere.flag, everywhere.flag.key.to_string());
             let config = config_in(everywhere, environment);
             match (self, config) {
-                (Self::Archive, _) => {
+                (Self::Archive | Self::Restore, _) => {
+                    let archived = self == Self::Archive;
+                    let changed = Flag { archived, updated_at: now, ..flag.clone() };
                     texts.0.insert(key.clone(), json!(flag.stage()));
-                    texts.1.insert(key, json!(Lifecycle::ARCHIVED));
+                    texts.1.insert(key, json!(changed.stage()));
                     reads.extend(reads_of(everywhere));
-                    writes.push(Write::UpdateFlag(Flag { archived: true, updated_at: now, ..flag.clone() }));
+                    writes.push(Write::UpdateFlag(changed));
                 }
                 (_, Some(config)) => {
                     let enabled = self == Self::Enable;
@@ -270,7 +317,7 @@ impl Action {
                 (_, None) => {}
             }
         }
-        let member = if self == Self::Archive { "lifecycle" } else { "enabled" };
+        let member = if self.is_of_definitions() { "lifecycle" } else { "enabled" };
         let text = |of_flags| json!({ "environment": environment.key, member: Value::Object(of_flags) });
         let mut entities = vec![Entity::environment(environment)];
         entities.extend(flags.iter().map(|everywhere| Entity::flag(&everywhere.flag)));

@@ -12,6 +12,7 @@ mod preview;
 mod read;
 mod references;
 mod rest;
+mod undo;
 mod variants;
 
 use std::collections::BTreeMap;

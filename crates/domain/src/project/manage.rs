@@ -7,6 +7,7 @@ use super::Project;
 use crate::access::{
     Caller, CreateProject, DeleteProject, InProject, OnInstance, Reader, UpdateProject, Visible,
 };
+use crate::comment::read_rule;
 use crate::control::{Attempts, Control, DEFAULT_ENVIRONMENT, DEFAULT_PROJECT, Request, on_instance};
 use crate::environment::{Color, Environment};
 use crate::error::{Error, Result};
@@ -227,6 +228,9 @@ fn apply(project: &mut Project, object: &Object<'_>, violations: &mut Violations
     if let Some(description) = object.get("description") {
         project.description = read_description(description, violations);
     }
+    if let Some(rule) = object.get("comment_required") {
+        project.comment_required = read_rule(&rule, violations).unwrap_or(project.comment_required);
+    }
     let team =
         object.get("team").map(|at| if at.is_null() { None } else { at.text(violations).map(str::to_owned) });
     object.deny_unknown(violations);
@@ -234,9 +238,12 @@ fn apply(project: &mut Project, object: &Object<'_>, violations: &mut Violations
 }
 
 fn for_log(project: &Project) -> String {
-    let Project { key, name, description, team_id, .. } = project;
-    json!({ "project": { "key": key, "name": name, "description": description, "team_id": team_id } })
-        .to_string()
+    let Project { key, name, description, team_id, comment_required, .. } = project;
+    json!({ "project": {
+        "key": key, "name": name, "description": description, "team_id": team_id,
+        "comment_required": comment_required,
+    } })
+    .to_string()
 }
 
 /// The environments that every project begins with.

@@ -5,6 +5,7 @@ mod manage;
 use engine::model::Revision;
 use serde::Serialize;
 
+use crate::comment::CommentRule;
 use crate::id::Id;
 use crate::key::Key;
 use crate::time::Timestamp;
@@ -25,6 +26,8 @@ pub struct Project {
     pub description: String,
     /// The team that looks after it.
     pub team_id: Option<Id>,
+    /// Which of its changes must say why.
+    pub comment_required: CommentRule,
     /// Revision, on the instance's chain, of its last change.
     pub version: Revision,
     /// When it was made.
@@ -42,6 +45,7 @@ impl Project {
             name: name.to_owned(),
             description: String::new(),
             team_id: None,
+            comment_required: CommentRule::None,
             version: 0,
             created_at: now,
             updated_at: now,

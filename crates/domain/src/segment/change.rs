@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 
 use super::history::{config_for_log, definition_for_log, off_reactor};
 use super::input::{Reading, apply};
+use super::undo::Undo;
 use super::{KeyList, KeySet, KeysChange, References, SegmentConfig, SegmentEverywhere, SegmentHere};
 use crate::access::{DeleteSegment, InEnvironment, InProject, Permit, UpdateSegment, Writer};
 use crate::control::{Attempts, Control, Request};
@@ -32,6 +33,8 @@ pub(super) enum Edit<'a> {
     Keys(&'a KeysChange),
     /// It becomes what it is in another environment.
     CopyFrom(&'a Environment),
+    /// It becomes what it was before a change.
+    Undo(&'a Undo),
 }
 
 /// A segment before and after a change.
@@ -160,6 +163,18 @@ impl Control {
                 *after.config.keys_mut(change.list) = keys.to_keys();
                 known.extend(held);
                 known.push(keys);
+            }
+            Edit::Undo(undo) => {
+                if let Some(object) = At::root(&undo.document).object(&mut reading.violations) {
+                    apply(&mut after, &object, &mut reading);
+                }
+                for (list, coming, going) in &undo.lists {
+                    let (keys, held) = self
+                        .with_keys_back(before.segment.project_id, before.config.keys(*list), (coming, going))
+                        .await?;
+                    *after.config.keys_mut(*list) = keys.to_keys();
+                    known.extend([held, keys]);
+                }
             }
             Edit::CopyFrom(environment) => {
                 let source = everywhere.clone().here(environment.id);

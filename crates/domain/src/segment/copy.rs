@@ -49,7 +49,7 @@ impl Control {
     }
 
     /// What an edit would make of a segment, if it may.
-    async fn try_segment(
+    pub(super) async fn try_segment(
         &self,
         environment: &Environment,
         key: &str,

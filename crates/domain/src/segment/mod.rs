@@ -9,6 +9,7 @@ mod input;
 mod key_set;
 mod keys;
 mod read;
+mod undo;
 mod upload;
 
 use std::collections::BTreeSet;

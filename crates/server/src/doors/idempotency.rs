@@ -22,7 +22,7 @@ use tracing::Instrument;
 use super::patience::{is_upload, too_long};
 use super::seal::Seal;
 use crate::auth::credential;
-use crate::body::{Client, whole};
+use crate::body::whole;
 use crate::problem::Problem;
 
 /// Where the key is brought.
@@ -80,8 +80,7 @@ impl Once {
         let credential = credential(request.headers()).map(str::to_owned);
         // Who is nobody is told so by who knows why, and what they ask without being anybody is not kept.
         let Some(credential) = credential else { return Ok(next.run(request).await) };
-        let address = request.extensions().get().map(|Client(address)| *address);
-        let Ok(caller) = self.control.authenticate(&credential, address).await else {
+        let Ok(caller) = self.control.authenticate(&credential).await else {
             return Ok(next.run(request).await);
         };
 

@@ -67,7 +67,7 @@ struct IdempotencyHeader {
 #[derive(utoipa::OpenApi)]
 #[openapi(
     info(title = "Burgee", description = "Feature flags: raise and lower features without redeploying."),
-    components(schemas(schema::Problem, schema::Condition, schema::Serve, schema::KeyList, schema::UploadMode)),
+    components(schemas(schema::Problem, schema::Condition, schema::Serve, schema::KeyList, schema::UploadMode, schema::ExportFormat)),
     security(("bearer" = []), ("admin_key" = [])),
     modifiers(&Credentials),
 )]

@@ -3,6 +3,7 @@
 #![expect(clippy::struct_field_names, reason = "the names are those of the documents")]
 
 mod accounts;
+mod audit;
 mod environments;
 mod flag_changes;
 mod people;
@@ -18,6 +19,7 @@ pub(crate) use accounts::{
     NewServiceAccount, NewUser, OwnAccountInput, PasswordChange, PasswordReset, Refresh, Registration,
     ResetLink, ServiceAccount, ServiceAccountInput, Session, Setup, SetupStatus, SigningKey, UserInput,
 };
+pub(crate) use audit::{AuditEntry, ExportFormat, RedactInput, Redacted, Reverted, SecurityEntry};
 pub(crate) use environments::{Environment, EnvironmentInput, EnvironmentOrder, NewEnvironment};
 pub(crate) use flag_changes::{BulkDone, BulkInput, CopiedFlag, CopyFlagInput, NewVariant, VariantInput};
 pub(crate) use people::{
@@ -282,22 +284,4 @@ pub(crate) struct Entity {
 pub(crate) struct Actor {
     id: String,
     name: Option<String>,
-}
-
-/// An entry of the log.
-#[derive(ToSchema)]
-pub(crate) struct AuditEntry {
-    revision: u64,
-    #[schema(format = DateTime)]
-    at: String,
-    actor: Actor,
-    source: String,
-    address: Option<String>,
-    #[schema(example = "toggle_flag")]
-    action: String,
-    entities: Vec<Entity>,
-    before: Option<Value>,
-    after: Option<Value>,
-    comment: Option<String>,
-    hash: String,
 }

@@ -87,8 +87,8 @@ async fn copy_flag(
 
 /// Change many flags
 ///
-/// Enables, disables or archives up to 1,000 flags in one change: all of them, or none. `violations` name each flag
-/// that stands in the way.
+/// Enables, disables, archives or restores up to 1,000 flags in one change: all of them, or none. `violations` name
+/// each flag that stands in the way.
 #[utoipa::path(post, path = "/flags/bulk", tag = "flags",
     params(EnvironmentQuery, TryQuery, CommentHeader), request_body = schema::BulkInput, responses(
     (status = 200, description = "What changed, or would change", body = schema::BulkDone),

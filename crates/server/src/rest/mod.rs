@@ -5,6 +5,7 @@ mod audit;
 mod context_fields;
 mod environments;
 mod evaluate;
+mod export;
 mod faults;
 mod flag_changes;
 mod flags;
@@ -16,6 +17,7 @@ mod projects;
 mod query;
 mod roles;
 mod sdk_keys;
+mod security_log;
 mod segment_keys;
 mod segments;
 mod service_accounts;
@@ -46,6 +48,8 @@ pub fn router() -> OpenApiRouter<AppState> {
         .merge(teams::router())
         .merge(roles::router())
         .merge(grants::on_instance())
+        .merge(audit::on_instance())
+        .merge(security_log::router())
         .nest(in_project::DEFAULT, of_project)
         .merge(in_project::of_any(of_any).into());
     query::guarded(routes)

@@ -3,6 +3,7 @@
 mod accounts;
 mod environments;
 mod idempotency;
+mod log;
 mod people;
 mod sdk_keys;
 mod segments;
@@ -23,11 +24,12 @@ use domain::key::Key;
 use domain::log::{Chain, Change, Hash, Link, LogEntry, link};
 use domain::ports::{
     AccountFilter, CommitError, FlagFilter, Head, KeyedFilter, LogFilter, Noted, Page, ProjectContent,
-    SdkKeyFilter, SdkKeyUse, Store, StoreError, StoreResult,
+    SdkKeyFilter, SdkKeyUse, SecurityFilter, SecurityHead, Store, StoreError, StoreResult,
 };
 use domain::project::Project;
 use domain::role::CustomRole;
 use domain::sdk_key::{KeyState, SdkKey};
+use domain::security::{SecurityEntry, SecurityNote};
 use domain::segment::{KeySet, SegmentEverywhere, SegmentHere, SegmentSummary};
 use domain::team::{Member, Team};
 use domain::time::Timestamp;
@@ -52,6 +54,9 @@ struct State {
     /// By environment: the revisions that changed something in its snapshot.
     affected: BTreeMap<Id, BTreeSet<Revision>>,
     attempts: Attempts,
+    /// By project, likewise: up to where entries were removed.
+    checkpoints: BTreeMap<Id, Head>,
+    security: log::SecurityTable,
 }
 
 impl Default for MemoryStore {
@@ -63,6 +68,8 @@ impl Default for MemoryStore {
             effects: BTreeMap::new(),
             affected: BTreeMap::new(),
             attempts: Attempts::default(),
+            checkpoints: BTreeMap::new(),
+            security: log::SecurityTable::default(),
         };
         Self { state: Mutex::new(state) }
     }
@@ -87,6 +94,7 @@ impl State {
         // A copy: a later write may be refused. Rows are shared, so this copies pointers.
         let mut tables = self.tables.clone();
         let mut effects = Vec::new();
+        self.check_log_writes(chain_id, &change.writes)?;
         for write in &change.writes {
             tables.apply(chain_id, revision, change.at, write, &mut effects)?;
         }
@@ -96,6 +104,7 @@ impl State {
             self.chains.entry(project.id).or_default();
         }
         self.chains.entry(chain_id).or_default().push(Arc::new(entry));
+        self.apply_log_writes(chain_id, &change.writes);
         let made = self.tables.environments.iter().filter(|(_, place)| place.made_at == revision);
         for (environment_id, _) in made.filter(|(_, place)| place.environment.project_id == chain_id) {
             self.affected.entry(*environment_id).or_default().insert(revision);
@@ -196,19 +205,12 @@ impl Store for MemoryStore {
         Ok(self.state().chains.keys().copied().map(Chain::from_id).collect())
     }
 
+    async fn checkpoints(&self) -> StoreResult<Vec<Head>> {
+        Ok(self.state().checkpoints.values().copied().collect())
+    }
+
     async fn log(&self, chain: Chain, filter: &LogFilter) -> StoreResult<Page<LogEntry>> {
-        let state = self.state();
-        let about = |entry: &&Arc<LogEntry>| {
-            filter.entities.iter().all(|id| {
-                let affected = state.affected.get(id).is_some_and(|at| at.contains(&entry.revision));
-                affected || entry.entities.iter().any(|entity| entity.id == *id)
-            })
-        };
-        let all: Vec<_> = state.entries(chain).iter().rev().filter(about).collect();
-        let shown = all.iter().filter(|entry| filter.before.is_none_or(|before| entry.revision < before));
-        let mut page = page(shown.map(|entry| LogEntry::clone(entry)).collect(), all.len(), filter.limit);
-        page.total = page.total.filter(|total| filter.entities.is_empty() || *total <= filter.most_counted);
-        Ok(page)
+        Ok(self.state().log_page(chain, filter))
     }
 
     async fn log_after(&self, chain: Chain, after: Revision, limit: u32) -> StoreResult<Vec<LogEntry>> {
@@ -299,6 +301,32 @@ impl Store for MemoryStore {
         let state = self.state();
         let projects: BTreeSet<_> = state.tables.projects.values().map(|project| project.id).collect();
         Ok(projects.into_iter().flat_map(|id| state.tables.environments_of(id)).collect())
+    }
+
+    async fn append_security(
+        &self,
+        notes: &[SecurityNote],
+        checkpoint: Option<(Revision, Hash)>,
+    ) -> StoreResult<bool> {
+        Ok(self.state().security.append(notes, checkpoint))
+    }
+
+    async fn security_log(&self, filter: &SecurityFilter) -> StoreResult<Page<SecurityEntry>> {
+        Ok(self.state().security.page(filter))
+    }
+
+    async fn security_head(&self) -> StoreResult<SecurityHead> {
+        Ok(self.state().security.head())
+    }
+
+    async fn project_by_id(&self, id: Id) -> StoreResult<Option<Project>> {
+        let state = self.state();
+        Ok(state
+            .tables
+            .projects
+            .values()
+            .find(|project| project.id == id)
+            .map(|project| Project::clone(project)))
     }
 
     async fn environments(&self, project_id: Id) -> StoreResult<Vec<Environment>> {

@@ -135,6 +135,8 @@ impl Tables {
             Write::CreateContextField(field) => self.create_context_field(field, revision, effects),
             Write::UpdateContextField(field) => self.update_context_field(field, revision, effects),
             Write::DeleteContextField { id, key } => self.delete_context_field(project_id, *id, key, effects),
+            // The state's own.
+            Write::RedactEntry { .. } | Write::ExpireEntries { .. } => Ok(()),
             Write::TouchDependencies => {
                 self.dependencies.insert(project_id, revision);
                 Ok(())

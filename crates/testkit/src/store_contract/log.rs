@@ -70,7 +70,7 @@ pub(super) async fn the_log_is_found_by_entity(world: World) -> Result<()> {
     };
     let both = world.store.commit(both).await?;
     let about = async |entities: Vec<Id>, before, limit| {
-        page(&world, LogFilter { entities, before, limit, most_counted: 3 }).await
+        page(&world, LogFilter { entities, before, limit, most_counted: 3, ..LogFilter::default() }).await
     };
     let newest = about(vec![one.id], None, 2).await?;
     ensure!(revisions(&newest.items) == [both, toggled]);
@@ -104,7 +104,8 @@ pub(super) async fn the_log_of_an_environment_has_what_affected_it(world: World)
     let recolored = world.store.commit(recolored).await?;
     let deleted = world.delete(&created).await?;
     let about = async |entities: Vec<Id>| -> Result<Vec<u64>> {
-        let page = page(&world, LogFilter { entities, before: None, limit: 99, most_counted: 99 }).await?;
+        let filter = LogFilter { entities, limit: 99, most_counted: 99, ..LogFilter::default() };
+        let page = page(&world, filter).await?;
         ensure!(page.total == Some(page.items.len() as u64), "{page:?}");
         Ok(revisions(&page.items))
     };

@@ -1,6 +1,7 @@
 //! Projects.
 
 use anyhow::{Context, Result, ensure};
+use domain::comment::CommentRule;
 use domain::flag::Flag;
 use domain::log::{Chain, ReadVersion, Write};
 use domain::ports::{CommitError, KeyedFilter, ProjectContent};
@@ -38,13 +39,17 @@ pub(super) async fn projects_come_in_pages_by_key(world: World) -> Result<()> {
 
 pub(super) async fn stale_projects_are_refused(world: World) -> Result<()> {
     let before = world.store.project("default").await?.context("no project")?;
-    let after = Project { name: "New".to_owned(), ..before.clone() };
+    ensure!(before.comment_required == CommentRule::None);
+    let after =
+        Project { name: "New".to_owned(), comment_required: CommentRule::Protected, ..before.clone() };
     let mut change = world.change(Chain::Instance, vec![Write::UpdateProject(after)]);
     change.reads = vec![ReadVersion::Project { id: before.id, version: before.version }];
     let revision = world.store.commit(change.clone()).await?;
     let after = world.store.project("default").await?.context("no project")?;
     ensure!((after.name.as_str(), after.version) == ("New", revision));
-    ensure!(after.created_at == before.created_at);
+    ensure!(after.comment_required == CommentRule::Protected && after.created_at == before.created_at);
+    ensure!(world.store.project_by_id(before.id).await?.as_ref() == Some(&after));
+    ensure!(world.store.project_by_id(world.id()).await?.is_none());
     ensure!(matches!(world.store.commit(change).await, Err(CommitError::Stale)));
     let unowned = Project { team_id: Some(world.id()), ..after };
     let change = world.change(Chain::Instance, vec![Write::UpdateProject(unowned)]);

@@ -63,16 +63,8 @@ impl World {
     }
 
     pub(super) fn project(&self, id: Id, name: &str) -> Result<Project> {
-        Ok(Project {
-            id,
-            key: key(name)?,
-            name: name.to_uppercase(),
-            description: format!("all of {name}"),
-            team_id: None,
-            version: 0,
-            created_at: NOW,
-            updated_at: NOW,
-        })
+        let description = format!("all of {name}");
+        Ok(Project { description, ..Project::new(id, key(name)?, &name.to_uppercase(), NOW) })
     }
 
     pub(super) fn environment(&self, project_id: Id, name: &str, position: i32) -> Result<Environment> {

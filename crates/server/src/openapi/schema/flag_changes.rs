@@ -51,6 +51,7 @@ pub(crate) enum BulkAction {
     Enable,
     Disable,
     Archive,
+    Restore,
 }
 
 /// What is done to which flags.

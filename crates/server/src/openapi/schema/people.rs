@@ -14,6 +14,8 @@ pub(crate) struct Project {
     description: String,
     /// The team that looks after it.
     team_id: Option<String>,
+    /// `none`, `protected` or `all`: which changes must say why.
+    comment_required: String,
     version: u64,
     #[schema(format = DateTime)]
     created_at: String,
@@ -30,6 +32,8 @@ pub(crate) struct NewProject {
     description: Option<String>,
     /// Key of the team that looks after it.
     team: Option<String>,
+    /// `none` unless given: see changing a project.
+    comment_required: Option<String>,
 }
 
 /// What may be changed of a project.
@@ -39,6 +43,9 @@ pub(crate) struct ProjectInput {
     description: Option<String>,
     /// Key of the team that looks after it; `null` takes it from all.
     team: Option<String>,
+    /// Which changes must say why, by the header `Burgee-Comment`: `none`, those that reach a `protected` environment
+    /// (definitions reach all of them), or `all`.
+    comment_required: Option<String>,
 }
 
 /// A team.

@@ -9,7 +9,7 @@ use std::time::Duration;
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgPoolOptions};
 use sqlx::{ConnectOptions, Connection};
 
-use super::{HISTORY, migration_error, ours};
+use super::{HISTORY, expect_steps, migration_error, ours};
 use crate::open::OpenError;
 use queries::SqlStore;
 
@@ -28,8 +28,12 @@ const POSITION: &str = "strpos";
 
 /// How long to wait for a connection.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// What our connections are called, so that others can tell whether a server is running.
+pub(crate) const APPLICATION: &str = "burgee";
 /// Connections of one node.
 const CONNECTIONS: u32 = 10;
+/// Connections of a command that only reads.
+const READING_CONNECTIONS: u32 = 2;
 /// What the server allows our statements, in milliseconds.
 const LIMITS: [(&str, &str); 3] = [
     ("statement_timeout", "5000"),
@@ -48,9 +52,7 @@ fn passes(code: &str) -> bool {
 
 /// Opens a database that exists.
 pub(crate) async fn open(address: &str) -> Result<SqlStore, OpenError> {
-    let options: PgConnectOptions =
-        address.parse().map_err(|_| OpenError::Address { given: Some("postgres".to_owned()) })?;
-    let options = options.application_name("burgee");
+    let options = options(address)?.application_name(APPLICATION);
     let place = place(&options);
     let unreachable =
         |error: sqlx::Error| OpenError::Unreachable { place: place.clone(), cause: error.into() };
@@ -66,7 +68,51 @@ pub(crate) async fn open(address: &str) -> Result<SqlStore, OpenError> {
     connection.close().await.map_err(unreachable)?;
     let pool = PgPoolOptions::new().max_connections(CONNECTIONS).acquire_timeout(PATIENCE);
     let pool = pool.connect_with(options.options(LIMITS)).await.map_err(unreachable)?;
-    Ok(SqlStore { writer: pool.clone(), reader: pool })
+    Ok(SqlStore { writer: pool.clone(), reader: pool, _lock: None })
+}
+
+/// Opens a database that is there and ours, as it is.
+pub(crate) async fn open_read_only(address: &str) -> Result<SqlStore, OpenError> {
+    let options = options(address)?;
+    let place = place(&options);
+    let mut connection = connect(&options).await?;
+    expect_ours(&mut connection, &place).await?;
+    let unreachable =
+        |error: sqlx::Error| OpenError::Unreachable { place: place.clone(), cause: error.into() };
+    connection.close().await.map_err(unreachable)?;
+    let options = options.options(LIMITS).options([("default_transaction_read_only", "on")]);
+    let pool = PgPoolOptions::new().max_connections(READING_CONNECTIONS).acquire_timeout(PATIENCE);
+    let pool = pool.connect_with(options).await.map_err(unreachable)?;
+    Ok(SqlStore { writer: pool.clone(), reader: pool, _lock: None })
+}
+
+fn options(address: &str) -> Result<PgConnectOptions, OpenError> {
+    address.parse().map_err(|_| OpenError::Address { given: Some("postgres".to_owned()) })
+}
+
+async fn connect(options: &PgConnectOptions) -> Result<PgConnection, OpenError> {
+    let unreachable =
+        |error: sqlx::Error| OpenError::Unreachable { place: place(options), cause: error.into() };
+    tokio::time::timeout(PATIENCE, options.connect())
+        .await
+        .map_err(|_| unreachable(sqlx::Error::PoolTimedOut))?
+        .map_err(unreachable)
+}
+
+/// One connection to a database that is there, for what is no use case, and the name of the place.
+pub(crate) async fn connection(address: &str) -> Result<(PgConnection, String), OpenError> {
+    let options = options(address)?;
+    Ok((connect(&options).await?, place(&options)))
+}
+
+/// Refuses a database that is not ours, or that another version left.
+pub(crate) async fn expect_ours(connection: &mut PgConnection, place: &str) -> Result<(), OpenError> {
+    let foreign = |_| OpenError::Foreign { place: place.to_owned() };
+    let run: Vec<i64> = sqlx::query_scalar("SELECT version FROM burgee_migrations")
+        .fetch_all(connection)
+        .await
+        .map_err(foreign)?;
+    expect_steps(&sqlx::migrate!("migrations/postgres"), &run, place)
 }
 
 /// Refuses a database whose tables another program made, or that cannot hold every text.

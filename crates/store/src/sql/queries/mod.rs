@@ -14,18 +14,21 @@ mod flags;
 mod idempotency;
 mod key_lists;
 mod log;
+mod log_writes;
 mod people;
 mod people_writes;
 mod projects;
 mod rows;
 mod sdk_key_writes;
 mod sdk_keys;
+mod security;
 mod segment_writes;
 mod segments;
 mod sessions;
 mod snapshot;
 mod writes;
 
+use std::fs::File;
 use std::future::Future;
 use std::time::Duration;
 
@@ -38,14 +41,15 @@ use domain::grant::{Grant, GrantFilter, Granted, Holder};
 use domain::id::Id;
 use domain::idempotency::Attempt;
 use domain::key::Key;
-use domain::log::{Chain, Change, LogEntry};
+use domain::log::{Chain, Change, Hash, LogEntry};
 use domain::ports::{
     AccountFilter, CommitError, FlagFilter, Head, KeyedFilter, LogFilter, Noted, Page, ProjectContent,
-    SdkKeyFilter, SdkKeyUse, Store, StoreError, StoreResult,
+    SdkKeyFilter, SdkKeyUse, SecurityFilter, SecurityHead, Store, StoreError, StoreResult,
 };
 use domain::project::Project;
 use domain::role::CustomRole;
 use domain::sdk_key::SdkKey;
+use domain::security::{SecurityEntry, SecurityNote};
 use domain::segment::{KeySet, SegmentEverywhere, SegmentSummary};
 use domain::team::{Member, Team};
 use domain::time::Timestamp;
@@ -63,6 +67,8 @@ const LONGEST: Duration = Duration::from_secs(10);
 pub(crate) struct SqlStore {
     pub(in super::super) writer: Pool<Db>,
     pub(in super::super) reader: Pool<Db>,
+    /// Held for as long as the database is open, where it is a file.
+    pub(in super::super) _lock: Option<File>,
 }
 
 impl SqlStore {
@@ -104,6 +110,10 @@ impl Store for SqlStore {
 
     async fn chains_in_log(&self) -> StoreResult<Vec<Chain>> {
         bounded(log::chains(&self.reader)).await
+    }
+
+    async fn checkpoints(&self) -> StoreResult<Vec<Head>> {
+        bounded(log::checkpoints(&self.reader)).await
     }
 
     async fn log(&self, chain: Chain, filter: &LogFilter) -> StoreResult<Page<LogEntry>> {
@@ -168,6 +178,26 @@ impl Store for SqlStore {
 
     async fn all_environments(&self) -> StoreResult<Vec<Environment>> {
         bounded(environments::all(&self.reader)).await
+    }
+
+    async fn append_security(
+        &self,
+        notes: &[SecurityNote],
+        checkpoint: Option<(Revision, Hash)>,
+    ) -> StoreResult<bool> {
+        bounded(security::append(&self.writer, notes, checkpoint)).await
+    }
+
+    async fn security_log(&self, filter: &SecurityFilter) -> StoreResult<Page<SecurityEntry>> {
+        bounded(security::page(self, filter)).await
+    }
+
+    async fn security_head(&self) -> StoreResult<SecurityHead> {
+        bounded(security::head(&self.reader)).await
+    }
+
+    async fn project_by_id(&self, id: Id) -> StoreResult<Option<Project>> {
+        bounded(projects::project_by_id(&self.reader, id)).await
     }
 
     async fn environments(&self, project_id: Id) -> StoreResult<Vec<Environment>> {

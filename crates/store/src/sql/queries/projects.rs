@@ -1,5 +1,6 @@
 //! Projects.
 
+use domain::comment::CommentRule;
 use domain::id::Id;
 use domain::ports::{KeyedFilter, Page, ProjectContent};
 use domain::project::Project;
@@ -7,14 +8,14 @@ use engine::model::Revision;
 use sqlx::{Pool, QueryBuilder, Row as _};
 
 use super::commit::Fault;
-use super::rows::{cut, id, key, push_keyed, read_all, revision, storable_filter, text, time};
+use super::rows::{cut, id, key, push_keyed, read_all, revision, storable_filter, text, time, word};
 use super::writes::Writes;
 use super::{Db, Row, SqlStore};
 
 /// The columns that [`read`] reads, of `projects p`.
 macro_rules! columns {
     () => {
-        "p.id, p.key, p.name, p.description, p.team_id, p.version, p.created_at, p.updated_at"
+        "p.id, p.key, p.name, p.description, p.team_id, p.comment_required, p.version, p.created_at, p.updated_at"
     };
 }
 
@@ -26,6 +27,7 @@ fn read(row: &Row) -> sqlx::Result<Project> {
         name: text(row, "name")?,
         description: text(row, "description")?,
         team_id: team.map(|_| id(row, "team_id")).transpose()?,
+        comment_required: word(row, "comment_required", CommentRule::parse)?,
         version: revision(row, "version")?,
         created_at: time(row, "created_at")?,
         updated_at: time(row, "updated_at")?,
@@ -38,6 +40,14 @@ pub(super) async fn project(pool: &Pool<Db>, key: &str) -> sqlx::Result<Option<P
     }
     sqlx::query(concat!("SELECT ", columns!(), " FROM projects p WHERE p.key = $1"))
         .bind(key)
+        .try_map(|row: Row| read(&row))
+        .fetch_optional(pool)
+        .await
+}
+
+pub(super) async fn project_by_id(pool: &Pool<Db>, id: Id) -> sqlx::Result<Option<Project>> {
+    sqlx::query(concat!("SELECT ", columns!(), " FROM projects p WHERE p.id = $1"))
+        .bind(id.to_string())
         .try_map(|row: Row| read(&row))
         .fetch_optional(pool)
         .await
@@ -123,14 +133,16 @@ impl Writes<'_> {
     pub(super) async fn create_project(&mut self, project: &Project) -> Result<(), Fault> {
         self.expect_team(project).await?;
         let query = sqlx::query(
-            "INSERT INTO projects (id, key, name, description, team_id, version, created_at, updated_at)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT DO NOTHING",
+            "INSERT INTO projects (id, key, name, description, team_id, comment_required, version, created_at,
+                                   updated_at)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT DO NOTHING",
         )
         .bind(project.id.to_string())
         .bind(project.key.to_string())
         .bind(project.name.clone())
         .bind(project.description.clone())
         .bind(project.team_id.map(|id| id.to_string()))
+        .bind(project.comment_required.name())
         .bind(self.revision)
         .bind(project.created_at.as_millis())
         .bind(project.updated_at.as_millis());
@@ -143,7 +155,8 @@ impl Writes<'_> {
     pub(super) async fn update_project(&mut self, project: &Project) -> Result<(), Fault> {
         self.expect_team(project).await?;
         let query = sqlx::query(
-            "UPDATE projects SET name = $3, description = $4, team_id = $5, version = $6, updated_at = $7
+            "UPDATE projects SET name = $3, description = $4, team_id = $5, comment_required = $6, version = $7,
+                                 updated_at = $8
              WHERE id = $1 AND key = $2",
         )
         .bind(project.id.to_string())
@@ -151,6 +164,7 @@ impl Writes<'_> {
         .bind(project.name.clone())
         .bind(project.description.clone())
         .bind(project.team_id.map(|id| id.to_string()))
+        .bind(project.comment_required.name())
         .bind(self.revision)
         .bind(project.updated_at.as_millis());
         self.change(query).await

@@ -73,6 +73,8 @@ impl<'a> Writes<'a> {
             Write::CreateContextField(field) => self.create_context_field(field).await,
             Write::UpdateContextField(field) => self.update_context_field(field).await,
             Write::DeleteContextField { id, key } => self.delete_context_field(*id, key).await,
+            Write::RedactEntry { revision, texts } => self.redact_entry(*revision, *texts).await,
+            Write::ExpireEntries { through, hash } => self.expire_entries(*through, hash).await,
             Write::TouchDependencies => self.touch_dependencies().await,
         }
     }

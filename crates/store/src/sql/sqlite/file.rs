@@ -27,13 +27,37 @@ pub(super) fn prepare(path: &Path) -> Result<(), OpenError> {
         made => return made.map(drop).map_err(failed),
     }
     // SQLite would take a file of a few bytes for an empty database, and overwrite it.
-    let mut start = Vec::new();
-    let mut file = File::open(path).map_err(failed)?;
-    file.by_ref().take(MAGIC.len() as u64).read_to_end(&mut start).map_err(failed)?;
+    let start = beginning(path).map_err(failed)?;
     if start.is_empty() || start == MAGIC {
         return Ok(());
     }
     Err(OpenError::NotADatabase { path: path.to_owned() })
+}
+
+/// Refuses a file that is not there, or is no database.
+pub(crate) fn expect(path: &Path) -> Result<(), OpenError> {
+    let start = beginning(path).map_err(|error| unusable(path, error.into()))?;
+    if start == MAGIC { Ok(()) } else { Err(OpenError::NotADatabase { path: path.to_owned() }) }
+}
+
+fn beginning(path: &Path) -> io::Result<Vec<u8>> {
+    let mut start = Vec::new();
+    File::open(path)?.by_ref().take(MAGIC.len() as u64).read_to_end(&mut start)?;
+    Ok(start)
+}
+
+/// Whether the file says that it is ours.
+pub(crate) async fn is_ours(connection: &mut SqliteConnection) -> sqlx::Result<bool> {
+    let id: i64 = sqlx::query_scalar("PRAGMA application_id").fetch_one(connection).await?;
+    Ok(id == APPLICATION_ID)
+}
+
+/// Why a file was not read.
+pub(crate) fn refused(path: &Path, error: sqlx::Error) -> OpenError {
+    if is_not_a_database(&error) {
+        return OpenError::NotADatabase { path: path.to_owned() };
+    }
+    unusable(path, error.into())
 }
 
 /// Refuses a database of another program, and marks an empty one as ours.
@@ -51,8 +75,7 @@ pub(super) async fn claim(path: &Path) -> Result<(), OpenError> {
     match claimed.await {
         Ok(true) => Ok(()),
         Ok(false) => Err(OpenError::Foreign { place: path.display().to_string() }),
-        Err(error) if is_not_a_database(&error) => Err(OpenError::NotADatabase { path: path.to_owned() }),
-        Err(error) => Err(unusable(path, error.into())),
+        Err(error) => Err(refused(path, error)),
     }
 }
 
@@ -72,19 +95,19 @@ fn is_not_a_database(error: &sqlx::Error) -> bool {
     error.as_database_error().and_then(sqlx::error::DatabaseError::code).as_deref() == Some("26")
 }
 
-pub(super) fn unusable(path: &Path, cause: Cause) -> OpenError {
+pub(crate) fn unusable(path: &Path, cause: Cause) -> OpenError {
     OpenError::File { path: path.to_owned(), cause }
 }
 
 /// SQLite gives its side files (`-wal`, `-shm`) the mode of the file.
 #[cfg(unix)]
-fn make_file(path: &Path) -> io::Result<File> {
+pub(crate) fn make_file(path: &Path) -> io::Result<File> {
     use std::os::unix::fs::OpenOptionsExt;
     OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)
 }
 
 #[cfg(not(unix))]
-fn make_file(path: &Path) -> io::Result<File> {
+pub(crate) fn make_file(path: &Path) -> io::Result<File> {
     OpenOptions::new().write(true).create_new(true).open(path)
 }
 

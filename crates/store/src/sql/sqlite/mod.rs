@@ -1,6 +1,7 @@
 //! SQLite: one file, one writer, many readers (WAL).
 
-mod file;
+pub(crate) mod file;
+pub(crate) mod lock;
 #[path = "../queries/mod.rs"]
 mod queries;
 
@@ -10,7 +11,7 @@ use std::time::Duration;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{ConnectOptions, Connection};
 
-use super::{migration_error, ours};
+use super::{expect_steps, migration_error, ours};
 use crate::open::OpenError;
 use queries::SqlStore;
 
@@ -46,6 +47,8 @@ fn passes(code: &str) -> bool {
 pub(crate) async fn open(path: PathBuf) -> Result<SqlStore, OpenError> {
     file::prepare(&path)?;
     file::claim(&path).await?;
+    // Nothing is left beside what is not ours.
+    let lock = lock::share(&path)?;
     let options = SqliteConnectOptions::new()
         .filename(&path)
         .busy_timeout(PATIENCE)
@@ -58,7 +61,32 @@ pub(crate) async fn open(path: PathBuf) -> Result<SqlStore, OpenError> {
     let options = options.pragma("query_only", "ON").pragma("cache_size", format!("-{READER_CACHE_KIB}"));
     let reader = pool().max_connections(READERS).connect_with(options);
     let unusable = |error: sqlx::Error| file::unusable(&path, error.into());
-    Ok(SqlStore { writer: writer.await.map_err(unusable)?, reader: reader.await.map_err(unusable)? })
+    Ok(SqlStore {
+        writer: writer.await.map_err(unusable)?,
+        reader: reader.await.map_err(unusable)?,
+        _lock: Some(lock),
+    })
+}
+
+/// Opens a file that is there and ours, as it is.
+pub(crate) async fn open_read_only(path: &Path) -> Result<SqlStore, OpenError> {
+    let unusable = |error: sqlx::Error| file::unusable(path, error.into());
+    file::expect(path)?;
+    let options = SqliteConnectOptions::new().filename(path).busy_timeout(PATIENCE).read_only(true);
+    let mut connection = options.connect().await.map_err(unusable)?;
+    if !file::is_ours(&mut connection).await.map_err(|error| file::refused(path, error))? {
+        return Err(OpenError::Foreign { place: path.display().to_string() });
+    }
+    // Who may only read here may not make the file, and does without.
+    let lock = lock::share(path).ok();
+    let run: Vec<i64> = sqlx::query_scalar("SELECT version FROM burgee_migrations")
+        .fetch_all(&mut connection)
+        .await
+        .map_err(unusable)?;
+    connection.close().await.map_err(unusable)?;
+    expect_steps(&sqlx::migrate!("migrations/sqlite"), &run, &path.display().to_string())?;
+    let reader = pool().max_connections(READERS).connect_with(options).await.map_err(unusable)?;
+    Ok(SqlStore { writer: reader.clone(), reader, _lock: lock })
 }
 
 /// Connections are kept for good: opening one costs more than holding it.

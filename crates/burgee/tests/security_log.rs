@@ -1,0 +1,109 @@
+//! Who was refused is written down, however often, and within bounds.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use serde_json::{Value, json};
+use testkit::house::House;
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_burgee");
+
+/// The entries of a kind, when there are so many: they are written within a second.
+async fn events(house: &House, kind: &str, count: usize) -> Result<Vec<Value>> {
+    let mut found = Vec::new();
+    for _ in 0..100 {
+        let log = house.burgee.get(&format!("/api/v1/security-log?kind={kind}"), &house.admin).await?;
+        found = log.as_array().context("no list")?.clone();
+        if found.len() >= count {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    assert_eq!(found.len(), count, "{kind}: {found:?}");
+    Ok(found)
+}
+
+#[tokio::test]
+async fn refusals_are_written_down_and_repeats_are_counted() -> Result<()> {
+    let house = House::open(PROGRAM).await?;
+    assert_eq!(house.ask(&house.user, "POST", "/api/v1/flags", json!({ "key": "a" })).await?.0, 403);
+    for number in 0..20 {
+        let path = format!("/api/v1/flags/flag-{number}");
+        assert_eq!(house.ask("not-a-token", "GET", &path, Value::Null).await?.0, 401);
+    }
+    let client = house.burgee.banner.client_key.clone();
+    assert_eq!(house.ask(&client, "GET", "/sdk/v1/snapshot", Value::Null).await?.0, 403);
+    let unknown = "bgs_0000000000000000000000000000000000000000000000002c19d441";
+    for _ in 0..50 {
+        assert_eq!(house.ask(unknown, "GET", "/sdk/v1/snapshot", Value::Null).await?.0, 401);
+    }
+
+    let forbidden = &events(&house, "forbidden", 1).await?[0];
+    assert_eq!(forbidden["actor"]["name"], "user@example.com", "{forbidden}");
+    assert_eq!((&forbidden["address"], &forbidden["count"]), (&json!("127.0.0.1"), &json!(1)));
+    assert_eq!(forbidden["detail"], "403 POST /api/v1/flags");
+    let refused = events(&house, "key_refused", 2).await?;
+    let subjects: Vec<_> = refused.iter().filter_map(|event| event["subject"].as_str()).collect();
+    let hint = format!("{}…", &client[..12]);
+    assert!(subjects.contains(&hint.as_str()) && subjects.contains(&"bgs_00000000…"), "{subjects:?}");
+    let tokens = events(&house, "token_refused", 1).await?;
+    assert!(tokens.iter().all(|event| event["detail"] == "401 GET /api/v1/flags/{key}"), "{tokens:?}");
+    let text = house.burgee.get("/api/v1/security-log", &house.admin).await?.to_string();
+    assert!(!text.contains(&client) && !text.contains(unknown) && !text.contains("not-a-token"), "{text}");
+
+    let admin = &house.admin;
+    let of_user =
+        house.burgee.get("/api/v1/security-log?actor=user@example.com&address=127.0.0.1", admin).await?;
+    assert_eq!(of_user.as_array().map(Vec::len), Some(1), "{of_user}");
+    assert_eq!(house.burgee.get("/api/v1/security-log?address=192.0.2.1", admin).await?, json!([]));
+    assert_eq!(house.burgee.get("/api/v1/security-log?to=2001-01-01", admin).await?, json!([]));
+    for (query, status) in [
+        ("kind=nothing", 400),
+        ("address=here", 400),
+        ("from=x", 400),
+        ("actor=no@example.com", 404),
+        ("x=1", 400),
+    ] {
+        let path = format!("/api/v1/security-log?{query}");
+        assert_eq!(house.ask(admin, "GET", &path, Value::Null).await?.0, status, "{query}");
+    }
+    for path in ["/api/v1/security-log", "/api/v1/security-log/export"] {
+        assert_eq!(house.ask(&house.developer, "GET", path, Value::Null).await?.0, 403, "{path}");
+    }
+    let url = format!("{}/api/v1/security-log/export?format=csv&kind=forbidden", house.burgee.url);
+    let csv = house.burgee.http.get(url).bearer_auth(admin).send().await?.error_for_status()?.text().await?;
+    assert!(csv.starts_with("revision,at,last_at,count,kind,") && csv.contains("user@example.com"), "{csv}");
+    assert_eq!(house.head().await?, 1, "none of it is a change");
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_is_held_back_is_written_at_shutdown_and_edits_are_found() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let start = testkit::process::Start { program: PROGRAM, folder: folder.path(), env: &[] };
+    let burgee = start.start().await?;
+    let ask = async || burgee.ask("GET", "/api/v1/flags", Some("not-a-token"), None).await;
+    ask().await?;
+    tokio::time::sleep(Duration::from_millis(1_300)).await;
+    for _ in 0..9 {
+        assert_eq!(ask().await?.0, 401);
+    }
+    burgee.stop().await?;
+    let verify = || -> Result<(bool, String)> {
+        let output = start.command().args(["audit", "verify"]).output()?;
+        Ok((output.status.success(), String::from_utf8(output.stdout)?))
+    };
+    let (sound, text) = verify()?;
+    assert!(sound && text.contains("ok      security@2:"), "{text}");
+    let file = folder.path().join("burgee.db");
+    let rows =
+        testkit::sqlite::execute(&file, "UPDATE security_events SET count = 9 WHERE count = 9").await?;
+    assert_eq!(rows, 1, "those of the quiet minute, in one entry");
+    testkit::sqlite::execute(&file, "UPDATE security_events SET count = 1 WHERE count = 9").await?;
+    let (sound, text) = verify()?;
+    assert!(!sound && text.contains("BROKEN  security: 2:"), "{text}");
+    testkit::sqlite::execute(&file, "DELETE FROM security_events WHERE revision = 2").await?;
+    let (sound, text) = verify()?;
+    assert!(!sound && text.contains("ends at 1, but 2 were made"), "{text}");
+    Ok(())
+}

@@ -1,0 +1,121 @@
+//! Who was refused: every 403, and every 401 of who brought a credential, is told to the security log.
+//!
+//! One layer over all doors, applications' ones included, which know nothing of the domain. It costs a request that is
+//! answered no more than to remember where its credential is.
+
+use std::net::IpAddr;
+use std::sync::{Arc, OnceLock};
+
+use axum::extract::{MatchedPath, Request, State};
+use axum::middleware::Next;
+use axum::response::Response;
+use domain::access::Caller;
+use domain::control::Control;
+use domain::id::Id;
+use domain::secret::SecretKind;
+use domain::security::{SecurityEvent, SecurityKind};
+use http::{HeaderValue, Method, StatusCode, Uri};
+use percent_encoding::percent_decode_str;
+
+use crate::body::Client;
+
+/// Headers that carry credentials, in the order in which they are looked at.
+const CREDENTIALS: [&str; 4] = ["x-admin-api-key", "x-sdk-key", "x-api-key", "authorization"];
+/// How much of a secret of ours is told: its prefix and eight digits, which tell nobody the rest.
+const HINT: usize = 12;
+
+/// Whom a request turned out to come from; filled in where that is found out.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Known(Arc<OnceLock<(Id, String)>>);
+
+impl Known {
+    /// Notes who it is.
+    pub(crate) fn note(&self, caller: &Caller) {
+        // A second extractor finds the same.
+        let _ = self.0.set((caller.account_id(), caller.email().to_owned()));
+    }
+}
+
+/// What a refusal needs to know of the request that was refused. All of it is cheap to keep: texts are shared.
+struct Asked {
+    address: Option<IpAddr>,
+    method: Method,
+    uri: Uri,
+    route: Option<MatchedPath>,
+    credential: Option<HeaderValue>,
+    known: Known,
+}
+
+/// Tells the security log of what was refused.
+pub(crate) async fn watch(State(control): State<Arc<Control>>, mut request: Request, next: Next) -> Response {
+    let known = Known::default();
+    request.extensions_mut().insert(known.clone());
+    let headers = request.headers();
+    let asked = Asked {
+        address: request.extensions().get().map(|Client(address)| *address),
+        method: request.method().clone(),
+        uri: request.uri().clone(),
+        route: request.extensions().get().cloned(),
+        credential: CREDENTIALS.iter().find_map(|name| headers.get(*name)).cloned(),
+        known,
+    };
+    let response = next.run(request).await;
+    if matches!(response.status(), StatusCode::FORBIDDEN | StatusCode::UNAUTHORIZED) {
+        asked.tell(&control, response.status());
+    }
+    response
+}
+
+impl Asked {
+    fn tell(self, control: &Control, status: StatusCode) {
+        let path = self.uri.path();
+        let of_application = path.starts_with("/sdk/") || path.starts_with("/ofrep/");
+        let credential = self.credential.as_ref().and_then(|value| value.to_str().ok()).map(str::to_owned);
+        let credential = credential.or_else(|| of_application.then(|| in_url(&self.uri))?);
+        let kind = match status {
+            _ if of_application && credential.is_some() => SecurityKind::KeyRefused,
+            StatusCode::UNAUTHORIZED if credential.is_some() => SecurityKind::TokenRefused,
+            StatusCode::FORBIDDEN if self.known.0.get().is_some() => SecurityKind::Forbidden,
+            // Nobody in particular, who proved nothing; sign-in tells of its own failures.
+            _ => return,
+        };
+        let (actor, subject) = match self.known.0.get() {
+            Some((id, name)) => (Some(*id), name.clone()),
+            None => (None, credential.as_deref().map(hint).unwrap_or_default()),
+        };
+        // The route as it is written: keys of things would make each request another event.
+        let route = self.route.as_ref().map_or("no such route", MatchedPath::as_str);
+        let detail = format!("{} {} {route}", status.as_u16(), self.method);
+        let at = control.now();
+        control.note_security(SecurityEvent { at, kind, actor, address: self.address, subject, detail });
+    }
+}
+
+/// `?key=`, by which browsers' streams bring theirs.
+fn in_url(uri: &Uri) -> Option<String> {
+    let key = uri.query()?.split('&').find_map(|pair| pair.strip_prefix("key="))?;
+    Some(percent_decode_str(key).decode_utf8().ok()?.into_owned())
+}
+
+/// As much of a credential as may be told: the first characters of what has the shape of our secrets, and nothing of
+/// anything else, which may be somebody's password.
+fn hint(credential: &str) -> String {
+    let secret = credential.rsplit(' ').next().unwrap_or_default();
+    let hint = SecretKind::of(secret).and_then(|_| secret.get(..HINT));
+    hint.map(|hint| format!("{hint}…")).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::hint;
+
+    #[test]
+    fn of_a_credential_only_a_secret_of_ours_is_told_and_little_of_it() {
+        let secret = format!("bgs_{}2c19d441", "0".repeat(48));
+        assert_eq!(hint(&secret), "bgs_00000000…");
+        assert_eq!(hint(&format!("Bearer {secret}")), "bgs_00000000…");
+        for other in ["hunter2", "Bearer eyJhbGciOiJIUzI1NiJ9.e30.x", "", &secret[..40]] {
+            assert_eq!(hint(other), "", "{other}");
+        }
+    }
+}
