@@ -23,9 +23,9 @@ pub(crate) struct Registration {
     password: String,
     #[schema(nullable = false)]
     name: Option<String>,
-    /// `developer`, or `viewer` (also written `user`), which it is unless given.
-    #[schema(example = "developer", nullable = false)]
-    role: Option<String>,
+    /// `developer` or `viewer`, which it is unless given, and for whoever asks for another.
+    #[schema(nullable = false)]
+    role: Option<FirstRole>,
 }
 
 /// What someone who signs in says.

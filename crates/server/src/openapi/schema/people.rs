@@ -33,6 +33,7 @@ pub(crate) struct NewProject {
     /// Key of the team that looks after it.
     team: Option<String>,
     /// `none` unless given: see changing a project.
+    #[schema(nullable = false)]
     comment_required: Option<String>,
 }
 
@@ -45,6 +46,7 @@ pub(crate) struct ProjectInput {
     team: Option<String>,
     /// Which changes must say why, by the header `Burgee-Comment`: `none`, those that reach a `protected` environment
     /// (definitions reach all of them), or `all`.
+    #[schema(nullable = false)]
     comment_required: Option<String>,
 }
 
