@@ -216,7 +216,7 @@ async fn s6_k8_every_write_is_logged_with_what_was_there() -> Result<()> {
     }
     let log = house.burgee.get("/api/v1/instance/audit", admin).await?;
     assert_eq!(log[0]["action"], "update_project", "{log}");
-    let changes = json!([{ "path": "comment_required", "old": "none", "new": "protected" }]);
+    let changes = json!([{ "path": "project.comment_required", "old": "none", "new": "protected" }]);
     assert_eq!(log[0]["changes"], changes, "a document that changes nothing makes no entry: {log}");
     assert_eq!(log[1]["action"], "create_account", "{log}");
     Ok(())

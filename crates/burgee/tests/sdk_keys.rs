@@ -256,9 +256,8 @@ async fn g4_pages_of_other_origins_may_not_use_a_key() -> Result<()> {
 #[tokio::test]
 async fn in_production_a_page_key_says_which_pages() -> Result<()> {
     let folder = tempfile::tempdir()?;
-    let burgee = Start { program: PROGRAM, folder: folder.path(), env: &[("BURGEE_PROFILE", "production")] }
-        .start()
-        .await?;
+    let env = [("BURGEE_PROFILE", "production"), ("BURGEE_ADMIN_PASSWORD", "long enough")];
+    let burgee = Start { program: PROGRAM, folder: folder.path(), env: &env }.start().await?;
     let admin = burgee.admin().await?;
     let new = |more: Value| {
         let mut document = json!({ "name": "page", "kind": "client" });

@@ -92,6 +92,11 @@ impl Start<'_> {
                 return Err(error);
             }
         };
+        let given = self.env.iter().find(|(name, _)| *name == "BURGEE_ADMIN_PASSWORD");
+        let banner = match given {
+            Some((_, password)) => Banner { admin_password: (*password).to_owned(), ..banner },
+            None => banner,
+        };
         let burgee = Burgee {
             url: banner.url.clone(),
             banner,

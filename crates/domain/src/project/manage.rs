@@ -21,6 +21,16 @@ use crate::time::Timestamp;
 /// Members that answers carry and requests may send back; they mean nothing there.
 const READ_ONLY: [&str; 5] = ["id", "team_id", "version", "created_at", "updated_at"];
 
+/// What a document says of the team that owns a project.
+enum Owner {
+    /// Nothing.
+    AsBefore,
+    /// No team does.
+    Nobody,
+    /// The one with this key.
+    Team(String),
+}
+
 /// A project that is gone.
 #[derive(Debug)]
 pub struct DeletedProject {
@@ -195,11 +205,11 @@ impl Control {
     }
 
     /// The team that is to own a project: what a document said, or who does now.
-    async fn owner(&self, said: Option<Option<String>>, now: Option<Id>) -> Result<Option<Id>> {
+    async fn owner(&self, said: Owner, now: Option<Id>) -> Result<Option<Id>> {
         match said {
-            None => Ok(now),
-            Some(None) => Ok(None),
-            Some(Some(key)) => match self.team_named(&key).await {
+            Owner::AsBefore => Ok(now),
+            Owner::Nobody => Ok(None),
+            Owner::Team(key) => match self.team_named(&key).await {
                 Ok(team) => Ok(Some(team.id)),
                 Err(Error::NotFound { .. }) => {
                     Err(Error::invalid("team", "is no team; GET /api/v1/teams lists them"))
@@ -216,7 +226,7 @@ impl Control {
 }
 
 /// Takes over the members that a document names. Gives what it says of the team, if it does.
-fn apply(project: &mut Project, object: &Object<'_>, violations: &mut Violations) -> Option<Option<String>> {
+fn apply(project: &mut Project, object: &Object<'_>, violations: &mut Violations) -> Owner {
     object.ignore(&READ_ONLY);
     object.ignore(&["key"]);
     if let Some(name) = object.get("name") {
@@ -231,8 +241,11 @@ fn apply(project: &mut Project, object: &Object<'_>, violations: &mut Violations
     if let Some(rule) = object.get("comment_required") {
         project.comment_required = read_rule(&rule, violations).unwrap_or(project.comment_required);
     }
-    let team =
-        object.get("team").map(|at| if at.is_null() { None } else { at.text(violations).map(str::to_owned) });
+    let team = match object.get("team") {
+        None => Owner::AsBefore,
+        Some(at) if at.is_null() => Owner::Nobody,
+        Some(at) => at.text(violations).map_or(Owner::AsBefore, |key| Owner::Team(key.to_owned())),
+    };
     object.deny_unknown(violations);
     team
 }

@@ -8,7 +8,6 @@ use domain::account::Account;
 use domain::grant::{Grant, GrantFilter, Granted, Holder};
 use domain::id::Id;
 use domain::key::Key;
-use domain::log::Write;
 use domain::ports::{CommitError, ProjectContent};
 use domain::project::Project;
 use domain::role::CustomRole;
@@ -54,31 +53,7 @@ impl PeopleTables {
 }
 
 impl Tables {
-    /// A write of people's, if it is one.
-    pub(super) fn apply_people(&mut self, revision: Revision, write: &Write) -> Option<Applied> {
-        Some(match write {
-            Write::CreateProject(project) => self.create_project(project, revision),
-            Write::UpdateProject(project) => self.update_project(project, revision),
-            Write::DeleteProject { id } => self.delete_project(*id),
-            Write::CreateTeam(team) => self.create_team(team, revision),
-            Write::UpdateTeam(team) => self.update_team(team, revision),
-            Write::DeleteTeam { id } => self.delete_team(*id),
-            Write::AddMember { team_id, account_id, at } => {
-                self.add_member(*team_id, *account_id, *at, revision)
-            }
-            Write::RemoveMember { team_id, account_id, at } => {
-                self.remove_member(*team_id, *account_id, *at, revision)
-            }
-            Write::CreateRole(role) => self.create_role(role, revision),
-            Write::UpdateRole(role) => self.update_role(role, revision),
-            Write::DeleteRole { id } => self.delete_role(*id),
-            Write::CreateGrant(grant) => self.create_grant(grant),
-            Write::DeleteGrant { id } => found(self.people.grants.remove(id)),
-            _ => return None,
-        })
-    }
-
-    fn create_project(&mut self, project: &Project, revision: Revision) -> Applied {
+    pub(super) fn create_project(&mut self, project: &Project, revision: Revision) -> Applied {
         self.expect_owner(project)?;
         let taken = self.projects.values().any(|known| known.key == project.key || known.id == project.id);
         free(!taken, "project")?;
@@ -87,7 +62,7 @@ impl Tables {
         Ok(())
     }
 
-    fn update_project(&mut self, project: &Project, revision: Revision) -> Applied {
+    pub(super) fn update_project(&mut self, project: &Project, revision: Revision) -> Applied {
         self.expect_owner(project)?;
         let known = self.projects.get(&project.key).filter(|known| known.id == project.id);
         let created_at = known.ok_or(CommitError::Stale)?.created_at;
@@ -101,7 +76,7 @@ impl Tables {
         if project.team_id.is_none_or(there) { Ok(()) } else { Err(CommitError::Stale) }
     }
 
-    fn delete_project(&mut self, id: Id) -> Applied {
+    pub(super) fn delete_project(&mut self, id: Id) -> Applied {
         let key = self.projects.values().find(|project| project.id == id).map(|project| project.key.clone());
         self.projects.remove(&key.ok_or(CommitError::Stale)?);
         let flags: BTreeSet<_> =
@@ -115,13 +90,13 @@ impl Tables {
         Ok(())
     }
 
-    fn create_team(&mut self, team: &Team, revision: Revision) -> Applied {
+    pub(super) fn create_team(&mut self, team: &Team, revision: Revision) -> Applied {
         free(!self.people.teams.contains_key(&team.key), "team")?;
         self.people.teams.insert(team.key.clone(), Arc::new(Team { version: revision, ..team.clone() }));
         Ok(())
     }
 
-    fn update_team(&mut self, team: &Team, revision: Revision) -> Applied {
+    pub(super) fn update_team(&mut self, team: &Team, revision: Revision) -> Applied {
         let known = self.people.teams.get(&team.key).filter(|known| known.id == team.id);
         let created_at = known.ok_or(CommitError::Stale)?.created_at;
         let team = Team { version: revision, created_at, ..team.clone() };
@@ -129,7 +104,7 @@ impl Tables {
         Ok(())
     }
 
-    fn delete_team(&mut self, id: Id) -> Applied {
+    pub(super) fn delete_team(&mut self, id: Id) -> Applied {
         if self.projects.values().any(|project| project.team_id == Some(id)) {
             return Err(CommitError::Stale);
         }
@@ -140,13 +115,25 @@ impl Tables {
         Ok(())
     }
 
-    fn add_member(&mut self, team_id: Id, account_id: Id, at: Timestamp, revision: Revision) -> Applied {
+    pub(super) fn add_member(
+        &mut self,
+        team_id: Id,
+        account_id: Id,
+        at: Timestamp,
+        revision: Revision,
+    ) -> Applied {
         self.touch_team(team_id, at, revision)?;
         self.expect_account(account_id)?;
         free(self.people.members.insert((team_id, account_id)), "member")
     }
 
-    fn remove_member(&mut self, team_id: Id, account_id: Id, at: Timestamp, revision: Revision) -> Applied {
+    pub(super) fn remove_member(
+        &mut self,
+        team_id: Id,
+        account_id: Id,
+        at: Timestamp,
+        revision: Revision,
+    ) -> Applied {
         self.touch_team(team_id, at, revision)?;
         if self.people.members.remove(&(team_id, account_id)) { Ok(()) } else { Err(CommitError::Stale) }
     }
@@ -162,14 +149,14 @@ impl Tables {
         if self.of_accounts.account(id).is_some() { Ok(()) } else { Err(CommitError::Stale) }
     }
 
-    fn create_role(&mut self, role: &CustomRole, revision: Revision) -> Applied {
+    pub(super) fn create_role(&mut self, role: &CustomRole, revision: Revision) -> Applied {
         free(!self.people.roles.contains_key(&role.key), "role")?;
         let role = CustomRole { version: revision, ..role.clone() };
         self.people.roles.insert(role.key.clone(), Arc::new(role));
         Ok(())
     }
 
-    fn update_role(&mut self, role: &CustomRole, revision: Revision) -> Applied {
+    pub(super) fn update_role(&mut self, role: &CustomRole, revision: Revision) -> Applied {
         let known = self.people.roles.get(&role.key).filter(|known| known.id == role.id);
         let created_at = known.ok_or(CommitError::Stale)?.created_at;
         let role = CustomRole { version: revision, created_at, ..role.clone() };
@@ -177,7 +164,7 @@ impl Tables {
         Ok(())
     }
 
-    fn delete_role(&mut self, id: Id) -> Applied {
+    pub(super) fn delete_role(&mut self, id: Id) -> Applied {
         let key = self.people.roles.values().find(|role| role.id == id).map(|role| role.key.clone());
         let key = key.ok_or(CommitError::Stale)?;
         if self.people.grants_with_role(key.as_str()) > 0 {
@@ -186,7 +173,7 @@ impl Tables {
         found(self.people.roles.remove(&key))
     }
 
-    fn create_grant(&mut self, grant: &Grant) -> Applied {
+    pub(super) fn create_grant(&mut self, grant: &Grant) -> Applied {
         match grant.holder {
             Holder::Account(id) => self.expect_account(id)?,
             Holder::Team(id) => found(self.people.teams.values().find(|team| team.id == id))?,
@@ -205,6 +192,10 @@ impl Tables {
         free(!self.people.grants.values().any(same), "grant")?;
         self.people.grants.insert(grant.id, Arc::new(grant.clone()));
         Ok(())
+    }
+
+    pub(super) fn delete_grant(&mut self, id: Id) -> Applied {
+        found(self.people.grants.remove(&id))
     }
 
     /// By e-mail.

@@ -95,9 +95,6 @@ impl Tables {
         write: &Write,
         effects: &mut Effects,
     ) -> Applied {
-        if let Some(applied) = self.apply_people(revision, write) {
-            return applied;
-        }
         match write {
             Write::CreateEnvironment(environment) => self.create_environment(environment, revision),
             Write::UpdateEnvironment(environment) => self.update_environment(environment, revision),
@@ -141,8 +138,23 @@ impl Tables {
                 self.dependencies.insert(project_id, revision);
                 Ok(())
             }
-            // What is people's was applied above.
-            _ => Ok(()),
+            Write::CreateProject(project) => self.create_project(project, revision),
+            Write::UpdateProject(project) => self.update_project(project, revision),
+            Write::DeleteProject { id } => self.delete_project(*id),
+            Write::CreateTeam(team) => self.create_team(team, revision),
+            Write::UpdateTeam(team) => self.update_team(team, revision),
+            Write::DeleteTeam { id } => self.delete_team(*id),
+            Write::AddMember { team_id, account_id, at } => {
+                self.add_member(*team_id, *account_id, *at, revision)
+            }
+            Write::RemoveMember { team_id, account_id, at } => {
+                self.remove_member(*team_id, *account_id, *at, revision)
+            }
+            Write::CreateRole(role) => self.create_role(role, revision),
+            Write::UpdateRole(role) => self.update_role(role, revision),
+            Write::DeleteRole { id } => self.delete_role(*id),
+            Write::CreateGrant(grant) => self.create_grant(grant),
+            Write::DeleteGrant { id } => self.delete_grant(*id),
         }
     }
 

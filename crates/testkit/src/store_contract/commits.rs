@@ -185,7 +185,7 @@ pub(super) async fn what_is_taken_is_refused(world: World) -> Result<()> {
         Write::Account(AccountWrite::CreateSigningKey(signing.clone())),
     ];
     world.store.commit(world.change(Chain::Instance, known)).await?;
-    let project = Write::CreateProject(world.project(world.id(), "default")?);
+    let project = Write::CreateProject(World::project(world.id(), "default")?);
     let in_instance = [
         ("project", project),
         ("account", Write::Account(AccountWrite::Create(account(&world, "a@example.org")))),

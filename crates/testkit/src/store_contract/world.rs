@@ -57,12 +57,12 @@ impl World {
     }
 
     pub(super) async fn make_project(&self, id: Id, name: &str) -> Result<()> {
-        let write = Write::CreateProject(self.project(id, name)?);
+        let write = Write::CreateProject(Self::project(id, name)?);
         self.store.commit(self.change(Chain::Instance, vec![write])).await?;
         Ok(())
     }
 
-    pub(super) fn project(&self, id: Id, name: &str) -> Result<Project> {
+    pub(super) fn project(id: Id, name: &str) -> Result<Project> {
         let description = format!("all of {name}");
         Ok(Project { description, ..Project::new(id, key(name)?, &name.to_uppercase(), NOW) })
     }
