@@ -4,6 +4,15 @@ use utoipa::ToSchema;
 
 use super::Key;
 
+/// Which changes must say why.
+#[derive(ToSchema)]
+#[schema(rename_all = "lowercase")]
+pub(crate) enum CommentRequired {
+    None,
+    Protected,
+    All,
+}
+
 /// A project.
 #[derive(ToSchema)]
 pub(crate) struct Project {
@@ -14,8 +23,7 @@ pub(crate) struct Project {
     description: String,
     /// The team that looks after it.
     team_id: Option<String>,
-    /// `none`, `protected` or `all`: which changes must say why.
-    comment_required: String,
+    comment_required: CommentRequired,
     version: u64,
     #[schema(format = DateTime)]
     created_at: String,
@@ -34,7 +42,7 @@ pub(crate) struct NewProject {
     team: Option<String>,
     /// `none` unless given: see changing a project.
     #[schema(nullable = false)]
-    comment_required: Option<String>,
+    comment_required: Option<CommentRequired>,
 }
 
 /// What may be changed of a project.
@@ -47,7 +55,7 @@ pub(crate) struct ProjectInput {
     /// Which changes must say why, by the header `Burgee-Comment`: `none`, those that reach a `protected` environment
     /// (definitions reach all of them), or `all`.
     #[schema(nullable = false)]
-    comment_required: Option<String>,
+    comment_required: Option<CommentRequired>,
 }
 
 /// A team.
