@@ -142,13 +142,21 @@ def main():
             begun = time.monotonic()
             code = subprocess.run(command, cwd=folder, env=environment, timeout=seconds + MARGIN).returncode
             print(f"It took {time.monotonic() - begun:.0f} s.")
-            tell_what_was_met(json.loads((folder / "met.json").read_text()))
+            met = json.loads((folder / "met.json").read_text())
+            tell_what_was_met(met)
             faults = program.faults()
+            unmet = operations(program.ask("GET", "/openapi.json")) - met.keys()
+            faults += [f"{operation} was not asked; give it more time" for operation in sorted(unmet)]
         finally:
             program.stop()
     for fault in faults:
         print(f"The program: {fault}")
     return 1 if code or faults else 0
+
+
+def operations(document):
+    """What there is to ask, as Schemathesis names it."""
+    return {f"{method.upper()} {path}" for path, methods in document["paths"].items() for method in methods}
 
 
 def tell_what_was_met(met):
