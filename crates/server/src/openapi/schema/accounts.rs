@@ -23,7 +23,7 @@ pub(crate) struct Registration {
     password: String,
     #[schema(nullable = false)]
     name: Option<String>,
-    /// `developer` or `viewer`, which it is unless given, and for whoever asks for another.
+    /// `viewer` unless given, and for whoever asks for `admin`.
     #[schema(nullable = false)]
     role: Option<FirstRole>,
 }
