@@ -6,7 +6,7 @@ BURGEE := $(abspath $(TARGET))/debug/burgee
 # Packages that are built in their own way, outside the workspace.
 APART := bench/engine bench/peers fuzz
 
-.PHONY: run test check docs bench peers memory instructions fuzz need-cargo need-node
+.PHONY: run test check docs bench peers memory instructions fuzz api-contract need-cargo need-node
 
 run: need-cargo ## Build Burgee and start it on http://127.0.0.1:8080
 	cargo run --release --bin burgee -- start
@@ -42,8 +42,15 @@ instructions: need-cargo ## Instructions of the engine's hot paths, compared; UP
 fuzz: need-cargo ## Every fuzz target for 20 s
 	fuzz/short.sh
 
+api-contract: need-cargo need-python ## The program against its own document, for three minutes
+	cargo build --workspace
+	api-contract/run.sh $(BURGEE) $(SECONDS)
+
 need-cargo:
 	@command -v cargo >/dev/null || { echo "Burgee is built with cargo, which is not installed: get Rust 1.95 or newer from https://rustup.rs"; exit 1; }
+
+need-python:
+	@python3 -c 'import venv, ensurepip' 2>/dev/null || { echo "Schemathesis runs in a Python of its own: get Python 3.11 or newer with its module venv (Debian's package python3-venv)"; exit 1; }
 
 need-node:
 	@command -v node >/dev/null || { echo "The tests use the official OpenFeature SDK for Node, which is not installed: get Node 20 or newer from https://nodejs.org"; exit 1; }

@@ -40,20 +40,24 @@ async fn a_field_is_made_changed_and_removed() -> Result<()> {
     assert_eq!((status, &numbered["values"]), (200, &json!([1, 2.5])));
     assert_eq!(numbered["description"], made["description"], "what is not named is kept");
 
+    let (status, emptied) = ask(&house, &developer, "PATCH", "/userTier", json!({"values": null})).await?;
+    assert_eq!((status, &emptied["values"]), (200, &json!([])), "null empties as [] does");
+
     assert_eq!(ask(&house, &developer, "DELETE", "/userTier", Value::Null).await?.0, 403);
     assert_eq!(ask(&house, &house.admin, "DELETE", "/userTier", Value::Null).await?.0, 204);
     assert_eq!(served().await?["lists"], json!({}));
     assert_eq!(ask(&house, &developer, "GET", "/userTier", Value::Null).await?.0, 404);
-    let log = house.get("/api/v1/audit?limit=4").await?;
-    let actions = [0, 1, 2, 3].map(|index| log[index]["action"].clone());
+    let log = house.get("/api/v1/audit?limit=5").await?;
+    let actions = [0, 1, 2, 3, 4].map(|index| log[index]["action"].clone());
     let expected = [
         "delete_context_field",
+        "update_context_field",
         "update_context_field",
         "update_context_field_values",
         "create_context_field",
     ];
     assert_eq!(actions, expected);
-    assert_eq!(log[2]["before"]["context_field"]["values"], json!(["free", "premium"]));
+    assert_eq!(log[3]["before"]["context_field"]["values"], json!(["free", "premium"]));
     Ok(())
 }
 

@@ -82,6 +82,8 @@ async fn a_role_of_ones_own_says_what_and_where() -> Result<()> {
     assert_eq!(house.ask(&house.admin, "PATCH", role, words).await?.0, 200);
     assert_eq!(status(&house, &rita, "POST", &toggle("staging")).await?, 200);
     assert_eq!(status(&house, &house.admin, "DELETE", role).await?, 409, "somebody has it");
+    let (status_of, emptied) = house.ask(&house.admin, "PATCH", role, json!({ "permissions": null })).await?;
+    assert_eq!((status_of, &emptied["permissions"]), (200, &json!([])), "null empties as [] does");
     let id = grant["id"].as_str().context("no id")?;
     let path = format!("/api/v1/projects/shop/grants/{id}");
     assert_eq!(status(&house, &house.admin, "DELETE", &path).await?, 204);

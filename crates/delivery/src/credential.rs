@@ -116,6 +116,10 @@ fn in_url<'r>(key: &str) -> Result<Option<Credential<'r>>, Problem> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+    use proptest::sample::select;
+
     use super::*;
 
     const ID: &str = "0190a6e0-0000-7000-8000-000000000001";
@@ -181,6 +185,51 @@ mod tests {
         assert_eq!(of(&[("x-api-key", "a"), ("authorization", &one)], "/").unwrap().1.as_deref(), Some(ID));
         let other = basic(&format!("{}2:a", &ID[..35]));
         assert_eq!(of(&[("authorization", &one), ("authorization", &other)], "/"), conflict);
+    }
+
+    /// What a header may hold: any bytes, or nearly a key.
+    fn values() -> impl Strategy<Value = Vec<u8>> {
+        let bytes =
+            vec(any::<u8>().prop_filter("no header has it", |byte| *byte >= 32 && *byte != 127), 0..80);
+        let schemes = (select(vec!["Bearer ", "basic ", "Basic ", "BEARER", ""]), "[ -~]{0,40}");
+        prop_oneof![
+            bytes,
+            schemes.prop_map(|(scheme, rest)| format!("{scheme}{rest}").into_bytes()),
+            vec(any::<u8>(), 0..60).prop_map(|pair| format!("Basic {}", STANDARD.encode(pair)).into_bytes()),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_comes_is_a_key_of_its_own_or_none(
+            sent in vec((select(vec!["x-sdk-key", "x-api-key", "authorization"]), values()), 0..4),
+        ) {
+            let headers = sent.iter().map(|(name, value)| {
+                (name.parse().unwrap(), HeaderValue::from_bytes(value).unwrap())
+            }).collect();
+            if let Ok(found) = Credential::of(&headers, None) {
+                prop_assert!(!found.is_in_url && found.key.len() <= MOST_KEY);
+                let decoded = |value: &[u8]| {
+                    let rest = value.iter().position(|byte| *byte == b' ').map_or(value, |at| &value[at..]);
+                    STANDARD.decode(rest.trim_ascii()).unwrap_or_default()
+                };
+                let holds = |whole: &[u8]| whole.ends_with(found.key.as_bytes());
+                let has_it = sent.iter().any(|(_, value)| holds(value.trim_ascii()) || holds(&decoded(value)));
+                prop_assert!(has_it, "{:?} was not sent", found.key);
+            }
+        }
+
+        #[test]
+        fn a_key_is_the_same_wherever_it_is_sent(one in "[!-~]{1,60}", other in "[!-~]{1,60}") {
+            let bearer = |key: &str| format!("Bearer {key}");
+            let read = Ok((one.clone(), None, false));
+            prop_assert_eq!(&of(&[("x-sdk-key", &one)], "/"), &read);
+            prop_assert_eq!(&of(&[("authorization", &bearer(&one)), ("x-api-key", &one)], "/"), &read);
+            let basic = basic(&format!("{ID}:{one}"));
+            prop_assert_eq!(of(&[("authorization", &basic)], "/"), Ok((one.clone(), Some(ID.to_owned()), false)));
+            let both = of(&[("x-sdk-key", &one), ("authorization", &bearer(&other))], "/");
+            prop_assert_eq!(both.is_ok(), one == other);
+        }
     }
 
     #[test]

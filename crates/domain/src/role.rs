@@ -9,7 +9,7 @@ use crate::access::{Allows, BUILT_IN, Held, ManageRoles, OnInstance, ReadPeople,
 use crate::control::{Attempts, Control, Request, on_instance};
 use crate::error::{Error, Result};
 use crate::id::Id;
-use crate::input::{check_key, read_description, read_key, read_name};
+use crate::input::{check_key, or_empty, read_description, read_key, read_name};
 use crate::key::Key;
 use crate::log::{Entity, ReadVersion, Write};
 use crate::time::Timestamp;
@@ -222,7 +222,8 @@ fn apply(role: &mut CustomRole, object: &Object<'_>, violations: &mut Violations
         role.description = read_description(description, violations);
     }
     if let Some(permissions) = object.get("permissions") {
-        role.permissions = permissions.each(violations, MOST_WORDS, read_word).unwrap_or_default();
+        role.permissions =
+            or_empty(permissions, violations, |at, violations| at.each(violations, MOST_WORDS, read_word));
     }
     object.deny_unknown(violations);
 }

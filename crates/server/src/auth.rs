@@ -98,3 +98,32 @@ pub(crate) fn credential(headers: &HeaderMap) -> Option<&str> {
     let (scheme, token) = headers.get(header::AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
 }
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderValue;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn of(name: &'static str, value: &[u8]) -> Option<String> {
+        let value = HeaderValue::from_bytes(value).unwrap();
+        credential(&HeaderMap::from_iter([(name.parse().unwrap(), value)])).map(str::to_owned)
+    }
+
+    proptest! {
+        #[test]
+        fn a_token_is_what_was_sent_after_bearer(scheme in "[A-Za-z]{0,8}|[Bb][Ee][Aa][Rr][Ee][Rr]", token in "[!-~]{1,60}") {
+            let read = of("authorization", format!("{scheme} {token}").as_bytes());
+            prop_assert_eq!(read, scheme.eq_ignore_ascii_case("bearer").then_some(token));
+        }
+
+        #[test]
+        fn whatever_comes_is_read_or_none(bytes in "\\PC{0,60}") {
+            if let Some(token) = of("authorization", bytes.as_bytes()) {
+                prop_assert!(bytes.is_ascii() && bytes.trim_end().ends_with(&token));
+            }
+            prop_assert_eq!(of("x-admin-api-key", bytes.as_bytes()).is_some(), bytes.is_ascii());
+        }
+    }
+}

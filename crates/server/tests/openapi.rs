@@ -25,3 +25,19 @@ fn no_two_operations_share_an_id() {
     ids.dedup();
     assert!(all > 10 && ids.len() == all, "{ids:?}");
 }
+
+#[test]
+fn every_reference_leads_somewhere() {
+    let document = serde_json::to_value(burgee_server::openapi::complete_document().unwrap()).unwrap();
+    let mut open = vec![&document];
+    let mut found = 0;
+    while let Some(value) = open.pop() {
+        if let Some(to) = value.get("$ref").and_then(|to| to.as_str()) {
+            assert!(document.pointer(&to[1..]).is_some(), "{to} is not there");
+            found += 1;
+        }
+        open.extend(value.as_object().into_iter().flat_map(|members| members.values()));
+        open.extend(value.as_array().into_iter().flatten());
+    }
+    assert!(found > 100, "{found}");
+}

@@ -138,7 +138,46 @@ fn named(name: &str) -> Result<Permissions, String> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+    use proptest::sample::select;
+
     use super::{Allows, Permission, Reach};
+
+    /// Words as people may write them, and others.
+    fn words() -> impl Strategy<Value = String> {
+        let names: Vec<_> = Permission::ALL.iter().map(|one| one.name()).collect();
+        let name = prop_oneof![
+            4 => select(names).prop_map(str::to_owned),
+            1 => select(vec!["flag.*", "segment.*", "log.*", "*", "**", ".*", "flag*", ""]).prop_map(str::to_owned),
+            1 => any::<String>(),
+        ];
+        let reach = prop_oneof![
+            2 => Just(String::new()),
+            2 => select(vec!["@production", "@!protected", "@", "@@", "@..", "@!", "@*"]).prop_map(str::to_owned),
+            1 => any::<String>(),
+        ];
+        (name, reach).prop_map(|(name, reach)| name + &reach)
+    }
+
+    proptest! {
+        #[test]
+        fn a_word_allows_what_it_says_or_is_told_to_be_none(word in words()) {
+            let allows = Allows::known([word.as_str()]);
+            let fault = Allows::check(&word).err();
+            prop_assert_eq!(allows.each().next().is_none(), fault.is_some(), "{:?}", fault);
+            let (name, reach) = word.split_once('@').map_or((word.as_str(), None), |(name, at)| (name, Some(at)));
+            for (permission, how_far) in allows.each() {
+                let begins = name.strip_suffix('*').is_some_and(|what| permission.name().starts_with(what));
+                prop_assert!(begins || permission.name() == name, "{} is not {}", permission.name(), name);
+                let is_as_far = match how_far {
+                    Reach::Everywhere => reach.is_none(),
+                    Reach::Unprotected => reach == Some("!protected"),
+                    Reach::Named(key) => reach == Some(key.as_str()),
+                };
+                prop_assert!(is_as_far, "{word} reaches further than it says");
+            }
+        }
+    }
 
     #[test]
     fn words_say_what_is_allowed_and_where() {

@@ -98,6 +98,9 @@ fn compared(value: &Value) -> String {
 }
 
 fn check_values(field: &ContextField, at: At<'_>, violations: &mut Violations) {
+    if at.is_null() {
+        return;
+    }
     let kind = field.kind;
     at.each(violations, usize::MAX, |at, violations| {
         check_numbers(at.value(), &at.path(), violations);

@@ -142,6 +142,7 @@ fn forwarded_for(element: &str) -> Option<&str> {
 #[cfg(test)]
 mod tests {
     use http::HeaderValue;
+    use proptest::prelude::*;
 
     use super::*;
 
@@ -197,6 +198,39 @@ mod tests {
         assert_eq!(of("::ffff:203.0.113.7"), "203.0.113.7");
         let twice = [("x-forwarded-for", "1.1.1.1"), ("x-forwarded-for", "203.0.113.7")];
         assert_eq!(origin(&behind, "10.0.0.1", &twice), "203.0.113.7", "the last line is the last word");
+    }
+
+    /// What stands in a header: anything, or what nearly reads.
+    fn said() -> impl Strategy<Value = String> {
+        prop_oneof!["[ -~]{0,60}", "([0-9a-f.:\\[\\]\", ]|for=){0,30}"]
+    }
+
+    proptest! {
+        #[test]
+        fn what_strangers_write_leads_nowhere(lines in proptest::collection::vec(said(), 0..4), standard: bool) {
+            let header = if standard { ProxyHeader::Forwarded } else { ProxyHeader::XForwardedFor };
+            let mut headers = HeaderMap::new();
+            for line in &lines {
+                headers.append(header.name(), HeaderValue::from_str(line).unwrap());
+            }
+            let (stranger, proxy) = ("198.51.100.1".parse().unwrap(), "10.0.0.1".parse().unwrap());
+            let behind = proxies(&["10.0.0.0/8"], header);
+            prop_assert_eq!(behind.origin(stranger, &headers), stranger);
+            // Whatever they wrote, the proxy adds whom it heard it from.
+            let added = if standard { "for=198.51.100.1" } else { "198.51.100.1" };
+            let last = lines.last().map_or_else(|| added.to_owned(), |line| format!("{line}, {added}"));
+            headers.append(header.name(), HeaderValue::from_str(&last).unwrap());
+            prop_assert_eq!(behind.origin(proxy, &headers), stranger);
+        }
+
+        #[test]
+        fn an_address_is_read_in_all_its_forms(bits: u128, is_four: bool, port: u16) {
+            let ip = if is_four { IpAddr::V4(u32::try_from(bits >> 96).unwrap().into()) } else { IpAddr::V6(bits.into()) };
+            let forms = [ip.to_string(), format!("[{ip}]"), SocketAddr::new(ip, port).to_string(), format!("  {ip} ")];
+            for form in forms.iter().filter(|form| !(is_four && form.starts_with('['))) {
+                prop_assert_eq!(address(form), Some(ip.to_canonical()), "{}", form);
+            }
+        }
     }
 
     #[test]

@@ -199,7 +199,27 @@ fn refusal(beginning: &Beginning) -> Problem {
 
 #[cfg(test)]
 mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        #[test]
+        fn whatever_comes_is_a_key_word_for_word_or_refused(
+            values in vec(vec(any::<u8>().prop_filter("no header has it", |byte| *byte >= 32 && *byte != 127), 0..80), 1..3),
+        ) {
+            let mut headers = HeaderMap::new();
+            for value in &values {
+                headers.append(IDEMPOTENCY_KEY, HeaderValue::from_bytes(value).unwrap());
+            }
+            let read = key(&headers);
+            let is_one = values.len() == 1 && (1..=LONGEST_KEY).contains(&values[0].len());
+            let is_visible = values[0].iter().all(u8::is_ascii_graphic);
+            let expected = (is_one && is_visible).then(|| values[0].clone());
+            prop_assert_eq!(read.ok().flatten().map(String::into_bytes), expected);
+        }
+    }
 
     #[test]
     fn a_key_is_one_visible_text() {

@@ -1,6 +1,7 @@
 //! The API's own document, and the page to browse it.
 
 pub(crate) mod evaluation;
+mod inputs;
 pub(crate) mod schema;
 
 use axum::Router;
@@ -30,6 +31,7 @@ pub struct EnvironmentQuery {
 pub struct CommentHeader {
     /// Why, for the log: percent-encoded UTF-8, at most 1,000 characters.
     #[serde(rename = "Burgee-Comment")]
+    #[param(nullable = false)]
     #[expect(dead_code, reason = "read by the extractors; described here")]
     comment: Option<String>,
 }
@@ -40,10 +42,12 @@ pub struct CommentHeader {
 pub struct ChangeHeaders {
     /// Entity tags of which one must be current, or the answer is 412.
     #[serde(rename = "If-Match")]
+    #[param(nullable = false)]
     #[expect(dead_code, reason = "read by the extractors; described here")]
     if_match: Option<String>,
     /// Why, for the log: percent-encoded UTF-8, at most 1,000 characters.
     #[serde(rename = "Burgee-Comment")]
+    #[param(nullable = false)]
     #[expect(dead_code, reason = "read by the extractors; described here")]
     comment: Option<String>,
 }
@@ -55,7 +59,7 @@ struct IdempotencyHeader {
     /// A text of your own, such as a UUID: the same request again under the same key is done once, and answered alike
     /// for a day, with `Idempotency-Replayed: true`.
     #[serde(rename = "Idempotency-Key")]
-    #[param(min_length = 1, max_length = 64, pattern = "^[!-~]+$")]
+    #[param(min_length = 1, max_length = 64, pattern = "^[!-~]+$", nullable = false)]
     #[expect(dead_code, reason = "read before the handlers; described here")]
     key: Option<String>,
 }
@@ -63,7 +67,7 @@ struct IdempotencyHeader {
 #[derive(utoipa::OpenApi)]
 #[openapi(
     info(title = "Burgee", description = "Feature flags: raise and lower features without redeploying."),
-    components(schemas(schema::Problem, schema::Condition, schema::Serve)),
+    components(schemas(schema::Problem, schema::Condition, schema::Serve, schema::KeyList, schema::UploadMode, schema::ExportFormat)),
     security(("bearer" = []), ("admin_key" = [])),
     modifiers(&Credentials),
 )]
@@ -107,6 +111,7 @@ pub fn complete_document() -> serde_json::Result<OpenApi> {
 /// With what can go wrong everywhere, and the doors of `delivery`, which knows nothing of documents.
 fn complete(mut openapi: OpenApi) -> serde_json::Result<OpenApi> {
     tell_methods_apart(&mut openapi);
+    inputs::complete(&mut openapi)?;
     add_idempotency(&mut openapi);
     add_common_responses(&mut openapi);
     openapi.merge(serde_json::from_str(include_str!("doors.json"))?);

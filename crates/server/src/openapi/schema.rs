@@ -15,23 +15,30 @@ use serde_json::Value;
 use utoipa::ToSchema;
 
 pub(crate) use accounts::{
-    AccessToken, Account, AccountRole, Credentials, Invited, MadeAccessToken, NewAccessToken,
+    AccessToken, Account, AccountRole, Credentials, FirstRole, Invited, MadeAccessToken, NewAccessToken,
     NewServiceAccount, NewUser, OwnAccountInput, PasswordChange, PasswordReset, Refresh, Registration,
     ResetLink, ServiceAccount, ServiceAccountInput, Session, Setup, SetupStatus, SignIn, SigningKey,
     UserInput,
 };
-pub(crate) use audit::{AuditEntry, RedactInput, Redacted, Reverted, SecurityEntry};
+pub(crate) use audit::{AuditEntry, ExportFormat, RedactInput, Redacted, Reverted, SecurityEntry};
 pub(crate) use environments::{Environment, EnvironmentInput, EnvironmentOrder, NewEnvironment};
-pub(crate) use flag_changes::{BulkDone, BulkInput, CopiedFlag, CopyFlagInput, VariantInput};
+pub(crate) use flag_changes::{BulkDone, BulkInput, CopiedFlag, CopyFlagInput, NewVariant, VariantInput};
 pub(crate) use people::{
     Grant, NewGrant, NewInstanceGrant, NewProject, NewRole, NewTeam, Permission, Project, ProjectInput, Role,
     RoleInput, Team, TeamInput, TeamWithMembers,
 };
-pub(crate) use sdk_keys::{MadeSdkKey, NewSdkKey, RotatedSdkKey, Rotation, SdkKey, SdkKeyInput};
+pub(crate) use sdk_keys::{
+    MadeSdkKey, NewSdkKey, RotatedSdkKey, Rotation, SdkKey, SdkKeyInput, SdkKeyKind, SdkKeyState,
+};
 pub(crate) use segments::{
     ContextField, ContextFieldInput, ContextFieldValues, CopiedSegment, CopyInput, KeyList, MemberChange,
-    Segment, SegmentInput, SegmentSummary, UploadProgress,
+    Segment, SegmentInput, SegmentSummary, UploadMode, UploadProgress,
 };
+
+/// What something is called in paths; not `.` or `..`.
+#[derive(ToSchema)]
+#[schema(pattern = r"^(?!\.\.?$)[a-zA-Z0-9._~:|-]{1,256}$")]
+pub(crate) struct Key(String);
 
 /// A problem document (RFC 9457).
 #[derive(ToSchema)]
@@ -89,6 +96,16 @@ pub(crate) enum Kind {
     Object,
 }
 
+/// Where a flag is in its life. Only the last changes an answer.
+#[derive(ToSchema)]
+#[schema(rename_all = "lowercase")]
+pub(crate) enum Lifecycle {
+    Draft,
+    Active,
+    Deprecated,
+    Archived,
+}
+
 /// A named value.
 #[derive(ToSchema)]
 pub(crate) struct Variant {
@@ -132,7 +149,7 @@ pub(crate) struct Condition(Value);
 /// `{"variant": …}`, `{"split": [{"variant", "weight"}…], "by"?, "hash"?, "salt"?, "sticky"?, "track"?}` with
 /// weights out of 100000, or `null`: serves nothing.
 #[derive(ToSchema, Serialize, Deserialize)]
-#[schema(value_type = Object, example = json!({"variant": "on"}))]
+#[schema(value_type = Option<Object>, example = json!({"variant": "on"}))]
 pub(crate) struct Serve(Value);
 
 /// A flag, as one environment sees it.
@@ -147,9 +164,7 @@ pub(crate) struct Flag {
     tags: Vec<String>,
     /// Who looks after it.
     owner: Option<String>,
-    /// `draft`, `active`, `deprecated` or `archived`. Only the last changes an answer.
-    #[schema(example = "active")]
-    lifecycle: String,
+    lifecycle: Lifecycle,
     /// Whether it is meant to go some day.
     temporary: bool,
     /// The last day on which anybody should need it.
@@ -186,6 +201,7 @@ pub(crate) struct RuleInput {
     id: Option<String>,
     priority: Option<i32>,
     when: Option<Condition>,
+    #[schema(nullable = false)]
     serve: Option<Serve>,
     attribute: Option<String>,
     operator: Option<String>,
@@ -203,7 +219,8 @@ pub(crate) struct RuleInput {
 #[derive(ToSchema)]
 #[schema(example = json!({"key": "new-checkout", "enabled": true, "rollout_percentage": 25}))]
 pub(crate) struct FlagInput {
-    key: Option<String>,
+    #[schema(nullable = false)]
+    key: Option<Key>,
     /// `boolean` unless given. Never changes.
     #[schema(nullable = false)]
     kind: Option<Kind>,
@@ -212,9 +229,8 @@ pub(crate) struct FlagInput {
     variants: Option<Vec<Variant>>,
     tags: Option<Vec<String>>,
     owner: Option<String>,
-    /// `draft`, `active`, `deprecated` or `archived`.
     #[schema(nullable = false)]
-    lifecycle: Option<String>,
+    lifecycle: Option<Lifecycle>,
     #[schema(nullable = false)]
     temporary: Option<bool>,
     /// Makes it temporary.
@@ -230,6 +246,7 @@ pub(crate) struct FlagInput {
     /// Short for targets of a boolean flag's `true`.
     targeted_users: Option<Vec<String>>,
     rules: Option<Vec<RuleInput>>,
+    #[schema(nullable = false)]
     default: Option<Serve>,
     /// Short for a default that serves this value.
     default_value: Option<Value>,
@@ -241,6 +258,7 @@ pub(crate) struct FlagInput {
 /// What a toggle may say.
 #[derive(ToSchema)]
 pub(crate) struct Toggle {
+    #[schema(nullable = false)]
     enabled: Option<bool>,
 }
 

@@ -74,7 +74,7 @@ pub(super) struct PageQuery {
     /// Where to go on, from the `Link` of the page before.
     cursor: Option<String>,
     /// How many, 1 to 1000; 100 unless given.
-    #[param(value_type = Option<u32>)]
+    #[param(value_type = Option<u32>, minimum = 1, maximum = 1000)]
     limit: Option<String>,
 }
 
@@ -82,7 +82,7 @@ pub(super) struct PageQuery {
 #[into_params(parameter_in = Query)]
 pub(super) struct FormatQuery {
     /// `ndjson` (the default): an entry a line, as in a list. `csv`: for spreadsheets.
-    #[param(example = "csv")]
+    #[param(value_type = Option<schema::ExportFormat>, example = "csv")]
     format: Option<String>,
 }
 

@@ -32,6 +32,7 @@ pub(super) fn router() -> OpenApiRouter<AppState> {
 #[into_params(parameter_in = Query)]
 struct ForceQuery {
     /// `true` deletes what is in it as well.
+    #[param(value_type = Option<bool>)]
     force: Option<String>,
 }
 

@@ -49,6 +49,7 @@ struct ListQuery {
     /// Only flags that this person or team looks after.
     owner: Option<String>,
     /// Only flags at this place of their life: `draft`, `active`, `deprecated` or `archived`.
+    #[param(value_type = Option<schema::Lifecycle>)]
     lifecycle: Option<String>,
     /// `true` lists archived flags in the place of all others.
     #[param(value_type = Option<bool>)]
@@ -62,7 +63,7 @@ struct ListQuery {
     /// Where to go on, from the `Link` of the page before.
     cursor: Option<String>,
     /// How many, 1 to 1000; 100 unless given.
-    #[param(value_type = Option<u32>)]
+    #[param(value_type = Option<u32>, minimum = 1, maximum = 1000)]
     limit: Option<String>,
 }
 

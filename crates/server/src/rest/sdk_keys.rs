@@ -34,13 +34,15 @@ struct SdkKeyQuery {
     /// Only those that open the environment with this key.
     environment: Option<String>,
     /// Only those of this kind: `server`, `client` or `edge`.
+    #[param(value_type = Option<schema::SdkKeyKind>)]
     kind: Option<String>,
     /// Only those that are `in_force`, `expired` or `revoked`.
+    #[param(value_type = Option<schema::SdkKeyState>)]
     state: Option<String>,
     /// Where to go on, from the `Link` of the page before.
     cursor: Option<String>,
     /// How many, 1 to 1000; 100 unless given.
-    #[param(value_type = Option<u32>)]
+    #[param(value_type = Option<u32>, minimum = 1, maximum = 1000)]
     limit: Option<String>,
 }
 
@@ -204,4 +206,29 @@ fn secret_head(made: &MadeSdkKey) -> [(HeaderName, String); 3] {
 /// A key with its tag.
 fn answer(key: ShownSdkKey) -> Response {
     ([(header::ETAG, key.etag())], Json(key)).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn a_cursor_is_read_as_it_was_written(millis: i64, id: u128) {
+            let id: Id = format!("{id:032x}").parse().unwrap();
+            let read = read_cursor(&format!("{millis}.{id}")).unwrap();
+            prop_assert_eq!(read, (Timestamp::from_millis(millis), id));
+        }
+
+        #[test]
+        fn what_is_no_cursor_is_refused(text in "\\PC{0,50}|-?[0-9]{0,25}\\.[0-9a-f-]{0,40}") {
+            if let Ok((at, id)) = read_cursor(&text) {
+                let (millis, rest) = text.split_once('.').unwrap();
+                prop_assert_eq!(millis.parse(), Ok(at.as_millis()));
+                prop_assert_eq!(rest.parse(), Ok(id));
+            }
+        }
+    }
 }

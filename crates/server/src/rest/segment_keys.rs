@@ -63,6 +63,7 @@ impl<S: Send + Sync> FromRequestParts<S> for ListOf {
 struct UploadQuery {
     /// What becomes of the keys that are there: `replace` (unless given) takes them away, `add` keeps them, `remove`
     /// takes those away that are uploaded. A body without keys empties the list only if `replace` is given.
+    #[param(value_type = Option<schema::UploadMode>)]
     mode: Option<String>,
 }
 

@@ -37,7 +37,7 @@ pub(super) struct AccountQuery {
     /// Where to go on, from the `Link` of the page before.
     cursor: Option<String>,
     /// How many, 1 to 1000; 100 unless given.
-    #[param(value_type = Option<u32>)]
+    #[param(value_type = Option<u32>, minimum = 1, maximum = 1000)]
     limit: Option<String>,
 }
 
@@ -58,6 +58,7 @@ impl AccountQuery {
 #[into_params(parameter_in = Query)]
 struct RoleQuery {
     /// The role, in the place of a body.
+    #[param(value_type = Option<schema::FirstRole>)]
     new_role: Option<String>,
 }
 

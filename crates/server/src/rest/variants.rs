@@ -60,7 +60,7 @@ async fn get_variant(
 
 /// Add a variant
 #[utoipa::path(post, path = "/flags/{key}/variants", tag = "flags",
-    params(("key" = String, Path), EnvironmentQuery, ChangeHeaders), request_body = schema::Variant, responses(
+    params(("key" = String, Path), EnvironmentQuery, ChangeHeaders), request_body = schema::NewVariant, responses(
     (status = 201, description = "The flag as it is now", body = schema::Flag),
     (status = 409, description = "`variant_taken`"),
     (status = 412, description = "`stale`: `If-Match` named an older version"),

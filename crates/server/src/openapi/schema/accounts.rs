@@ -2,22 +2,36 @@
 
 use utoipa::ToSchema;
 
+/// What an account may do from the beginning.
+#[derive(ToSchema)]
+#[schema(rename_all = "lowercase")]
+pub(crate) enum FirstRole {
+    Member,
+    Viewer,
+    /// Another word for `viewer`, never answered.
+    User,
+    Developer,
+    Admin,
+}
+
 /// What someone who registers says.
 #[derive(ToSchema)]
 pub(crate) struct Registration {
-    #[schema(example = "dev@example.com")]
+    #[schema(example = "dev@example.com", format = Email)]
     email: String,
-    #[schema(format = Password)]
+    #[schema(format = Password, min_length = 6)]
     password: String,
+    #[schema(nullable = false)]
     name: Option<String>,
-    /// `developer`, or `viewer` (also written `user`), which it is unless given.
-    #[schema(example = "developer")]
-    role: Option<String>,
+    /// `viewer` unless given, and for whoever asks for `admin`.
+    #[schema(nullable = false)]
+    role: Option<FirstRole>,
 }
 
 /// What someone who signs in says.
 #[derive(ToSchema)]
 pub(crate) struct Credentials {
+    #[schema(format = Email)]
     email: String,
     #[schema(format = Password)]
     password: String,
@@ -65,6 +79,7 @@ pub(crate) struct Session {
 /// What one may change of one's own account.
 #[derive(ToSchema)]
 pub(crate) struct OwnAccountInput {
+    #[schema(nullable = false)]
     name: Option<String>,
 }
 
@@ -73,7 +88,7 @@ pub(crate) struct OwnAccountInput {
 pub(crate) struct PasswordChange {
     #[schema(format = Password)]
     old_password: String,
-    #[schema(format = Password)]
+    #[schema(format = Password, min_length = 6)]
     new_password: String,
 }
 
@@ -81,7 +96,7 @@ pub(crate) struct PasswordChange {
 #[derive(ToSchema)]
 pub(crate) struct PasswordReset {
     token: String,
-    #[schema(format = Password)]
+    #[schema(format = Password, min_length = 6)]
     password: String,
 }
 
@@ -116,20 +131,24 @@ pub(crate) struct SignInProvider {
 #[derive(ToSchema)]
 pub(crate) struct Setup {
     token: String,
+    #[schema(format = Email)]
     email: String,
-    #[schema(format = Password)]
+    #[schema(format = Password, min_length = 6)]
     password: String,
 }
 
 /// An account for someone.
 #[derive(ToSchema)]
 pub(crate) struct NewUser {
+    #[schema(format = Email)]
     email: String,
+    #[schema(nullable = false)]
     name: Option<String>,
     /// `member` unless given.
-    role: Option<String>,
+    #[schema(nullable = false)]
+    role: Option<FirstRole>,
     /// Without one its owner chooses it by a link.
-    #[schema(format = Password)]
+    #[schema(format = Password, min_length = 6, nullable = false)]
     password: Option<String>,
 }
 
@@ -152,17 +171,20 @@ pub(crate) struct ResetLink {
 /// What an admin may change of an account.
 #[derive(ToSchema)]
 pub(crate) struct UserInput {
+    #[schema(nullable = false, format = Email)]
     email: Option<String>,
+    #[schema(nullable = false)]
     name: Option<String>,
-    role: Option<String>,
+    #[schema(nullable = false)]
+    role: Option<FirstRole>,
+    #[schema(nullable = false)]
     active: Option<bool>,
 }
 
 /// A role.
 #[derive(ToSchema)]
 pub(crate) struct AccountRole {
-    #[schema(example = "developer")]
-    role: String,
+    role: FirstRole,
 }
 
 /// What a new access token is to be.
@@ -223,18 +245,25 @@ pub(crate) struct NewServiceAccount {
     /// 1 to 64 of `a-z`, `0-9`, dot, hyphen, underscore.
     #[schema(example = "deploy-bot")]
     name: String,
+    #[schema(nullable = false)]
     description: Option<String>,
     /// `member` unless given.
-    role: Option<String>,
+    #[schema(nullable = false)]
+    role: Option<FirstRole>,
+    #[schema(nullable = false)]
     active: Option<bool>,
 }
 
 /// What may change of a service account.
 #[derive(ToSchema)]
 pub(crate) struct ServiceAccountInput {
+    #[schema(nullable = false)]
     name: Option<String>,
+    #[schema(nullable = false)]
     description: Option<String>,
-    role: Option<String>,
+    #[schema(nullable = false)]
+    role: Option<FirstRole>,
+    #[schema(nullable = false)]
     active: Option<bool>,
 }
 

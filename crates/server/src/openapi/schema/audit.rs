@@ -31,8 +31,8 @@ pub(crate) struct AuditEntry {
     comment: Option<String>,
     /// The revision that it reverts, if it does.
     reverts: Option<u64>,
-    /// Which of its texts were taken out: `before`, `after`, `comment`.
-    redacted: Vec<String>,
+    /// Which of its texts were taken out.
+    redacted: Vec<EntryText>,
     text_hashes: TextHashes,
     hash: String,
 }
@@ -43,6 +43,23 @@ pub(crate) struct TextHashes {
     before: String,
     after: String,
     comment: String,
+}
+
+/// How a log is exported.
+#[derive(ToSchema)]
+#[schema(rename_all = "lowercase")]
+pub(crate) enum ExportFormat {
+    Ndjson,
+    Csv,
+}
+
+/// One of the texts of an entry.
+#[derive(ToSchema)]
+#[schema(rename_all = "lowercase")]
+pub(crate) enum EntryText {
+    Before,
+    After,
+    Comment,
 }
 
 /// A member that a change changed.
@@ -70,8 +87,7 @@ pub(crate) struct Reverted {
 /// Which texts to take out.
 #[derive(ToSchema)]
 pub(crate) struct RedactInput {
-    /// `before`, `after`, `comment`.
-    texts: Vec<String>,
+    texts: Vec<EntryText>,
 }
 
 /// What was taken out.

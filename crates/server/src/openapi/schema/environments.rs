@@ -2,6 +2,8 @@
 
 use utoipa::ToSchema;
 
+use super::Key;
+
 /// An environment.
 #[derive(ToSchema)]
 pub(crate) struct Environment {
@@ -42,7 +44,7 @@ pub(crate) struct EnvironmentInput {
 #[derive(ToSchema)]
 #[schema(example = json!({"key": "preview", "color": "#2e7d32", "copy_from": "staging"}))]
 pub(crate) struct NewEnvironment {
-    key: String,
+    key: Key,
     name: Option<String>,
     description: Option<String>,
     color: Option<String>,

@@ -5,6 +5,15 @@ use utoipa::ToSchema;
 
 use super::{Flag, MemberChange};
 
+/// A variant that is not there yet.
+#[derive(ToSchema)]
+pub(crate) struct NewVariant {
+    #[schema(pattern = r"^[^\x00-\x1f\x7f-\x9f]{1,256}$")]
+    key: String,
+    /// Of the flag's kind.
+    value: Value,
+}
+
 /// What may be written about a variant that is there.
 #[derive(ToSchema)]
 pub(crate) struct VariantInput {
@@ -35,13 +44,23 @@ pub(crate) struct CopiedFlag {
     flag: Flag,
 }
 
+/// What is done to flags.
+#[derive(ToSchema)]
+#[schema(rename_all = "lowercase")]
+pub(crate) enum BulkAction {
+    Enable,
+    Disable,
+    Archive,
+    Restore,
+}
+
 /// What is done to which flags.
 #[derive(ToSchema)]
 #[schema(example = json!({"action": "disable", "keys": ["new-checkout", "new-cart"]}))]
 pub(crate) struct BulkInput {
-    /// `enable`, `disable`, `archive` or `restore`.
-    action: String,
-    /// 1 to 1000, each once.
+    action: BulkAction,
+    /// Each once.
+    #[schema(min_items = 1, max_items = 1000)]
     keys: Vec<String>,
 }
 

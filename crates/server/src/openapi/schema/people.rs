@@ -2,6 +2,17 @@
 
 use utoipa::ToSchema;
 
+use super::Key;
+
+/// Which changes must say why.
+#[derive(ToSchema)]
+#[schema(rename_all = "lowercase")]
+pub(crate) enum CommentRequired {
+    None,
+    Protected,
+    All,
+}
+
 /// A project.
 #[derive(ToSchema)]
 pub(crate) struct Project {
@@ -12,8 +23,7 @@ pub(crate) struct Project {
     description: String,
     /// The team that looks after it.
     team_id: Option<String>,
-    /// `none`, `protected` or `all`: which changes must say why.
-    comment_required: String,
+    comment_required: CommentRequired,
     version: u64,
     #[schema(format = DateTime)]
     created_at: String,
@@ -25,13 +35,14 @@ pub(crate) struct Project {
 #[derive(ToSchema)]
 pub(crate) struct NewProject {
     #[schema(example = "shop")]
-    key: String,
+    key: Key,
     name: Option<String>,
     description: Option<String>,
     /// Key of the team that looks after it.
     team: Option<String>,
     /// `none` unless given: see changing a project.
-    comment_required: Option<String>,
+    #[schema(nullable = false)]
+    comment_required: Option<CommentRequired>,
 }
 
 /// What may be changed of a project.
@@ -43,7 +54,8 @@ pub(crate) struct ProjectInput {
     team: Option<String>,
     /// Which changes must say why, by the header `Burgee-Comment`: `none`, those that reach a `protected` environment
     /// (definitions reach all of them), or `all`.
-    comment_required: Option<String>,
+    #[schema(nullable = false)]
+    comment_required: Option<CommentRequired>,
 }
 
 /// A team.
@@ -84,7 +96,7 @@ pub(crate) struct Member {
 #[derive(ToSchema)]
 pub(crate) struct NewTeam {
     #[schema(example = "payments")]
-    key: String,
+    key: Key,
     name: Option<String>,
     description: Option<String>,
 }
@@ -118,7 +130,7 @@ pub(crate) struct Role {
 #[derive(ToSchema)]
 pub(crate) struct NewRole {
     #[schema(example = "release-manager")]
-    key: String,
+    key: Key,
     name: Option<String>,
     description: Option<String>,
     #[schema(example = json!(["project.read", "flag.update@production"]))]
@@ -174,8 +186,10 @@ pub(crate) struct Holder {
 #[derive(ToSchema)]
 pub(crate) struct NewInstanceGrant {
     /// Id, e-mail, or a service account's name.
+    #[schema(nullable = false)]
     account: Option<String>,
     /// A team's key.
+    #[schema(nullable = false)]
     team: Option<String>,
     #[schema(example = "viewer")]
     role: String,
@@ -185,8 +199,10 @@ pub(crate) struct NewInstanceGrant {
 #[derive(ToSchema)]
 pub(crate) struct NewGrant {
     /// Id, e-mail, or a service account's name.
+    #[schema(nullable = false)]
     account: Option<String>,
     /// A team's key.
+    #[schema(nullable = false)]
     team: Option<String>,
     #[schema(example = "developer")]
     role: String,

@@ -2,13 +2,30 @@
 
 use utoipa::ToSchema;
 
+/// What a key is for.
+#[derive(ToSchema)]
+#[schema(rename_all = "lowercase")]
+pub(crate) enum SdkKeyKind {
+    Server,
+    Client,
+    Edge,
+}
+
+/// Whether a key opens anything.
+#[derive(ToSchema)]
+#[schema(rename_all = "snake_case")]
+pub(crate) enum SdkKeyState {
+    InForce,
+    Expired,
+    Revoked,
+}
+
 /// What a new SDK key is to be.
 #[derive(ToSchema)]
 #[schema(example = json!({"name": "shop", "kind": "client", "origins": ["https://shop.example"]}))]
 pub(crate) struct NewSdkKey {
     name: String,
-    /// `server`, `client` or `edge`.
-    kind: String,
+    kind: SdkKeyKind,
     description: Option<String>,
     /// Of an edge key: keys of environments, or `["*"]` for all of them. The addressed one unless given.
     #[schema(nullable = false)]
@@ -44,17 +61,14 @@ pub(crate) struct SdkKey {
     id: String,
     name: String,
     description: String,
-    /// `server`, `client` or `edge`.
-    kind: String,
+    kind: SdkKeyKind,
     /// Keys of the environments that it opens, or `["*"]` for all of them.
     environments: Vec<String>,
     /// Origins of the pages that may use it; of a client key, none means any.
     origins: Vec<String>,
     /// Its first characters.
     hint: String,
-    /// `in_force`, `expired` or `revoked`.
-    #[schema(example = "in_force")]
-    state: String,
+    state: SdkKeyState,
     /// Revision of the last change to it.
     version: u64,
     created_by: String,
@@ -86,7 +100,7 @@ pub(crate) struct MadeSdkKey {
 #[derive(ToSchema)]
 pub(crate) struct Rotation {
     /// How long the old one holds on: a whole number with `s`, `m`, `h` or `d`; at most 30d.
-    #[schema(example = "24h", nullable = false)]
+    #[schema(example = "24h", pattern = "^[0-9]+[smhd]$", nullable = false)]
     overlap: Option<String>,
 }
 

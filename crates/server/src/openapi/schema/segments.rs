@@ -1,10 +1,9 @@
 //! The shapes of segments and context fields.
 
-use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use super::{Condition, Problem, Violation};
+use super::{Condition, Key, Problem, Violation};
 
 /// A segment, as one environment sees it. A list of more than 10,000 keys is named by its digest and shown by
 /// `GET /api/v1/segments/{key}/included` or `…/excluded`.
@@ -55,15 +54,28 @@ pub(crate) struct SegmentSummary {
 }
 
 /// Targeting keys, up to 10,000; or what names a larger list: `{"sha256", "count"}`.
-#[derive(ToSchema, Serialize, Deserialize)]
-#[schema(value_type = Object, example = json!(["u1", "u2"]))]
-pub(crate) struct Keys(Value);
+#[derive(ToSchema)]
+#[serde(untagged)]
+#[schema(example = json!(["u1", "u2"]))]
+pub(crate) enum Keys {
+    These(Vec<String>),
+    Named(NamedKeys),
+}
+
+/// A list of keys that is too large to be shown.
+#[derive(ToSchema)]
+pub(crate) struct NamedKeys {
+    #[schema(pattern = "^[0-9a-f]{64}$")]
+    sha256: String,
+    count: u64,
+}
 
 /// What may be written about a segment. Only `key` is required, and only when it is made.
 #[derive(ToSchema)]
 #[schema(example = json!({"key": "beta", "when": {"attribute": "plan", "operator": "in", "value": "gold, platinum"}, "included": ["u1"]}))]
 pub(crate) struct SegmentInput {
-    key: Option<String>,
+    #[schema(nullable = false)]
+    key: Option<Key>,
     name: Option<String>,
     description: Option<String>,
     when: Option<Condition>,
@@ -77,6 +89,15 @@ pub(crate) struct SegmentInput {
 pub(crate) enum KeyList {
     Included,
     Excluded,
+}
+
+/// What becomes of the keys that are there.
+#[derive(ToSchema)]
+#[schema(rename_all = "lowercase")]
+pub(crate) enum UploadMode {
+    Replace,
+    Add,
+    Remove,
 }
 
 /// A line of an upload's answer, of which one member is there.
@@ -155,6 +176,7 @@ pub(crate) struct ContextField {
 #[derive(ToSchema)]
 #[schema(example = json!({"key": "userTier", "type": "string", "values": ["free", "premium"]}))]
 pub(crate) struct ContextFieldInput {
+    #[schema(nullable = false)]
     key: Option<String>,
     /// The key unless given.
     name: Option<String>,
