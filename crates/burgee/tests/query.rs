@@ -64,6 +64,10 @@ async fn every_route_takes_what_is_documented_and_nothing_else() -> Result<()> {
     for (path, operations) in
         paths.iter().filter(|(path, _)| path.starts_with("/api/") || path.starts_with("/auth/"))
     {
+        // What a provider of identities adds there is its own affair.
+        if path.ends_with("/callback") {
+            continue;
+        }
         let place =
             path.replace("{key}", "nothing").replace("{variant}", "nothing").replace("{id}", "nothing");
         let place = place.replace("{list}", "included");

@@ -19,6 +19,7 @@ pub struct Burgee {
     pub banner: Banner,
     /// For requests; no timeouts beyond its own.
     pub http: reqwest::Client,
+    admin_password: String,
     program: PathBuf,
     folder: PathBuf,
     child: Child,
@@ -93,12 +94,11 @@ impl Start<'_> {
             }
         };
         let given = self.env.iter().find(|(name, _)| *name == "BURGEE_ADMIN_PASSWORD");
-        let banner = match given {
-            Some((_, password)) => Banner { admin_password: (*password).to_owned(), ..banner },
-            None => banner,
-        };
+        let admin_password =
+            given.map_or(banner.admin_password.as_str(), |(_, password)| password).to_owned();
         let burgee = Burgee {
             url: banner.url.clone(),
+            admin_password,
             banner,
             http: http()?,
             program: self.program.into(),
@@ -170,7 +170,7 @@ impl Burgee {
 
     /// A session token of the first admin.
     pub async fn admin(&self) -> Result<String> {
-        self.login("admin@burgee.local", &self.banner.admin_password).await
+        self.login("admin@burgee.local", &self.admin_password).await
     }
 
     /// A session token of an account.
