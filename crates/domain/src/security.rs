@@ -1,7 +1,7 @@
 //! The security log: sign-ins, failures and refusals. They are no changes and take no revision of any project; they
 //! have a chain of their own.
 //!
-//! Whoever notes an event goes on at once: it waits in memory ([`pending`]) until the next flush, which a task of the
+//! Whoever notes an event goes on at once: it waits in memory (`pending`) until the next flush, which a task of the
 //! program makes every second and at shutdown. Noise is bounded before it is written, so that whoever knocks all day
 //! fills no disk.
 
