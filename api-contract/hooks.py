@@ -139,6 +139,7 @@ class House:
 
     def __init__(self):
         self.session = requests.Session()
+        self.session.headers["Authorization"] = f"Bearer {os.environ['BURGEE_TOKEN']}"
 
     def listed(self, path):
         """The keys or ids in a list; of an application's path, those in the list that people have."""
@@ -148,12 +149,7 @@ class House:
         return [item.get("key") or item.get("id") or str(item["revision"]) for item in answer.json()]
 
     def ask(self, path):
-        answer = self.session.get(URL + path)
-        if answer.status_code == 401:
-            token = self.session.post(f"{URL}/auth/login", json=ADMIN).json()["token"]
-            self.session.headers["Authorization"] = f"Bearer {token}"
-            answer = self.session.get(URL + path)
-        return answer
+        return self.session.get(URL + path)
 
 
 house = House()

@@ -91,6 +91,8 @@ def furnish(program):
     Gives the ids of what must stay, and the digest of a key list.
     """
     program.token = program.ask("POST", "/auth/login", ADMIN)["token"]
+    # Only who signed in makes one.
+    program.token = program.ask("POST", "/auth/tokens", {"name": "contract"})["token"]
     variants = [{"key": "blue", "value": "#00f"}, {"key": "red", "value": "#f00"}]
     for path, document in [
         ("flags", {"key": "colour", "kind": "string", "variants": variants, "default": {"variant": "blue"}}),
@@ -127,6 +129,7 @@ def main():
             must_stay, key_list = furnish(program)
             environment = {
                 **os.environ,
+                "BURGEE_TOKEN": program.token,
                 "BURGEE_URL": program.url,
                 "BURGEE_HOOKS": str(HERE / "hooks.py"),
                 "BURGEE_ADMIN_EMAIL": ADMIN["email"],
