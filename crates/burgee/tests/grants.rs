@@ -153,9 +153,9 @@ async fn nobody_gives_more_than_they_have() -> Result<()> {
     let owns = "/api/v1/projects/shop/grants";
     let grant = json!({ "account": "tina@example.com", "role": "team_admin" });
     made(&house, &house.admin, owns, grant).await?;
-    made(&house, &house.admin, "/api/v1/teams", json!({ "key": "root" })).await?;
+    made(&house, &house.admin, "/api/v1/teams", json!({ "key": "owners" })).await?;
     made(&house, &house.admin, "/api/v1/teams", json!({ "key": "payments" })).await?;
-    let all = json!({ "team": "root", "role": "admin" });
+    let all = json!({ "team": "owners", "role": "admin" });
     made(&house, &house.admin, "/api/v1/instance/grants", all).await?;
     let more = || (403, "more_than_own".to_owned());
 
@@ -174,17 +174,17 @@ async fn nobody_gives_more_than_they_have() -> Result<()> {
     assert_eq!(refusal(&house, &tina, "/api/v1/projects/bank/grants", me("viewer")).await?.0, 404);
     assert_eq!(refusal(&house, &tina, "/api/v1/instance/grants", me("viewer")).await?.0, 403);
     // By a team, which has more than she has.
-    let join = "/api/v1/teams/root/members/tina@example.com";
+    let join = "/api/v1/teams/owners/members/tina@example.com";
     assert_eq!(status(&house, &tina, "PUT", join).await?, 403);
-    let own = json!({ "team": "root" });
+    let own = json!({ "team": "owners" });
     assert_eq!(
         house.ask(&tina, "PATCH", "/api/v1/projects/shop", own.clone()).await?.0,
         403,
         "not hers to say"
     );
     assert_eq!(house.ask(&house.admin, "PATCH", "/api/v1/projects/shop", own).await?.0, 200);
-    assert_eq!(status(&house, &house.admin, "PUT", "/api/v1/teams/root/members/dev@example.com").await?, 204);
-    let leave = "/api/v1/teams/root/members/dev@example.com";
+    assert_eq!(status(&house, &house.admin, "PUT", "/api/v1/teams/owners/members/dev@example.com").await?, 204);
+    let leave = "/api/v1/teams/owners/members/dev@example.com";
     assert_eq!(status(&house, &tina, "DELETE", leave).await?, 403, "nor does she take it away");
     let (refused, problem) = house.ask(&tina, "PUT", join, NOTHING).await?;
     assert_eq!((refused, &problem["code"]), (403, &json!("more_than_own")));
