@@ -183,7 +183,10 @@ async fn nobody_gives_more_than_they_have() -> Result<()> {
         "not hers to say"
     );
     assert_eq!(house.ask(&house.admin, "PATCH", "/api/v1/projects/shop", own).await?.0, 200);
-    assert_eq!(status(&house, &house.admin, "PUT", "/api/v1/teams/owners/members/dev@example.com").await?, 204);
+    assert_eq!(
+        status(&house, &house.admin, "PUT", "/api/v1/teams/owners/members/dev@example.com").await?,
+        204
+    );
     let leave = "/api/v1/teams/owners/members/dev@example.com";
     assert_eq!(status(&house, &tina, "DELETE", leave).await?, 403, "nor does she take it away");
     let (refused, problem) = house.ask(&tina, "PUT", join, NOTHING).await?;
