@@ -6,7 +6,8 @@ use domain::ports::{AccountFilter, Page};
 use domain::time::Timestamp;
 use sqlx::{Pool, QueryBuilder, Row as _};
 
-use super::rows::{cut, document, id, revision, text, time, word};
+use super::paging::{Listing, empty};
+use super::rows::{document, id, revision, text, time, word};
 use super::{Db, POSITION, Row, SqlStore};
 
 /// So many ids are looked up with one query; a database takes only so many values in one.
@@ -200,26 +201,21 @@ pub(super) async fn page(
 ) -> sqlx::Result<Page<Account>> {
     let given = [&filter.search, &filter.after];
     if !given.into_iter().flatten().all(|text| crate::fit::storable(text)) {
-        return Ok(Page { items: Vec::new(), total: Some(0), more: false });
+        return Ok(empty());
     }
-    let mut transaction = store.reading().await?;
-    let mut query = QueryBuilder::<Db>::new("SELECT count(*) AS total FROM accounts a");
-    push_conditions(&mut query, kind, filter);
-    let total: i64 =
-        query.build().try_map(|row: Row| row.try_get("total")).fetch_one(&mut *transaction).await?;
-    let mut query = QueryBuilder::<Db>::new(concat!("SELECT ", columns!(), " FROM accounts a"));
-    push_conditions(&mut query, kind, filter);
-    if let Some(after) = &filter.after {
-        query.push(" AND a.email > ").push_bind(after.clone());
-    }
-    query.push(" ORDER BY a.email LIMIT ").push_bind(i64::from(filter.limit) + 1);
-    let mut items = query.build().try_map(|row: Row| read(&row)).fetch_all(&mut *transaction).await?;
-    let more = cut(&mut items, filter.limit);
-    Ok(Page { items, total: u64::try_from(total).ok(), more })
+    let listing = Listing {
+        columns: columns!(),
+        from: &|query| push_conditions(query, kind, filter),
+        by: "a.email",
+        after: filter.after.clone(),
+        limit: filter.limit,
+        read,
+    };
+    listing.page(store).await
 }
 
 fn push_conditions(query: &mut QueryBuilder<Db>, kind: AccountKind, filter: &AccountFilter) {
-    query.push(" WHERE a.kind = ").push_bind(kind.name());
+    query.push(" FROM accounts a WHERE a.kind = ").push_bind(kind.name());
     if let Some(search) = filter.search.as_ref().filter(|search| !search.is_empty()) {
         let part = search.to_ascii_lowercase();
         query.push(format_args!(" AND ({POSITION}(lower(a.email), ")).push_bind(part.clone()).push(") > 0");

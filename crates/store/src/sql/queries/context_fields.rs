@@ -6,9 +6,8 @@ use domain::key::Key;
 use domain::ports::{KeyedFilter, Page};
 use sqlx::{Pool, QueryBuilder};
 
-use super::rows::{
-    cut, document, id, key, push_keyed, read_all, revision, storable_filter, text, time, word,
-};
+use super::paging::{Listing, empty, push_keyed, storable_filter};
+use super::rows::{document, id, key, revision, text, time, word};
 use super::{Db, Row, SqlStore};
 
 /// The columns that [`read`] reads, of `context_fields f`.
@@ -53,25 +52,17 @@ pub(super) async fn page(
     filter: &KeyedFilter,
 ) -> sqlx::Result<Page<ContextField>> {
     if !storable_filter(filter) {
-        return Ok(Page { items: Vec::new(), total: Some(0), more: false });
+        return Ok(empty());
     }
-    let mut listed = QueryBuilder::<Db>::new(concat!("SELECT ", columns!()));
-    push_conditions(&mut listed, project_id, filter);
-    if let Some(after) = &filter.after {
-        listed.push(" AND f.key > ").push_bind(after.to_string());
-    }
-    listed.push(" ORDER BY f.key LIMIT ").push_bind(i64::from(filter.limit) + 1);
-    let mut counted = QueryBuilder::<Db>::new("SELECT count(*) AS total");
-    push_conditions(&mut counted, project_id, filter);
-
-    let mut transaction = store.reading().await?;
-    let rows = listed.build().fetch_all(&mut *transaction).await?;
-    let total =
-        counted.build().try_map(|row: Row| revision(&row, "total")).fetch_one(&mut *transaction).await?;
-    transaction.commit().await?;
-    let mut page = Page { items: read_all(rows, read).await?, total: Some(total), more: false };
-    page.more = cut(&mut page.items, filter.limit);
-    Ok(page)
+    let listing = Listing {
+        columns: columns!(),
+        from: &|query| push_conditions(query, project_id, filter),
+        by: "f.key",
+        after: filter.after.as_ref().map(ToString::to_string),
+        limit: filter.limit,
+        read,
+    };
+    listing.page(store).await
 }
 
 fn push_conditions(query: &mut QueryBuilder<Db>, project_id: Id, filter: &KeyedFilter) {

@@ -13,7 +13,8 @@ use engine::model::{Kind, Prerequisite, Read, Rule, Serve, Target, Variant};
 use serde::{Deserialize, Serialize};
 use sqlx::{QueryBuilder, Row as _};
 
-use super::rows::{cut, document, id, key, read_all, revision, text, time, word};
+use super::paging::{Listing, empty};
+use super::rows::{document, id, key, read_all, revision, text, time, word};
 use super::{Db, POSITION, Row, SqlStore};
 
 /// The columns that [`read_flag`] reads, of `flags f`.
@@ -213,25 +214,17 @@ pub(super) async fn page(
 ) -> sqlx::Result<Page<FlagHere>> {
     let given = [&filter.search, &filter.tag, &filter.owner];
     if given.into_iter().flatten().any(|text| !crate::fit::storable(text)) {
-        return Ok(Page { items: Vec::new(), total: Some(0), more: false });
+        return Ok(empty());
     }
-    let mut listed = QueryBuilder::<Db>::new(concat!("SELECT ", flag_columns!(), ", ", config_columns!()));
-    push_conditions(&mut listed, environment, filter);
-    if let Some(after) = &filter.after {
-        listed.push(" AND f.key > ").push_bind(after.to_string());
-    }
-    listed.push(" ORDER BY f.key LIMIT ").push_bind(i64::from(filter.limit) + 1);
-    let mut counted = QueryBuilder::<Db>::new("SELECT count(*) AS total");
-    push_conditions(&mut counted, environment, filter);
-
-    let mut transaction = store.reading().await?;
-    let items = listed.build().try_map(|row: Row| read_here(&row)).fetch_all(&mut *transaction).await?;
-    let total =
-        counted.build().try_map(|row: Row| revision(&row, "total")).fetch_one(&mut *transaction).await?;
-    transaction.commit().await?;
-    let mut page = Page { items, total: Some(total), more: false };
-    page.more = cut(&mut page.items, filter.limit);
-    Ok(page)
+    let listing = Listing {
+        columns: concat!(flag_columns!(), ", ", config_columns!()),
+        from: &|query| push_conditions(query, environment, filter),
+        by: "f.key",
+        after: filter.after.as_ref().map(ToString::to_string),
+        limit: filter.limit,
+        read: read_here,
+    };
+    listing.page(store).await
 }
 
 /// Which flags, however many of them are shown.

@@ -6,7 +6,8 @@ use domain::ports::{Head, LogFilter, Page};
 use engine::model::Revision;
 use sqlx::{Pool, QueryBuilder, Row as _};
 
-use super::rows::{cut, document, hash, id, read_all, revision, signed, text, time};
+use super::paging::cut;
+use super::rows::{document, hash, id, read_all, revision, signed, text, time};
 use super::{Connection, Db, Row, SqlStore};
 
 /// The columns that [`read`] reads.

@@ -15,6 +15,7 @@ mod idempotency;
 mod key_lists;
 mod log;
 mod log_writes;
+mod paging;
 mod people;
 mod people_writes;
 mod projects;

@@ -9,7 +9,8 @@ use domain::role::CustomRole;
 use domain::team::{Member, Team};
 use sqlx::{Pool, QueryBuilder, Row as _};
 
-use super::rows::{cut, document, id, key, push_keyed, read_all, revision, storable_filter, text, time};
+use super::paging::{Listing, empty, push_keyed, storable_filter};
+use super::rows::{document, id, key, revision, text, time};
 use super::{Db, Row, SqlStore};
 
 fn team(row: &Row) -> sqlx::Result<Team> {
@@ -34,29 +35,20 @@ pub(super) async fn team_named(pool: &Pool<Db>, key: &Key) -> sqlx::Result<Optio
 
 pub(super) async fn teams(store: &SqlStore, filter: &KeyedFilter) -> sqlx::Result<Page<Team>> {
     if !storable_filter(filter) {
-        return Ok(Page { items: Vec::new(), total: Some(0), more: false });
+        return Ok(empty());
     }
-    let conditions = |query: &mut QueryBuilder<Db>| {
-        query.push(" FROM teams t WHERE TRUE");
-        push_keyed(query, filter, "t.key", &["t.key", "t.name", "t.description"]);
+    let listing = Listing {
+        columns: "t.*",
+        from: &|query| {
+            query.push(" FROM teams t WHERE TRUE");
+            push_keyed(query, filter, "t.key", &["t.key", "t.name", "t.description"]);
+        },
+        by: "t.key",
+        after: filter.after.as_ref().map(ToString::to_string),
+        limit: filter.limit,
+        read: team,
     };
-    let mut listed = QueryBuilder::<Db>::new("SELECT t.*");
-    conditions(&mut listed);
-    if let Some(after) = &filter.after {
-        listed.push(" AND t.key > ").push_bind(after.to_string());
-    }
-    listed.push(" ORDER BY t.key LIMIT ").push_bind(i64::from(filter.limit) + 1);
-    let mut counted = QueryBuilder::<Db>::new("SELECT count(*) AS total");
-    conditions(&mut counted);
-
-    let mut transaction = store.reading().await?;
-    let rows = listed.build().fetch_all(&mut *transaction).await?;
-    let total =
-        counted.build().try_map(|row: Row| revision(&row, "total")).fetch_one(&mut *transaction).await?;
-    transaction.commit().await?;
-    let mut page = Page { items: read_all(rows, team).await?, total: Some(total), more: false };
-    page.more = cut(&mut page.items, filter.limit);
-    Ok(page)
+    listing.page(store).await
 }
 
 pub(super) async fn members(pool: &Pool<Db>, team_id: Id) -> sqlx::Result<Vec<Member>> {
@@ -91,10 +83,15 @@ pub(super) async fn roles(pool: &Pool<Db>) -> sqlx::Result<Vec<CustomRole>> {
 }
 
 /// Grants with the names of what they are about.
-const GRANTS: &str =
-    "SELECT g.id, g.account_id, g.team_id, g.role, g.project_id, g.environment_id, g.created_by,
-        g.created_at, COALESCE(a.email, t.key) AS holder_name, p.key AS project, e.key AS environment
-     FROM grants g
+/// The columns that [`grant`] reads, of [`FROM_GRANTS`].
+macro_rules! grant_columns {
+    () => {
+        "g.id, g.account_id, g.team_id, g.role, g.project_id, g.environment_id, g.created_by, g.created_at, \
+         COALESCE(a.email, t.key) AS holder_name, p.key AS project, e.key AS environment"
+    };
+}
+
+const FROM_GRANTS: &str = " FROM grants g
      LEFT JOIN accounts a ON a.id = g.account_id
      LEFT JOIN teams t ON t.id = g.team_id
      LEFT JOIN projects p ON p.id = g.project_id
@@ -139,41 +136,35 @@ fn optional<T>(
 }
 
 pub(super) async fn grant_by_id(pool: &Pool<Db>, id: Id) -> sqlx::Result<Option<Grant>> {
-    let mut query = QueryBuilder::<Db>::new(GRANTS);
-    query.push("g.id = ").push_bind(id.to_string());
+    let mut query = QueryBuilder::<Db>::new(concat!("SELECT ", grant_columns!()));
+    query.push(FROM_GRANTS).push("g.id = ").push_bind(id.to_string());
     query.build().try_map(|row: Row| grant(&row)).fetch_optional(pool).await
 }
 
 pub(super) async fn grants(store: &SqlStore, filter: &GrantFilter) -> sqlx::Result<Page<Grant>> {
     if filter.role.as_ref().is_some_and(|role| !crate::fit::storable(role)) {
-        return Ok(Page { items: Vec::new(), total: Some(0), more: false });
+        return Ok(empty());
     }
-    let conditions = |query: &mut QueryBuilder<Db>| {
-        match filter.project_id {
-            Some(project_id) => query.push("g.project_id = ").push_bind(project_id.to_string()),
-            None => query.push("g.project_id IS NULL"),
-        };
-        if let Some(role) = &filter.role {
-            query.push(" AND g.role = ").push_bind(role.clone());
-        }
+    let listing = Listing {
+        columns: grant_columns!(),
+        from: &|query| push_conditions(query, filter),
+        by: "g.id",
+        after: filter.after.map(|after| after.to_string()),
+        limit: filter.limit,
+        read: grant,
     };
-    let mut listed = QueryBuilder::<Db>::new(GRANTS);
-    conditions(&mut listed);
-    if let Some(after) = filter.after {
-        listed.push(" AND g.id > ").push_bind(after.to_string());
-    }
-    listed.push(" ORDER BY g.id LIMIT ").push_bind(i64::from(filter.limit) + 1);
-    let mut counted = QueryBuilder::<Db>::new("SELECT count(*) AS total FROM grants g WHERE ");
-    conditions(&mut counted);
+    listing.page(store).await
+}
 
-    let mut transaction = store.reading().await?;
-    let rows = listed.build().fetch_all(&mut *transaction).await?;
-    let total =
-        counted.build().try_map(|row: Row| revision(&row, "total")).fetch_one(&mut *transaction).await?;
-    transaction.commit().await?;
-    let mut page = Page { items: read_all(rows, grant).await?, total: Some(total), more: false };
-    page.more = cut(&mut page.items, filter.limit);
-    Ok(page)
+fn push_conditions(query: &mut QueryBuilder<Db>, filter: &GrantFilter) {
+    query.push(FROM_GRANTS);
+    match filter.project_id {
+        Some(project_id) => query.push("g.project_id = ").push_bind(project_id.to_string()),
+        None => query.push("g.project_id IS NULL"),
+    };
+    if let Some(role) = &filter.role {
+        query.push(" AND g.role = ").push_bind(role.clone());
+    }
 }
 
 pub(super) async fn grants_with_role(pool: &Pool<Db>, role: &str) -> sqlx::Result<u64> {

@@ -8,7 +8,8 @@ use engine::model::Revision;
 use sqlx::{Pool, QueryBuilder, Row as _};
 
 use super::commit::Fault;
-use super::rows::{cut, id, key, push_keyed, read_all, revision, storable_filter, text, time, word};
+use super::paging::{Listing, empty, push_keyed, storable_filter};
+use super::rows::{id, key, revision, text, time, word};
 use super::writes::Writes;
 use super::{Db, Row, SqlStore};
 
@@ -59,25 +60,17 @@ pub(super) async fn page(
     of: Option<&[Id]>,
 ) -> sqlx::Result<Page<Project>> {
     if !storable_filter(filter) || of.is_some_and(<[Id]>::is_empty) {
-        return Ok(Page { items: Vec::new(), total: Some(0), more: false });
+        return Ok(empty());
     }
-    let mut listed = QueryBuilder::<Db>::new(concat!("SELECT ", columns!()));
-    push_conditions(&mut listed, filter, of);
-    if let Some(after) = &filter.after {
-        listed.push(" AND p.key > ").push_bind(after.to_string());
-    }
-    listed.push(" ORDER BY p.key LIMIT ").push_bind(i64::from(filter.limit) + 1);
-    let mut counted = QueryBuilder::<Db>::new("SELECT count(*) AS total");
-    push_conditions(&mut counted, filter, of);
-
-    let mut transaction = store.reading().await?;
-    let rows = listed.build().fetch_all(&mut *transaction).await?;
-    let total =
-        counted.build().try_map(|row: Row| revision(&row, "total")).fetch_one(&mut *transaction).await?;
-    transaction.commit().await?;
-    let mut page = Page { items: read_all(rows, read).await?, total: Some(total), more: false };
-    page.more = cut(&mut page.items, filter.limit);
-    Ok(page)
+    let listing = Listing {
+        columns: columns!(),
+        from: &|query| push_conditions(query, filter, of),
+        by: "p.key",
+        after: filter.after.as_ref().map(ToString::to_string),
+        limit: filter.limit,
+        read,
+    };
+    listing.page(store).await
 }
 
 /// A caller is granted something in at most a few thousand projects; SQLite takes 32,766 values.

@@ -7,16 +7,15 @@ use domain::error::Cause;
 use domain::id::Id;
 use domain::key::Key;
 use domain::log::Hash;
-use domain::ports::KeyedFilter;
 use domain::time::Timestamp;
 use engine::model::Revision;
 use futures_util::TryStreamExt;
 use futures_util::stream::{BoxStream, TryChunks, TryChunksError};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use sqlx::{QueryBuilder, Row as _};
+use sqlx::Row as _;
 
-use super::{Db, POSITION, Row};
+use super::Row;
 
 /// Rows that are read on the spot; more than these are read off the reactor.
 const MOST_INLINE: usize = 64;
@@ -70,41 +69,6 @@ pub(super) fn to_document(document: &impl Serialize) -> sqlx::Result<String> {
 /// A revision as a column holds it. None comes near the bound; as a limit, what is beyond it means "all".
 pub(super) fn signed(revision: Revision) -> i64 {
     i64::try_from(revision).unwrap_or(i64::MAX)
-}
-
-/// Cuts the one row more that was asked for to learn whether there are more.
-pub(super) fn cut<T>(items: &mut Vec<T>, limit: u32) -> bool {
-    let limit = usize::try_from(limit).unwrap_or(usize::MAX);
-    let more = items.len() > limit;
-    items.truncate(limit);
-    more
-}
-
-/// Whether what is searched for can be in the database at all.
-pub(super) fn storable_filter(filter: &KeyedFilter) -> bool {
-    let given = [&filter.search, &filter.prefix];
-    given.into_iter().flatten().all(|text| crate::fit::storable(text))
-}
-
-/// The conditions of a filter: its prefix on the column of keys, its search on all that are given.
-pub(super) fn push_keyed(
-    query: &mut QueryBuilder<Db>,
-    filter: &KeyedFilter,
-    key: &'static str,
-    searched: &[&'static str],
-) {
-    // Neither by LIKE: it gives `%` and `_` a meaning, and on SQLite a bound to the pattern's length.
-    if let Some(prefix) = filter.prefix.as_ref().filter(|prefix| !prefix.is_empty()) {
-        query.push(format_args!(" AND {POSITION}({key}, ")).push_bind(prefix.clone()).push(") = 1");
-    }
-    if let Some(search) = filter.search.as_ref().filter(|search| !search.is_empty()) {
-        let part = search.to_ascii_lowercase();
-        for (index, column) in searched.iter().enumerate() {
-            query.push(if index == 0 { " AND (" } else { " OR " });
-            query.push(format_args!("{POSITION}(lower({column}), ")).push_bind(part.clone()).push(") > 0");
-        }
-        query.push(")");
-    }
 }
 
 /// Reads many rows: parsing the documents of thousands of flags takes longer than the reactor may be held.

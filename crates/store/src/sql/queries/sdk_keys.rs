@@ -6,7 +6,8 @@ use domain::sdk_key::{KeyState, Origins, Reach, SdkKey, SdkKeyKind};
 use domain::time::Timestamp;
 use sqlx::{Pool, QueryBuilder, Row as _};
 
-use super::rows::{cut, document, id, revision, text, time, word};
+use super::paging::cut;
+use super::rows::{document, id, revision, text, time, word};
 use super::{Db, Row, SqlStore};
 
 /// How many keys are noted as used by one statement: each binds three values, and SQLite takes 32,766.

@@ -6,7 +6,8 @@ use domain::security::{SecurityEntry, SecurityNote, link_security};
 use engine::model::Revision;
 use sqlx::{Pool, QueryBuilder};
 
-use super::rows::{cut, hash, revision, signed, text, time};
+use super::paging::cut;
+use super::rows::{hash, revision, signed, text, time};
 use super::{BEGIN_WRITE, Connection, Db, Row, SqlStore};
 
 /// The columns that [`read`] reads.

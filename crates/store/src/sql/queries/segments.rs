@@ -8,9 +8,8 @@ use domain::segment::{Segment, SegmentConfig, SegmentEverywhere, SegmentSummary}
 use engine::model::{Condition, Read};
 use sqlx::{QueryBuilder, Row as _};
 
-use super::rows::{
-    cut, document, id, key, push_keyed, read_all, read_large, revision, storable_filter, text, time,
-};
+use super::paging::{Listing, empty, push_keyed, storable_filter};
+use super::rows::{document, id, key, read_large, revision, text, time};
 use super::{Db, Row, SqlStore};
 
 /// The columns that [`read_segment`] reads, of `segments s`.
@@ -105,30 +104,21 @@ pub(super) async fn page(
     filter: &KeyedFilter,
 ) -> sqlx::Result<Page<SegmentSummary>> {
     if !storable_filter(filter) {
-        return Ok(Page { items: Vec::new(), total: Some(0), more: false });
+        return Ok(empty());
     }
-    let mut listed = QueryBuilder::<Db>::new(concat!(
-        "SELECT ",
-        segment_columns!(),
-        ", c.condition, c.included_count, c.excluded_count, c.version AS config_version,
-           c.updated_at AS config_updated_at"
-    ));
-    push_conditions(&mut listed, environment, filter);
-    if let Some(after) = &filter.after {
-        listed.push(" AND s.key > ").push_bind(after.to_string());
-    }
-    listed.push(" ORDER BY s.key LIMIT ").push_bind(i64::from(filter.limit) + 1);
-    let mut counted = QueryBuilder::<Db>::new("SELECT count(*) AS total");
-    push_conditions(&mut counted, environment, filter);
-
-    let mut transaction = store.reading().await?;
-    let rows = listed.build().fetch_all(&mut *transaction).await?;
-    let total =
-        counted.build().try_map(|row: Row| revision(&row, "total")).fetch_one(&mut *transaction).await?;
-    transaction.commit().await?;
-    let mut page = Page { items: read_all(rows, read_summary).await?, total: Some(total), more: false };
-    page.more = cut(&mut page.items, filter.limit);
-    Ok(page)
+    let listing = Listing {
+        columns: concat!(
+            segment_columns!(),
+            ", c.condition, c.included_count, c.excluded_count, c.version AS config_version,
+               c.updated_at AS config_updated_at"
+        ),
+        from: &|query| push_conditions(query, environment, filter),
+        by: "s.key",
+        after: filter.after.as_ref().map(ToString::to_string),
+        limit: filter.limit,
+        read: read_summary,
+    };
+    listing.page(store).await
 }
 
 /// Which segments, however many of them are shown.
