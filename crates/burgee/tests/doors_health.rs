@@ -58,7 +58,7 @@ async fn way_to(server: String, open: watch::Receiver<bool>) -> Result<u16> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn row_186_without_its_store_it_lives_but_is_not_ready_until_it_has_it_again() -> Result<()> {
+async fn s4_g9_row_186_without_its_store_it_lives_but_is_not_ready_until_it_has_it_again() -> Result<()> {
     let database = testkit::postgres::database().await?;
     let (begin, rest) = database.split_once('@').context("no address")?;
     let (server, name) = rest.split_once('/').context("no database")?;

@@ -188,7 +188,7 @@ impl World {
 }
 
 #[tokio::test]
-async fn a_provider_leads_us_nowhere_and_does_not_fill_us() -> Result<()> {
+async fn b9_a_provider_leads_us_nowhere_and_does_not_fill_us() -> Result<()> {
     let world = World::open(&[]).await?;
     world.issuer.lie(json!("redirect"));
     world.is_unavailable().await?;
