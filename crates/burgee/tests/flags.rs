@@ -129,6 +129,12 @@ async fn b7_k10_a_write_keeps_what_it_does_not_name_and_get_can_be_sent_back() -
     assert_eq!((status, &same), (200, &changed), "sent back as it came, it changes nothing");
     let log = house.get("/api/v1/audit?flag=a").await?;
     assert_eq!(log.as_array().map(Vec::len), Some(2), "and what changes nothing is no change");
+    let rule = json!({ "attribute": "plan", "operator": "equals", "value": "pro", "variant": true });
+    let (_, ruled) = house.patch(&house.developer, "a", json!({ "rules": [rule] })).await?;
+    let (status, kept) =
+        house.ask(&house.developer, "PUT", "/api/v1/flags/a", json!({ "name": "A" })).await?;
+    assert_eq!((status, &kept["rules"], &kept["name"]), (200, &ruled["rules"], &json!("A")), "PUT does too");
+    assert_eq!(kept["rules"].as_array().map(Vec::len), Some(1));
     let (status, problem) = house.patch(&house.developer, "a", json!({ "kind": "string" })).await?;
     assert_eq!((status, &problem["violations"][0]["path"]), (400, &json!("kind")));
     Ok(())

@@ -316,3 +316,77 @@ fn g2_no_secret_is_committed() -> Result<()> {
     }
     Ok(())
 }
+
+/// The holes that a test's name begins with, as the page writes them: `b25_k8_twenty_…` is about B25 and K8.
+fn holes_of(test: &str) -> Vec<String> {
+    let numbered = |part: &&str| {
+        let (letter, number) = part.split_at_checked(1).unwrap_or_default();
+        "bkgs".contains(letter) && !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit())
+    };
+    test.split('_').take_while(numbered).map(str::to_uppercase).collect()
+}
+
+/// Names of tests for holes, where they are written: as functions here, and as titles in `e2e/`.
+fn tests_for_holes() -> Result<Vec<String>> {
+    let mut files = Vec::new();
+    texts(&root().join("crates"), &mut files)?;
+    texts(&root().join("e2e"), &mut files)?;
+    let mut tests = Vec::new();
+    for (path, text) in files {
+        let (begin, prefix) = match path.extension().and_then(|extension| extension.to_str()) {
+            Some("rs") => (vec!["fn "], ""),
+            Some("mjs") => (vec!["describe(\"", "it('", "it(`"], "e2e/"),
+            _ => continue,
+        };
+        for place in begin.into_iter().flat_map(|begin| text.split(begin).skip(1)) {
+            let end = place.find(['(', '"', '`', '$', ' ']).unwrap_or(place.len());
+            if !holes_of(&place[..end]).is_empty() {
+                tests.push(format!("{prefix}{}", &place[..end]));
+            }
+        }
+    }
+    Ok(tests)
+}
+
+/// Each hole of the page, with what it says of it and the tests that it names.
+fn page_of_holes() -> Result<BTreeMap<String, (String, Vec<String>)>> {
+    let page = fs::read_to_string(root().join("docs/holes-closed.md"))?;
+    let mut holes = BTreeMap::new();
+    for line in page.lines().filter(|line| line.starts_with("| ")).skip(1) {
+        let cells: Vec<_> = line.trim_matches('|').split('|').map(str::trim).collect();
+        let [hole, _, how, tests] = cells[..] else { anyhow::bail!("not four cells: {line}") };
+        let tests = tests.split('`').skip(1).step_by(2).map(str::to_owned).collect();
+        ensure!(
+            holes.insert(hole.to_owned(), (how.to_owned(), tests)).is_none(),
+            "{hole} stands there twice"
+        );
+    }
+    Ok(holes)
+}
+
+#[test]
+fn the_page_of_holes_names_the_tests_that_there_are() -> Result<()> {
+    let holes = page_of_holes()?;
+    let all = [('B', 26), ('K', 15), ('G', 12), ('S', 16)];
+    let all =
+        all.into_iter().flat_map(|(letter, most)| (1..=most).map(move |number| format!("{letter}{number}")));
+    let missing: Vec<_> = all.filter(|hole| !holes.contains_key(hole)).collect();
+    assert_eq!((missing, holes.len()), (Vec::new(), 69));
+
+    let tests = tests_for_holes()?;
+    ensure!(tests.len() > 40, "{tests:?}");
+    for (hole, (how, named)) in &holes {
+        ensure!(named.is_empty() == how.starts_with("later: "), "{hole} has no test, or has one already");
+        for test in named {
+            ensure!(tests.contains(test), "{hole}: there is no test {test}");
+        }
+    }
+    for test in &tests {
+        for hole in holes_of(test.trim_start_matches("e2e/")) {
+            let (_, named) =
+                holes.get(&hole).with_context(|| format!("{test}: {hole} is not on the page"))?;
+            ensure!(named.contains(test), "{hole} does not name {test}");
+        }
+    }
+    Ok(())
+}

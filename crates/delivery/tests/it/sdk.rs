@@ -316,7 +316,7 @@ async fn shutdown_ends_all_streams_and_opens_none() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_environment_that_goes_takes_its_streams_along() {
+async fn s5_an_environment_that_goes_takes_its_streams_along() {
     let mut app = App::new(flags()).await;
     let mut reading = Reading::open(&app, SERVER_KEY, Some("9f.40")).await;
     app.source.remove(PROD);
