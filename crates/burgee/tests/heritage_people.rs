@@ -9,6 +9,29 @@ use testkit::process::{Burgee, Start};
 const PROGRAM: &str = env!("CARGO_BIN_EXE_burgee");
 const NOTHING: Value = Value::Null;
 
+/// All rows that are about people and keys have a test that names them, here or beside what it is about.
+#[test]
+fn each_row_has_a_test() -> Result<()> {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
+    let mut tests = String::new();
+    for entry in std::fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.is_file() {
+            tests.push_str(&std::fs::read_to_string(path)?);
+        }
+    }
+    let names: Vec<_> = tests
+        .split("fn ")
+        .skip(1)
+        .map(|rest| format!("_{}", rest.split('(').next().unwrap_or_default()))
+        .collect();
+    let rows = (1..=25).chain([27, 28, 30]);
+    let missing: Vec<_> =
+        rows.filter(|row| !names.iter().any(|name| name.contains(&format!("_row_{row}_")))).collect();
+    assert_eq!(missing, [0; 0]);
+    Ok(())
+}
+
 async fn house() -> Result<House> {
     House::open(PROGRAM).await
 }
