@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use serde_json::json;
+use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use testkit::house::House;
 use testkit::process::{Burgee, Start};
@@ -17,6 +17,7 @@ use tokio::time::timeout;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_burgee");
 const PRODUCTION: (&str, &str) = ("BURGEE_PROFILE", "production");
+const NOTHING: Value = Value::Null;
 /// What is not held up has happened by then, on a busy machine too.
 const SOON: Duration = Duration::from_secs(20);
 
@@ -57,10 +58,12 @@ async fn b1_answers_that_nobody_reads_keep_no_request_waiting() -> Result<()> {
     change_much(&house, 60, 1_500).await?;
     let header = format!("authorization: Bearer {}", house.developer);
     let mut unread = Vec::new();
-    // More than the store has connections.
-    for _ in 0..16 {
+    // More than the store has connections that read.
+    for _ in 0..8 {
         unread.push(begin_and_stop_reading(&house.burgee, "/api/v1/audit/export", &header).await?);
     }
+    let (status, problem) = house.ask(&house.developer, "GET", "/api/v1/audit/export", NOTHING).await?;
+    assert_eq!((status, &problem["code"]), (429, &json!("too_many")), "they are large, so they are few");
     for round in 0..5 {
         timeout(SOON, house.create(json!({ "key": format!("flag-{round}") })))
             .await

@@ -185,7 +185,7 @@ async fn export_audit(
 ) -> Result<Response, Problem> {
     let format = format.read()?;
     let export = state.control.export_audit(&reader, about(Some(&things), &who)).await?;
-    export::audit(export, format, "burgee-audit").await
+    export::audit(&state.exports, export, format, "burgee-audit").await
 }
 
 /// List changes of the instance
@@ -219,7 +219,7 @@ async fn export_audit_instance(
 ) -> Result<Response, Problem> {
     let format = format.read()?;
     let export = state.control.export_audit_instance(&permit, about(None, &who)).await?;
-    export::audit(export, format, "burgee-instance-audit").await
+    export::audit(&state.exports, export, format, "burgee-instance-audit").await
 }
 
 /// Get a change
