@@ -145,7 +145,8 @@ impl FormatQuery {
 /// The project's log, newest first: who changed what, when, from where and why. Of what is named, all must be
 /// touched: with `flag` and `environment` the changes of that flag that affected it there, wherever they were made:
 /// creating, archiving and deleting affect all environments. `X-Total-Count` says how many there are in all; where
-/// something is named and there are more than 1,000, it is left out.
+/// something is named and there are more than 1,000, it is left out. A page whose entries are large ends early: `Link`
+/// says whether there are more.
 #[utoipa::path(get, path = "/audit", tag = "audit", params(ThingsQuery, WhoQuery, PageQuery), responses(
     (status = 200, description = "Entries of the log", body = [schema::AuditEntry]),
 ))]
