@@ -11,7 +11,7 @@ APART := bench/engine bench/peers fuzz
 run: need-cargo ## Build Burgee and start it on http://127.0.0.1:8080
 	cargo run --release --bin burgee -- start
 
-test: need-cargo need-node ## Every test; needs Debian's package postgresql
+test: need-cargo need-node ## Every test; needs Debian's packages postgresql and chromium
 	cargo test --workspace
 	cargo build --workspace
 	cd e2e && npm ci --no-audit --no-fund --loglevel=error && BURGEE=$(BURGEE) npm test

@@ -40,10 +40,14 @@ export class Burgee {
   #log;
   #token;
 
-  constructor(child, folder, log, banner) {
+  constructor(child, folder, log, banner, env) {
     this.#child = child;
     this.#folder = folder;
     this.#log = log;
+    /** Its environment, by which other commands of the program find its database. */
+    this.env = env;
+    /** The process's id. */
+    this.pid = child.pid;
     /** Where it listens: `http://127.0.0.1:PORT`. */
     this.url = banner.url;
     /** The server-kind key of `development`. */
@@ -84,7 +88,7 @@ export class Burgee {
     await once(child, 'spawn');
     const log = keepLast(child.stderr);
     const banner = await readBanner(child, log);
-    const burgee = new Burgee(child, folder, log, banner);
+    const burgee = new Burgee(child, folder, log, banner, env);
     await until('it is healthy', async () => (await burgee.ask('GET', '/health')).status === 200);
     const account = { email: 'tester@example.com', password: 'secret', role: 'developer' };
     burgee.#token = (await burgee.change('POST', '/auth/register', account)).token;

@@ -4,6 +4,8 @@ import assert from 'node:assert/strict';
 import { generateKeyPairSync, randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer } from 'node:http';
+import { text } from 'node:stream/consumers';
+import { URLSearchParams } from 'node:url';
 
 import { Provider } from 'oidc-provider';
 
@@ -25,20 +27,24 @@ export class IdentityProvider {
   #provider;
   #port = 0;
 
-  constructor() {
+  constructor(host) {
+    /** By which name it is known. */
+    this.host = host;
     /** What it says of its people, by their subjects. */
     this.people = {};
     /** Who signs in next; nobody does, and refuses. */
     this.who = null;
     /** The algorithm of its ID tokens. */
     this.algorithm = 'RS256';
+    /** Whether it asks on a page who sits there, in place of knowing it. */
+    this.asks = false;
     /** Whether all is told in the ID token, and not only when asked for. */
     this.tellsAtOnce = false;
   }
 
-  /** Takes a port. It serves nothing before {@link open}. */
-  static async listen() {
-    const idp = new IdentityProvider();
+  /** Takes a port. It serves nothing before {@link open}. To a browser `localhost` is another site than an address. */
+  static async listen(host = '127.0.0.1') {
+    const idp = new IdentityProvider(host);
     idp.#server.on('request', (request, response) => idp.#answer(request, response));
     await idp.#listen();
     return idp;
@@ -48,7 +54,7 @@ export class IdentityProvider {
     this.#server.listen(this.#port, '127.0.0.1');
     await once(this.#server, 'listening');
     this.#port = this.#server.address().port;
-    this.issuer = `http://127.0.0.1:${this.#port}`;
+    this.issuer = `http://${this.host}:${this.#port}`;
   }
 
   /** Serves a client that people are led back to here; with new keys each time. */
@@ -89,6 +95,12 @@ export class IdentityProvider {
       this.#provider.callback()(request, response);
       return;
     }
+    if (this.asks && request.method === 'GET') {
+      const page = '<!doctype html><form method="post"><input name="who"><button>Sign in</button></form>';
+      response.setHeader('content-type', 'text/html').end(page);
+      return;
+    }
+    if (this.asks) this.who = new URLSearchParams(await text(request)).get('who');
     const denied = { error: 'access_denied', error_description: '<script>alert("not told")</script>' };
     const result = this.who ? { login: { accountId: this.who } } : denied;
     await this.#provider.interactionFinished(request, response, result, { mergeWithLastSubmission: false });

@@ -6,46 +6,60 @@ import { isDeepStrictEqual } from 'node:util';
 /** Stands for anything in what is expected. */
 const ANYTHING = '…';
 
+/** What stands alone in a line before a block that is not run, and why. */
+const NOT_RUN = /^<!-- not run: (.+) -->$/;
+/** What stands alone in a line before a block that is run when the server has stopped. */
+const STOPPED = '<!-- the server has stopped -->';
+
 /**
- * The fenced blocks under a heading, up to the next heading of the same level.
+ * All fenced blocks of a document.
  *
  * @param {string} markdown the whole document
- * @param {string} heading how the heading's line begins
- * @returns {{language: string, text: string, line: number, about: string}[]} in order; `line` counts from 1 and
- *   is the fence's, `about` is the last line of words before it
+ * @returns {{language: string, text: string, line: number, section: string, about: string, notRun?: string,
+ *   isStopped: boolean}[]} in order; `line` counts from 1 and is the fence's, `section` is the line of the heading
+ *   over it, `about` the last line of words before it, `notRun` why it is not run
  */
-export function blocksUnder(markdown, heading) {
+export function blocksOf(markdown) {
   const blocks = [];
-  let [isInside, block, about] = [false, null, ''];
+  let [section, block, about, before] = ['', null, '', ''];
   for (const [index, line] of markdown.split('\n').entries()) {
     const fence = line.match(/^```(\w*)\s*$/);
     if (block) {
       if (fence) {
-        if (isInside) blocks.push({ ...block, text: block.lines.join('\n') });
-        block = null;
+        blocks.push({ ...block, text: block.lines.join('\n') });
+        [block, before] = [null, ''];
       } else {
         block.lines.push(line);
       }
     } else if (fence) {
-      block = { language: fence[1], lines: [], line: index + 1, about };
+      const [, notRun] = before.match(NOT_RUN) ?? [];
+      const isStopped = before === STOPPED;
+      block = { language: fence[1], lines: [], line: index + 1, section, about, notRun, isStopped };
     } else if (line.startsWith('## ')) {
-      isInside = line.startsWith(heading);
+      section = line;
     } else if (line.trim() !== '') {
-      about = line.trim().replace(/:$/, '');
+      before = line.trim();
+      if (!before.startsWith('<!--')) about = before.replace(/:$/, '');
     }
   }
   assert.equal(block, null, 'a fenced block has no end');
   return blocks;
 }
 
+/** Those under a heading, up to the next one of the same level; `heading` is how its line begins. */
+export function blocksUnder(markdown, heading) {
+  return blocksOf(markdown).filter(({ section }) => section.startsWith(heading));
+}
+
 /**
  * The commands of a tour, each with the blocks of expected output that follow it.
  *
- * @param {ReturnType<typeof blocksUnder>} blocks as they stand
+ * @param {ReturnType<typeof blocksOf>} blocks as they stand
  */
 export function stepsOf(blocks) {
   const steps = [];
   for (const block of blocks) {
+    if (block.notRun) continue;
     if (block.language === 'sh') {
       steps.push({ ...block, expected: [] });
     } else {

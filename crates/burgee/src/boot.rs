@@ -12,7 +12,7 @@ use server::feed::StoreSource;
 use server::health::Health;
 use server::keyring::Keyring;
 use server::oidc::Oidc;
-use server::{AppState, Uploads};
+use server::{AppState, Exports, Uploads};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -94,7 +94,8 @@ pub(crate) async fn start(config: Config) -> anyhow::Result<()> {
     let doors = Doors::new(config.doors, Arc::new(SystemClock), Arc::new(SystemIds), system::seed());
     let health = Health::new(control.clone(), hub.clone(), keyring.clone(), leaving);
     let oidc = Oidc::new(config.oidc, &outbound, Arc::new(SystemClock), Arc::new(SystemIds));
-    let state = AppState { control: control.clone(), hub, keyring, oidc, uploads: Uploads::default() };
+    let (uploads, exports) = (Uploads::default(), Exports::default());
+    let state = AppState { control: control.clone(), hub, keyring, oidc, uploads, exports };
     let mut router = server::router(state, delivery, health, &doors)?;
     if config.profile == Profile::Local {
         router = router.layer(axum::middleware::from_fn(server::loopback::require_loopback));

@@ -25,7 +25,7 @@ async fn made(house: &House, email: &str, role: &str) -> Result<(String, String)
 }
 
 #[tokio::test]
-async fn b2_nobody_registers_as_admin() -> Result<()> {
+async fn b2_row_3_nobody_registers_as_admin() -> Result<()> {
     let house = house().await?;
     let token = house.burgee.register("eve@example.com", "admin").await?;
     let me = house.burgee.get("/auth/me", &token).await?;
@@ -45,7 +45,7 @@ async fn b2_nobody_registers_as_admin() -> Result<()> {
 }
 
 #[tokio::test]
-async fn b4_passwords_are_kept_as_argon2id() -> Result<()> {
+async fn b4_row_19_passwords_are_kept_as_argon2id() -> Result<()> {
     let folder = tempfile::tempdir()?;
     let burgee = Start { program: PROGRAM, folder: folder.path(), env: &[] }.start().await?;
     let document = json!({ "email": "dev@example.com", "password": "a password of note" });
@@ -60,7 +60,7 @@ async fn b4_passwords_are_kept_as_argon2id() -> Result<()> {
 }
 
 #[tokio::test]
-async fn s11_unknown_wrong_and_inactive_answer_alike_and_as_late() -> Result<()> {
+async fn s11_row_6_unknown_wrong_and_inactive_answer_alike_and_as_late() -> Result<()> {
     let house = house().await?;
     let (id, _) = made(&house, "idle@example.com", "viewer").await?;
     house.ask(&house.admin, "PATCH", &format!("/auth/users/{id}"), json!({ "active": false })).await?;
@@ -114,7 +114,7 @@ async fn row_30_twenty_bad_logins_are_slowed_down_and_the_owner_is_not_locked_ou
 }
 
 #[tokio::test]
-async fn rows_8_and_9_admins_list_people_and_give_roles() -> Result<()> {
+async fn row_8_row_9_admins_list_people_and_give_roles() -> Result<()> {
     let house = house().await?;
     let first =
         house.burgee.http.get(format!("{}/auth/users?limit=2", house.burgee.url)).bearer_auth(&house.admin);

@@ -223,6 +223,36 @@ async fn s6_k8_every_write_is_logged_with_what_was_there() -> Result<()> {
 }
 
 #[tokio::test]
+async fn a_page_of_large_entries_ends_early_and_the_next_goes_on() -> Result<()> {
+    let house = House::open(PROGRAM).await?;
+    house.create(json!({ "key": "much" })).await?;
+    let many = |round: usize| (0..10_000).map(|user| format!("user-{round}-{user}")).collect::<Vec<_>>();
+    for round in 0..40 {
+        let (status, problem) =
+            house.patch(&house.developer, "much", json!({ "targeted_users": many(round) })).await?;
+        assert_eq!(status, 200, "{problem}");
+    }
+    let head = house.head().await?;
+    let (mut seen, mut pages) = (Vec::new(), 0);
+    let mut next = Some("/api/v1/audit?limit=1000".to_owned());
+    while let Some(path) = next {
+        let request = house.burgee.http.get(format!("{}{path}", house.burgee.url)).bearer_auth(&house.user);
+        let answer = request.send().await?.error_for_status()?;
+        assert_eq!(answer.headers()["x-total-count"], head.to_string().as_str());
+        let link = answer.headers().get("link").map(|link| link.to_str().map(str::to_owned)).transpose()?;
+        next = link.and_then(|link| Some(link.strip_prefix('<')?.split_once('>')?.0.to_owned()));
+        let body = answer.bytes().await?;
+        ensure!(body.len() < 20 << 20, "a page of {} bytes", body.len());
+        let entries: Vec<Value> = serde_json::from_slice(&body)?;
+        seen.extend(entries.iter().filter_map(|entry| entry["revision"].as_u64()));
+        pages += 1;
+    }
+    assert_eq!(seen, (1..=head).rev().collect::<Vec<_>>(), "each once");
+    ensure!(pages > 1, "all of it came at once");
+    Ok(())
+}
+
+#[tokio::test]
 async fn the_log_is_searched_by_who_what_and_when() -> Result<()> {
     let house = House::open(PROGRAM).await?;
     for key in ["one", "two", "three"] {

@@ -299,7 +299,7 @@ async fn texts_are_taken_out_and_the_chain_holds() -> Result<()> {
 }
 
 #[tokio::test]
-async fn what_is_too_old_goes_and_the_rest_is_proved_from_there() -> Result<()> {
+async fn b19_what_is_too_old_goes_and_the_rest_is_proved_from_there() -> Result<()> {
     let folder = tempfile::tempdir()?;
     let start = Start { program: PROGRAM, folder: folder.path(), env: &[] };
     let burgee = start.start().await?;

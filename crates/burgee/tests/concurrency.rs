@@ -38,7 +38,7 @@ async fn at_once(
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn twenty_creates_of_one_key_make_one_flag() -> Result<()> {
+async fn b25_k8_twenty_creates_of_one_key_make_one_flag() -> Result<()> {
     let folder = tempfile::tempdir()?;
     let (burgee, token) = house(&folder).await?;
     let statuses = at_once(&burgee, &token, 20, "/api/v1/flags", Some(json!({ "key": "one" }))).await?;
@@ -49,7 +49,7 @@ async fn twenty_creates_of_one_key_make_one_flag() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn fifty_toggles_at_once_are_fifty_changes() -> Result<()> {
+async fn k8_fifty_toggles_at_once_are_fifty_changes() -> Result<()> {
     let folder = tempfile::tempdir()?;
     let (burgee, token) = house(&folder).await?;
     burgee.post("/api/v1/flags", Some(&token), &json!({ "key": "switch", "enabled": true })).await?;
@@ -69,7 +69,7 @@ async fn fifty_toggles_at_once_are_fifty_changes() -> Result<()> {
 }
 
 #[tokio::test]
-async fn who_insists_on_a_version_is_told_of_a_newer_one() -> Result<()> {
+async fn k10_who_insists_on_a_version_is_told_of_a_newer_one() -> Result<()> {
     let folder = tempfile::tempdir()?;
     let (burgee, token) = house(&folder).await?;
     burgee.post("/api/v1/flags", Some(&token), &json!({ "key": "one" })).await?;

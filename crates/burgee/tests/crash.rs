@@ -20,7 +20,7 @@ struct Acknowledged {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn fifty_kills_under_writes_lose_nothing_acknowledged() -> Result<()> {
+async fn k8_s6_fifty_kills_under_writes_lose_nothing_acknowledged() -> Result<()> {
     let folder = tempfile::tempdir()?;
     let start = Start { program: PROGRAM, folder: folder.path(), env: &[] };
     let mut burgee = start.start().await?;

@@ -5,6 +5,8 @@ use std::fmt::Write;
 use std::path::Path;
 use std::process::Command;
 
+use testkit::process::Start;
+
 const PROGRAM: &str = env!("CARGO_BIN_EXE_burgee");
 
 fn compare(name: &str, made: &str) {
@@ -67,4 +69,39 @@ fn the_commands() {
         write!(text, "\n## `{name}`\n\n```text\n{}\n```\n", help.trim_end()).unwrap();
     }
     compare("cli.md", &text);
+}
+
+/// What stands in the fenced blocks of a language of a page.
+fn blocks<'a>(page: &'a str, language: &str) -> impl Iterator<Item = &'a str> {
+    let fence = format!("```{language}\n");
+    let begins: Vec<_> = page.match_indices(&fence).map(|(place, _)| place + fence.len()).collect();
+    begins.into_iter().map(|begin| page[begin..].split("\n```").next().unwrap())
+}
+
+fn pages() -> Vec<(String, String)> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs");
+    let paths = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let pages = paths.filter(|path| path.extension().is_some_and(|extension| extension == "md"));
+    pages.map(|path| (path.display().to_string(), std::fs::read_to_string(&path).unwrap())).collect()
+}
+
+#[test]
+fn settings_that_pages_show_are_read() {
+    let mut read = 0;
+    for (name, page) in pages() {
+        for settings in blocks(&page, "yaml") {
+            let folder = tempfile::tempdir().unwrap();
+            let file = folder.path().join("burgee.yaml");
+            std::fs::write(&file, settings).unwrap();
+            let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+            let port = taken.local_addr().unwrap().port().to_string();
+            let env = [("BURGEE__SERVER__PORT", port.as_str())];
+            let mut command = Start { program: PROGRAM, folder: folder.path(), env: &env }.command();
+            let output = command.arg("start").arg("--config").arg(&file).output().unwrap();
+            let told = String::from_utf8_lossy(&output.stderr);
+            assert!(told.contains(&port), "{name}: not the port alone is in the way: {told}");
+            read += 1;
+        }
+    }
+    assert!(read >= 2, "only {read} blocks of settings stand in docs/");
 }

@@ -32,7 +32,7 @@ async fn said(burgee: &Burgee, bytes: &[u8]) -> Result<String> {
 }
 
 #[tokio::test]
-async fn every_answer_keeps_browsers_from_running_it() -> Result<()> {
+async fn b20_s7_every_answer_keeps_browsers_from_running_it() -> Result<()> {
     let house = House::open(PROGRAM).await?;
     let paths = [
         "/health",

@@ -58,7 +58,7 @@ async fn way_to(server: String, open: watch::Receiver<bool>) -> Result<u16> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn row_186_without_its_store_it_lives_but_is_not_ready_until_it_has_it_again() -> Result<()> {
+async fn s4_s14_g9_row_186_without_its_store_it_lives_but_is_not_ready_until_it_has_it_again() -> Result<()> {
     let database = testkit::postgres::database().await?;
     let (begin, rest) = database.split_once('@').context("no address")?;
     let (server, name) = rest.split_once('/').context("no database")?;
@@ -84,6 +84,12 @@ async fn row_186_without_its_store_it_lives_but_is_not_ready_until_it_has_it_aga
     assert_eq!(status, 200, "it lives");
     let snapshot = burgee.get("/sdk/v1/snapshot", &burgee.banner.server_key).await?;
     ensure!(snapshot["flags"].is_object(), "applications are served from memory");
+    // Nor is the store asked for what is not there: whoever invents names costs it nothing.
+    for flag in 0..100 {
+        let url = format!("{}/ofrep/v1/evaluate/flags/invented-{flag}", burgee.url);
+        let request = burgee.http.post(url).header("x-sdk-key", &burgee.banner.server_key).body("{}");
+        assert_eq!(request.send().await?.status(), 404);
+    }
     let told = ready(&burgee).await?.1.to_string();
     ensure!(
         !told.contains("postgres") && !told.contains(&port.to_string()),

@@ -78,7 +78,7 @@ async fn short_forms_become_the_model_that_travels() -> Result<()> {
 }
 
 #[tokio::test]
-async fn environments_see_their_own_half() -> Result<()> {
+async fn s2_environments_see_their_own_half() -> Result<()> {
     let house = house().await?;
     let flag = json!({ "key": "a", "enabled": true, "default_value": false, "rules": [{ "serve": { "variant": "on" } }] });
     house.create(flag).await?;
@@ -112,7 +112,7 @@ async fn environments_see_their_own_half() -> Result<()> {
 }
 
 #[tokio::test]
-async fn a_write_keeps_what_it_does_not_name_and_get_can_be_sent_back() -> Result<()> {
+async fn b7_k10_a_write_keeps_what_it_does_not_name_and_get_can_be_sent_back() -> Result<()> {
     let house = house().await?;
     let flag = json!({ "key": "a", "description": "why", "tags": ["x", "b", "x"], "targeted_users": ["u"], "rollout_percentage": 5 });
     let made = house.create(flag).await?;
@@ -129,6 +129,12 @@ async fn a_write_keeps_what_it_does_not_name_and_get_can_be_sent_back() -> Resul
     assert_eq!((status, &same), (200, &changed), "sent back as it came, it changes nothing");
     let log = house.get("/api/v1/audit?flag=a").await?;
     assert_eq!(log.as_array().map(Vec::len), Some(2), "and what changes nothing is no change");
+    let rule = json!({ "attribute": "plan", "operator": "equals", "value": "pro", "variant": true });
+    let (_, ruled) = house.patch(&house.developer, "a", json!({ "rules": [rule] })).await?;
+    let (status, kept) =
+        house.ask(&house.developer, "PUT", "/api/v1/flags/a", json!({ "name": "A" })).await?;
+    assert_eq!((status, &kept["rules"], &kept["name"]), (200, &ruled["rules"], &json!("A")), "PUT does too");
+    assert_eq!(kept["rules"].as_array().map(Vec::len), Some(1));
     let (status, problem) = house.patch(&house.developer, "a", json!({ "kind": "string" })).await?;
     assert_eq!((status, &problem["violations"][0]["path"]), (400, &json!("kind")));
     Ok(())
@@ -167,7 +173,7 @@ async fn a_definition_is_changed_by_who_may_change_every_environment_it_is_enabl
 }
 
 #[tokio::test]
-async fn lists_are_paged_searched_and_filtered() -> Result<()> {
+async fn s14_lists_are_paged_searched_and_filtered() -> Result<()> {
     let house = house().await?;
     for (key, tag) in [("beta", "team-a"), ("alpha", "team-b"), ("gamma_1", "team-a"), ("delta", "team-a")] {
         house.create(json!({ "key": key, "tags": [tag], "description": format!("about {key}") })).await?;
@@ -240,7 +246,7 @@ async fn the_log_knows_who_did_what_and_why() -> Result<()> {
 }
 
 #[tokio::test]
-async fn who_wrote_reads_what_they_wrote() -> Result<()> {
+async fn s5_who_wrote_reads_what_they_wrote() -> Result<()> {
     let house = house().await?;
     let ask = async |key: &str, flag: &str| {
         let request = house.burgee.http.post(format!("{}/ofrep/v1/evaluate/flags/{flag}", house.burgee.url));

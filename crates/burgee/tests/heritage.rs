@@ -4,7 +4,6 @@
 use anyhow::Result;
 use serde_json::{Value, json};
 use testkit::house::House;
-use testkit::process::Start;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_burgee");
 
@@ -30,30 +29,7 @@ async fn house() -> Result<House> {
 }
 
 #[tokio::test]
-async fn rows_1_and_5_register_and_login() -> Result<()> {
-    let folder = tempfile::tempdir()?;
-    let burgee = Start { program: PROGRAM, folder: folder.path(), env: &[] }.start().await?;
-    let document = json!({ "email": "dev@example.com", "password": "secret", "role": "developer" });
-    let (status, answer) = burgee.ask("POST", "/auth/register", None, Some(&document)).await?;
-    assert_eq!(status, 201, "{answer}");
-    assert!(answer["id"].is_string());
-    assert_eq!((&answer["email"], &answer["role"]), (&json!("dev@example.com"), &json!("developer")));
-
-    let login = json!({ "email": "dev@example.com", "password": "secret" });
-    let (status, answer) = burgee.ask("POST", "/auth/login", None, Some(&login)).await?;
-    assert_eq!(status, 200, "{answer}");
-    assert!(answer["token"].is_string());
-    assert_eq!(answer["token"], answer["access_token"]);
-
-    let me = burgee.get("/auth/me", answer["token"].as_str().unwrap()).await?;
-    assert_eq!(me["email"], "dev@example.com");
-    let (status, answer) = burgee.ask("POST", "/auth/register", None, Some(&document)).await?;
-    assert_eq!((status, &answer["code"]), (409, &json!("email_taken")));
-    Ok(())
-}
-
-#[tokio::test]
-async fn rows_31_to_35_and_51_the_flag_of_the_example() -> Result<()> {
+async fn b6_rows_31_to_35_and_51_the_flag_of_the_example() -> Result<()> {
     let house = house().await?;
     let burgee = &house.burgee;
     let created = house.create(serde_json::from_str(NEW_CHECKOUT_UI)?).await?;

@@ -188,7 +188,7 @@ impl World {
 }
 
 #[tokio::test]
-async fn a_provider_leads_us_nowhere_and_does_not_fill_us() -> Result<()> {
+async fn b9_a_provider_leads_us_nowhere_and_does_not_fill_us() -> Result<()> {
     let world = World::open(&[]).await?;
     world.issuer.lie(json!("redirect"));
     world.is_unavailable().await?;
@@ -221,6 +221,19 @@ async fn many_windows_make_one_account() -> Result<()> {
     assert_eq!(ids.len(), 1, "{ids:?}");
     let admin = world.burgee.admin().await?;
     let users = world.burgee.get("/auth/users?search=ada", &admin).await?;
+    assert_eq!(users.as_array().map(Vec::len), Some(1), "{users}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn nobody_comes_in_by_an_address_that_looks_like_anothers() -> Result<()> {
+    let world = World::open(&[("BURGEE__OIDC__PROVIDERS__FAKE__LINK_BY_EMAIL", "true")]).await?;
+    for alike in ["\u{430}dmin@burgee.local", "\u{ff41}dmin@burgee.local", "admin\u{200b}@burgee.local"] {
+        let (status, problem) = world.sign_in(claim("email", json!(alike))).await?;
+        assert_eq!((status, &problem["code"]), (403, &json!("email_missing")), "{alike}: {problem}");
+    }
+    let admin = world.burgee.admin().await?;
+    let users = world.burgee.get("/auth/users", &admin).await?;
     assert_eq!(users.as_array().map(Vec::len), Some(1), "{users}");
     Ok(())
 }

@@ -96,7 +96,7 @@ async fn every_route_takes_what_is_documented_and_nothing_else() -> Result<()> {
 }
 
 #[tokio::test]
-async fn names_that_are_paths_take_what_other_names_do() -> Result<()> {
+async fn s8_names_that_are_paths_take_what_other_names_do() -> Result<()> {
     let house = House::open(PROGRAM).await?;
     house.create(json!({ "key": "bulk" })).await?;
     let (status, changed) =

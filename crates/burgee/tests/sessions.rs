@@ -93,7 +93,7 @@ fn without(value: &Value, member: &str) -> Value {
 }
 
 #[tokio::test]
-async fn rows_2_5_and_17_a_session_says_who_and_carries_a_refresh_token() -> Result<()> {
+async fn row_17_a_session_says_who_and_carries_a_refresh_token() -> Result<()> {
     let house = House::open(PROGRAM).await?;
     let answer = session(&house.burgee, "dev@example.com").await?;
     assert_eq!(answer["token"], answer["access_token"]);
@@ -167,7 +167,7 @@ async fn signing_out_ends_one_session_or_all() -> Result<()> {
 }
 
 #[tokio::test]
-async fn row_16_forged_and_changed_tokens_are_refused() -> Result<()> {
+async fn s12_row_16_forged_and_changed_tokens_are_refused() -> Result<()> {
     let folder = tempfile::tempdir()?;
     let env = [("JWT_SECRET_KEY", SECRET), ("BURGEE_ADMIN_PASSWORD", "secret")];
     let burgee = Start { program: PROGRAM, folder: folder.path(), env: &env }.start().await?;

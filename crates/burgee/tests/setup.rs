@@ -34,7 +34,7 @@ fn said(output: &Output) -> String {
 }
 
 #[tokio::test]
-async fn g5_row_22_only_who_reads_the_setup_token_becomes_the_first_admin() -> Result<()> {
+async fn g5_row_22_row_23_only_who_reads_the_setup_token_becomes_the_first_admin() -> Result<()> {
     let folder = tempfile::tempdir()?;
     let burgee = start(folder.path()).start().await?;
     assert!(burgee.banner.admin_password.is_empty(), "{}", burgee.banner.text);
@@ -93,7 +93,7 @@ async fn a_start_that_is_told_an_admin_prints_no_setup_token() -> Result<()> {
 }
 
 #[tokio::test]
-async fn row_21_s15_make_admin_says_what_it_did_and_fails_when_it_did_not() -> Result<()> {
+async fn s15_row_21_make_admin_says_what_it_did_and_fails_when_it_did_not() -> Result<()> {
     let folder = tempfile::tempdir()?;
     let burgee = Start { program: PROGRAM, folder: folder.path(), env: &[] }.start().await?;
     let token = burgee.register("a@example.com", "viewer").await?;

@@ -73,7 +73,7 @@ async fn http2_is_spoken_without_asking_and_sigterm_ends_its_streams() -> Result
 }
 
 #[tokio::test]
-async fn half_a_request_keeps_sigterm_waiting_no_longer_than_ten_seconds() -> Result<()> {
+async fn k15_half_a_request_keeps_sigterm_waiting_no_longer_than_ten_seconds() -> Result<()> {
     let folder = tempfile::tempdir()?;
     let burgee = Start { program: PROGRAM, folder: folder.path(), env: &[] }.start().await?;
     let authority = authority(&burgee);
@@ -97,7 +97,7 @@ fn half_a_body() -> Request {
 }
 
 #[tokio::test(start_paused = true)]
-async fn half_a_body_is_answered_as_a_problem() -> Result<()> {
+async fn k15_half_a_body_is_answered_as_a_problem() -> Result<()> {
     let since = Instant::now();
     let required = Json::from_request(half_a_body(), &()).await.err().context("it was taken")?;
     assert_eq!(since.elapsed().as_secs(), 30);

@@ -25,7 +25,7 @@ fn error_line(output: &Output) -> String {
 }
 
 #[test]
-fn an_unknown_key_is_named_with_its_source() {
+fn g12_an_unknown_key_is_named_with_its_source() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("burgee.yaml");
     std::fs::write(&file, "server:\n  prot: 9090\n").unwrap();
@@ -46,7 +46,7 @@ fn an_unknown_key_is_named_with_its_source() {
 }
 
 #[test]
-fn secrets_that_everyone_knows_are_refused_in_production() {
+fn b3_k6_row_20_secrets_that_everyone_knows_are_refused_in_production() {
     let folder = tempfile::tempdir().unwrap();
     for (name, value) in
         [("JWT_SECRET_KEY", "change-me-in-production"), ("ADMIN_API_KEY", "admin-secret-key")]
@@ -158,7 +158,7 @@ async fn told_secrets_are_taken_as_they_are_and_new_ones_are_added() -> Result<(
 }
 
 #[tokio::test]
-async fn sigterm_ends_streams_and_requests_within_ten_seconds() -> Result<()> {
+async fn k15_sigterm_ends_streams_and_requests_within_ten_seconds() -> Result<()> {
     let folder = tempfile::tempdir()?;
     let burgee = Start { program: PROGRAM, folder: folder.path(), env: &[] }.start().await?;
     let stream = burgee

@@ -121,7 +121,7 @@ fn read_event(text: &str) -> Result<Option<Event>> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_hundred_streams_through_a_burst_with_half_of_them_cut() -> Result<()> {
+async fn b14_k1_k2_k4_g8_a_hundred_streams_through_a_burst_with_half_of_them_cut() -> Result<()> {
     let folder = tempfile::tempdir()?;
     let burgee = Arc::new(Start { program: PROGRAM, folder: folder.path(), env: &[] }.start().await?);
     let admin = burgee.admin().await?;

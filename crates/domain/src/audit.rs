@@ -3,6 +3,7 @@
 mod entry;
 mod expire;
 mod export;
+mod page;
 mod redact;
 mod verify;
 
@@ -91,7 +92,7 @@ impl Control {
     async fn audit_of(&self, chain: Chain, about: About<'_>, asked: Asked) -> Result<Page<AuditEntry>> {
         let filter = self.log_filter(chain, about).await?;
         let Asked { before, limit, most_counted } = asked;
-        let page = self.store.log(chain, &LogFilter { before, limit, most_counted, ..filter }).await?;
+        let page = self.log_page(chain, LogFilter { before, limit, most_counted, ..filter }).await?;
         self.show(page).await
     }
 

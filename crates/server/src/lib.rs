@@ -30,6 +30,7 @@ use crate::health::Health;
 use crate::keyring::Keyring;
 use crate::oidc::Oidc;
 use crate::problem::Problem;
+pub use crate::rest::Exports;
 pub use crate::upload::Uploads;
 
 /// What every handler may ask.
@@ -45,6 +46,8 @@ pub struct AppState {
     pub oidc: Arc<Oidc>,
     /// Who uploads just now.
     pub uploads: Uploads,
+    /// Who exports a log just now.
+    pub exports: Exports,
 }
 
 /// All doors of a server: REST and its documents, health, and the doors for applications given as `delivery`.

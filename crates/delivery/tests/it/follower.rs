@@ -70,7 +70,7 @@ async fn the_bell_brings_a_change_at_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_lost_bell_costs_time_and_no_change() {
+async fn k8_a_lost_bell_costs_time_and_no_change() {
     let following = Following::start().await;
     let revision = following.source.change(PROD, "b", flag());
     let changed = Instant::now();

@@ -138,7 +138,7 @@ async fn what_is_too_large_is_refused() {
 }
 
 #[tokio::test]
-async fn a_key_is_the_rest_of_the_path_decoded_once() {
+async fn s8_a_key_is_the_rest_of_the_path_decoded_once() {
     let app = App::new(flags()).await;
     for (path, key) in [
         ("/team:a/b", "team:a/b"),

@@ -243,7 +243,7 @@ async fn changes_that_keep_coming_do_not_put_a_notice_off() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_slow_reader_skips_ahead() {
+async fn k2_g8_a_slow_reader_skips_ahead() {
     let mut app = App::new(flags()).await;
     let mut reading = Reading::open(&app, SERVER_KEY, None).await;
     for round in 0..300_u32 {
@@ -316,7 +316,7 @@ async fn shutdown_ends_all_streams_and_opens_none() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_environment_that_goes_takes_its_streams_along() {
+async fn s5_an_environment_that_goes_takes_its_streams_along() {
     let mut app = App::new(flags()).await;
     let mut reading = Reading::open(&app, SERVER_KEY, Some("9f.40")).await;
     app.source.remove(PROD);

@@ -8,7 +8,7 @@ use crate::log::Chain;
 use crate::ports::LogFilter;
 
 /// How many entries are in memory at a time; each has texts of at most a few megabytes.
-const BATCH: u32 = 50;
+const BATCH: u32 = 10;
 
 /// An export under way: oldest first, up to where the log ended when it began.
 pub struct AuditExport {

@@ -299,9 +299,14 @@ pub(super) fn changed(
 
 /// Protection keeps out who may not change flags there, so only who may takes it away.
 pub(super) fn may_unprotect(permit: &Permit, before: &Environment, after: &Environment) -> Result<()> {
-    if !before.protected || after.protected {
+    if after.protected { Ok(()) } else { may_remove_protected(permit, before) }
+}
+
+/// Nor do others remove the environment: one that is not protected could be made in its place.
+pub(super) fn may_remove_protected(permit: &Permit, environment: &Environment) -> Result<()> {
+    if !environment.protected {
         return Ok(());
     }
     let permit = permit.caller().clone().in_project::<UpdateFlag>(permit.project().clone())?;
-    permit.may_in(before)
+    permit.may_in(environment)
 }

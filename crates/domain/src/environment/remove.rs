@@ -6,6 +6,7 @@ use engine::model::{self, Revision};
 use serde_json::{Map, Value, json};
 
 use super::Environment;
+use super::manage::may_remove_protected;
 use crate::access::{DeleteEnvironment, InProject, Permit};
 use crate::control::{Attempts, Control, DEFAULT_ENVIRONMENT, Request};
 use crate::error::{Error, Result};
@@ -57,7 +58,7 @@ impl Logged {
 
 impl Control {
     /// Removes an environment with its configs and SDK keys, which are refused from then on. One that somebody put
-    /// something into goes only by force; the default one never does.
+    /// something into goes only by force; the default one never does; a protected one takes the right to change flags in it.
     pub async fn delete_environment(
         &self,
         permit: &InProject<DeleteEnvironment>,
@@ -82,6 +83,7 @@ impl Control {
             let version = self.store.dependencies_version(permit.project_id()).await?;
             let environment = self.environment(permit.project_id(), Some(key)).await?;
             request.check(&environment.etag())?;
+            may_remove_protected(permit, &environment)?;
             let contents = self.expect_removable(&environment, force).await?;
             let mut change = deletion(&environment, &contents, permit, request, self.clock.now());
             change.reads.push(ReadVersion::Dependencies { version });

@@ -145,7 +145,8 @@ impl FormatQuery {
 /// The project's log, newest first: who changed what, when, from where and why. Of what is named, all must be
 /// touched: with `flag` and `environment` the changes of that flag that affected it there, wherever they were made:
 /// creating, archiving and deleting affect all environments. `X-Total-Count` says how many there are in all; where
-/// something is named and there are more than 1,000, it is left out.
+/// something is named and there are more than 1,000, it is left out. A page whose entries are large ends early: `Link`
+/// says whether there are more.
 #[utoipa::path(get, path = "/audit", tag = "audit", params(ThingsQuery, WhoQuery, PageQuery), responses(
     (status = 200, description = "Entries of the log", body = [schema::AuditEntry]),
 ))]
@@ -185,7 +186,7 @@ async fn export_audit(
 ) -> Result<Response, Problem> {
     let format = format.read()?;
     let export = state.control.export_audit(&reader, about(Some(&things), &who)).await?;
-    export::audit(export, format, "burgee-audit").await
+    export::audit(&state.exports, export, format, "burgee-audit").await
 }
 
 /// List changes of the instance
@@ -219,7 +220,7 @@ async fn export_audit_instance(
 ) -> Result<Response, Problem> {
     let format = format.read()?;
     let export = state.control.export_audit_instance(&permit, about(None, &who)).await?;
-    export::audit(export, format, "burgee-instance-audit").await
+    export::audit(&state.exports, export, format, "burgee-instance-audit").await
 }
 
 /// Get a change

@@ -101,7 +101,8 @@ async fn update_environment(
 /// Delete an environment
 ///
 /// Its SDK keys are refused from then on and its streams end. One that somebody put something into goes by
-/// `force=true` only; `development` never does. Only admins may.
+/// `force=true` only; `development` never does. Only admins may; by a role of your own a protected one also takes the
+/// right to change flags in it.
 #[utoipa::path(delete, path = "/environments/{key}", tag = "environments",
     params(("key" = String, Path), ForceQuery, ChangeHeaders), responses(
     (status = 204, description = "It is gone"),

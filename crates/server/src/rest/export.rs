@@ -1,7 +1,14 @@
 //! Logs as files: an entry a line, read from the store page by page while they are sent.
+//!
+//! Pages of a log are large, and who asks for one may read it slowly or not at all. So a task of its own reads it and
+//! hands over small pieces, few exports are under way at a time, and one that nobody takes is given up: what stays in
+//! memory of it then is a piece or two, however long the connection does.
 
 use std::fmt::Write as _;
 use std::future::Future;
+use std::io::{Error as IoError, ErrorKind};
+use std::sync::Arc;
+use std::time::Duration;
 
 use axum::body::{Body, Bytes};
 use axum::response::{IntoResponse, Response};
@@ -11,8 +18,36 @@ use domain::security::{SecurityExport, SecurityView};
 use futures_util::stream::unfold;
 use http::header;
 use serde::Serialize;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tracing::Instrument;
 
 use crate::problem::Problem;
+
+/// So many exports are read at a time, each with a page in memory; a further one is asked to come back.
+const AT_ONCE: usize = 8;
+/// In so many seconds.
+const COME_BACK: u32 = 5;
+/// An export of which nothing is taken for so long is given up.
+const MOST_PAUSE: Duration = Duration::from_secs(30);
+/// So much is handed over at a time, in bytes: it stays in memory until it is taken.
+const PIECE: usize = 64 << 10;
+
+/// The exports that a node reads at a time.
+#[derive(Clone)]
+pub struct Exports(Arc<Semaphore>);
+
+impl Default for Exports {
+    fn default() -> Self {
+        Self(Arc::new(Semaphore::new(AT_ONCE)))
+    }
+}
+
+impl Exports {
+    /// A place for one, until it is dropped.
+    fn begin(&self) -> Result<OwnedSemaphorePermit> {
+        self.0.clone().try_acquire_owned().map_err(|_| Error::TooMany { retry_after: COME_BACK })
+    }
+}
 
 /// What a file looks like.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,38 +87,39 @@ impl Pages for SecurityExport {
 }
 
 /// The project's or the instance's log.
-pub(super) async fn audit(export: AuditExport, format: Format, name: &str) -> Result<Response, Problem> {
-    respond(export, format, name).await
+pub(super) async fn audit(
+    exports: &Exports,
+    export: AuditExport,
+    format: Format,
+    name: &str,
+) -> Result<Response, Problem> {
+    respond(exports, export, format, name).await
 }
 
 /// The security log.
 pub(super) async fn security(
+    exports: &Exports,
     export: SecurityExport,
     format: Format,
     name: &str,
 ) -> Result<Response, Problem> {
-    respond(export, format, name).await
+    respond(exports, export, format, name).await
 }
 
 /// The first page is read before the answer begins, so that what is wrong then has its own status. What goes wrong
 /// later cuts the answer off, which every client sees.
-async fn respond<P: Pages>(mut pages: P, format: Format, name: &str) -> Result<Response, Problem> {
+async fn respond<P: Pages>(
+    exports: &Exports,
+    mut pages: P,
+    format: Format,
+    name: &str,
+) -> Result<Response, Problem> {
+    let place = exports.begin()?;
     let first = match format {
         Format::Ndjson => String::new(),
         Format::Csv => line(P::Entry::NAMES.iter().map(|name| (*name).to_owned())),
     };
     let first = first + &text(pages.next().await?.unwrap_or_default(), format)?;
-    let rest = unfold(Some(pages), move |pages| async move {
-        let mut pages = pages?;
-        match pages.next().await {
-            Ok(None) => None,
-            Ok(Some(entries)) => Some((text(entries, format).map(Bytes::from), Some(pages))),
-            Err(error) => {
-                tracing::error!(error = &error as &dyn std::error::Error, "an export was cut off");
-                Some((Err(error), None))
-            }
-        }
-    });
     let (kind, ending) = match format {
         Format::Ndjson => ("application/x-ndjson", "ndjson"),
         Format::Csv => ("text/csv; charset=utf-8; header=present", "csv"),
@@ -93,9 +129,60 @@ async fn respond<P: Pages>(mut pages: P, format: Format, name: &str) -> Result<R
         (header::CACHE_CONTROL, "no-store".to_owned()),
         (header::CONTENT_DISPOSITION, format!("attachment; filename=\"{name}.{ending}\"")),
     ];
-    let begin = futures_util::stream::once(async move { Ok(Bytes::from(first)) });
-    let body = Body::from_stream(futures_util::StreamExt::chain(begin, rest));
-    Ok((headers, body).into_response())
+    Ok((headers, body(place, first, pages, format)).into_response())
+}
+
+/// What is read by a task, which ends with who takes it: at its own end, when they hang up, or when they take nothing
+/// any more.
+fn body<P: Pages>(place: OwnedSemaphorePermit, first: String, pages: P, format: Format) -> Body {
+    let (sender, receiver) = mpsc::channel(1);
+    let reading = async move {
+        let _place = place;
+        if let Err(error) = read(first, pages, format, sender).await {
+            tracing::error!(error = &error as &dyn std::error::Error, "an export was cut off");
+        }
+    };
+    tokio::spawn(reading.in_current_span());
+    Body::from_stream(unfold(Some(receiver), |receiver| async move {
+        let mut receiver = receiver?;
+        match receiver.recv().await {
+            Some(Piece::Some(bytes)) => Some((Ok(bytes), Some(receiver))),
+            Some(Piece::End) => None,
+            // Nobody says that this is all: it must not look whole.
+            None => Some((Err(IoError::from(ErrorKind::UnexpectedEof)), None)),
+        }
+    }))
+}
+
+/// What is handed over of an export.
+enum Piece {
+    Some(Bytes),
+    /// There is no more.
+    End,
+}
+
+async fn read<P: Pages>(
+    first: String,
+    mut pages: P,
+    format: Format,
+    sender: mpsc::Sender<Piece>,
+) -> Result<()> {
+    let mut page = first;
+    loop {
+        for piece in page.as_bytes().chunks(PIECE) {
+            // Of its own, or the piece would keep its page.
+            let piece = Piece::Some(Bytes::copy_from_slice(piece));
+            if sender.send_timeout(piece, MOST_PAUSE).await.is_err() {
+                tracing::debug!("an export was not taken to its end");
+                return Ok(());
+            }
+        }
+        let Some(entries) = pages.next().await? else { break };
+        page = text(entries, format)?;
+    }
+    // Who does not take this has been told nothing wrong.
+    let _ = sender.send_timeout(Piece::End, MOST_PAUSE).await;
+    Ok(())
 }
 
 fn text<R: Row>(entries: Vec<R>, format: Format) -> Result<String> {
@@ -202,7 +289,75 @@ impl Row for SecurityView {
 
 #[cfg(test)]
 mod tests {
-    use super::{cell, line};
+    use futures_util::StreamExt;
+    use tokio::time::{Instant, sleep};
+
+    use super::*;
+
+    /// Pages of one long entry each.
+    struct Long(usize);
+
+    #[derive(Serialize)]
+    struct Words(String);
+
+    impl Row for Words {
+        const NAMES: &'static [&'static str] = &["words"];
+
+        fn cells(&self) -> Vec<String> {
+            vec![self.0.clone()]
+        }
+    }
+
+    impl Pages for Long {
+        type Entry = Words;
+
+        async fn next(&mut self) -> Result<Option<Vec<Words>>> {
+            let Some(left) = self.0.checked_sub(1) else { return Ok(None) };
+            self.0 = left;
+            Ok(Some(vec![Words("x".repeat(5 * PIECE))]))
+        }
+    }
+
+    async fn begin(exports: &Exports) -> Option<Body> {
+        let answer = respond(exports, Long(4), Format::Ndjson, "words").await;
+        answer.ok().map(Response::into_body)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_export_is_whole_and_leaves_its_place() {
+        let exports = Exports::default();
+        let bytes = axum::body::to_bytes(begin(&exports).await.unwrap(), usize::MAX).await.unwrap();
+        assert_eq!(bytes.len(), 4 * (5 * PIECE + "\"\"\n".len()));
+        tokio::task::yield_now().await;
+        assert_eq!(exports.0.available_permits(), AT_ONCE);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn few_are_read_at_a_time_and_one_that_nobody_takes_is_given_up() {
+        let exports = Exports::default();
+        let mut unread = Vec::new();
+        for _ in 0..AT_ONCE {
+            unread.push(begin(&exports).await.unwrap().into_data_stream());
+        }
+        assert!(begin(&exports).await.is_none(), "one too many");
+        // Who hangs up makes room at once, and who takes a little now and then keeps theirs.
+        unread.pop();
+        tokio::task::yield_now().await;
+        unread.push(begin(&exports).await.unwrap().into_data_stream());
+        let begun = Instant::now();
+        for _ in 0..3 {
+            sleep(MOST_PAUSE * 9 / 10).await;
+            assert!(unread[0].next().await.unwrap().is_ok());
+        }
+        assert!(begun.elapsed() > 2 * MOST_PAUSE);
+        assert_eq!(exports.0.available_permits(), AT_ONCE - 1, "the others were given up");
+
+        let mut given_up = unread.pop().unwrap();
+        let mut last = given_up.next().await.unwrap();
+        while last.is_ok() {
+            last = given_up.next().await.expect("it looks whole");
+        }
+    }
 
     #[test]
     fn a_cell_is_text_whatever_it_says() {

@@ -34,6 +34,8 @@ use utoipa_axum::router::OpenApiRouter;
 use crate::AppState;
 use crate::openapi;
 
+pub use export::Exports;
+
 /// The routes, with the document that describes them.
 pub fn router() -> OpenApiRouter<AppState> {
     let of_project = of_project();

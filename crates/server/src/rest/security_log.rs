@@ -87,5 +87,5 @@ async fn export_security_log(
 ) -> Result<Response, Problem> {
     let format = format.read()?;
     let export = state.control.export_security(&permit, query.about()).await?;
-    export::security(export, format, "burgee-security").await
+    export::security(&state.exports, export, format, "burgee-security").await
 }
