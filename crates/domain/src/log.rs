@@ -25,7 +25,7 @@ pub use link::{Hash, Link, Texts, link};
 /// A row of changes, each chained to the one before: one for each project, and the instance's own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Chain {
-    /// Accounts, credentials and projects.
+    /// Accounts, teams, roles, what is granted on the instance, and that there are projects.
     Instance,
     /// What belongs to one project.
     Project(Id),
@@ -124,8 +124,19 @@ pub struct Change {
 impl Change {
     /// A change to the instance that does nothing yet.
     pub(crate) fn of_instance(action: &'static str, actor: Id, request: &Request, at: Timestamp) -> Self {
+        Self::of(Chain::Instance, action, actor, request, at)
+    }
+
+    /// A change that does nothing yet.
+    pub(crate) fn of(
+        chain: Chain,
+        action: &'static str,
+        actor: Id,
+        request: &Request,
+        at: Timestamp,
+    ) -> Self {
         Self {
-            chain: Chain::Instance,
+            chain,
             at,
             actor,
             source: request.source.clone(),
@@ -137,6 +148,12 @@ impl Change {
             reads: Vec::new(),
             writes: Vec::new(),
         }
+    }
+
+    /// Whether it writes to the log alone. Only such a change goes to the chain of a project that is gone.
+    pub fn is_of_the_log_alone(&self) -> bool {
+        let of_the_log = |write| matches!(write, &Write::RedactEntry { .. } | &Write::ExpireEntries { .. });
+        !self.writes.is_empty() && self.writes.iter().all(of_the_log)
     }
 }
 
@@ -234,9 +251,10 @@ pub enum ReadVersion {
 /// One row that a change writes.
 #[derive(Debug, Clone)]
 pub enum Write {
-    /// Makes a project, and the chain that its own changes go to; its key must be free.
+    /// Makes a project, and the chain that its own changes go to; its key must be free. Its version is 0: the first
+    /// revision of that chain is yet to come.
     CreateProject(Project),
-    /// Replaces what people see of a project.
+    /// Replaces what people see of a project, on the project's own chain.
     UpdateProject(Project),
     /// Removes a project with everything in it but its log.
     DeleteProject {
@@ -281,7 +299,8 @@ pub enum Write {
     },
     /// Gives a role. Holder and place must be there, or the change is stale; it must not be given already.
     CreateGrant(Grant),
-    /// Takes a role back; one that is gone already makes the change stale.
+    /// Takes back a role that holds where the chain is: on the instance, or in its project. One that is gone already
+    /// makes the change stale.
     DeleteGrant {
         /// The grant.
         id: Id,

@@ -136,12 +136,16 @@ impl Control {
             Some("flag") => self.revert_flag(&revert).await,
             Some("segment") => self.revert_segment(&revert).await,
             Some("context_field") => self.revert_context_field(&revert).await,
+            Some("grant") => self.revert_grant(&revert).await,
+            Some("project") if revert.parts("project").0.is_object() => self.revert_project(&revert).await,
             Some("environment") if revert.parts("environment").0.is_object() => Err(refused(
                 "SDK keys and readers of a deleted environment do not come back; make it anew with POST \
                  /api/v1/environments and copy_from",
             )),
             Some("sdk_key") => Err(refused("a secret that was refused stays so; make another SDK key")),
-            _ => Err(refused("it is not of a flag, a segment, a context field or an environment's settings")),
+            _ => Err(refused(
+                "it is not of a flag, a segment, a context field, a grant, or of settings of an environment or the project",
+            )),
         }
     }
 }

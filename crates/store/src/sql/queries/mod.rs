@@ -15,6 +15,7 @@ mod idempotency;
 mod key_lists;
 mod log;
 mod log_writes;
+mod owners;
 mod people;
 mod people_writes;
 mod projects;
@@ -51,7 +52,7 @@ use domain::role::CustomRole;
 use domain::sdk_key::SdkKey;
 use domain::security::{SecurityEntry, SecurityNote};
 use domain::segment::{KeySet, SegmentEverywhere, SegmentSummary};
-use domain::team::{Member, Team};
+use domain::team::{Member, OwnedFlag, OwnedFlags, Team};
 use domain::time::Timestamp;
 use engine::model::{Delta, Revision, Snapshot};
 use sqlx::{Database, Pool, Transaction};
@@ -148,12 +149,28 @@ impl Store for SqlStore {
         bounded(people::team_named(&self.reader, key)).await
     }
 
+    async fn team_by_id(&self, id: Id) -> StoreResult<Option<Team>> {
+        bounded(people::team_by_id(&self.reader, id)).await
+    }
+
     async fn teams(&self, filter: &KeyedFilter) -> StoreResult<Page<Team>> {
         bounded(people::teams(self, filter)).await
     }
 
     async fn team_members(&self, team_id: Id) -> StoreResult<Vec<Member>> {
         bounded(people::members(&self.reader, team_id)).await
+    }
+
+    async fn teams_of(&self, account_id: Id) -> StoreResult<Vec<Team>> {
+        bounded(people::teams_of(&self.reader, account_id)).await
+    }
+
+    async fn owned_flags(&self, owner: &str) -> StoreResult<Vec<OwnedFlags>> {
+        bounded(owners::owned_flags(&self.reader, owner)).await
+    }
+
+    async fn flags_of_owner(&self, owner: &str, limit: u32) -> StoreResult<Page<OwnedFlag>> {
+        bounded(owners::flags_of_owner(self, owner, limit)).await
     }
 
     async fn roles(&self) -> StoreResult<Vec<CustomRole>> {
@@ -166,6 +183,10 @@ impl Store for SqlStore {
 
     async fn grants(&self, filter: &GrantFilter) -> StoreResult<Page<Grant>> {
         bounded(people::grants(self, filter)).await
+    }
+
+    async fn grants_of(&self, holder: Holder) -> StoreResult<Vec<Grant>> {
+        bounded(people::grants_of(&self.reader, holder)).await
     }
 
     async fn grants_with_role(&self, role: &str) -> StoreResult<u64> {
