@@ -93,7 +93,8 @@ impl Control {
     async fn instance_or_deleted(&self, project: Option<&str>) -> Result<Chain> {
         let Some(named) = project else { return Ok(Chain::Instance) };
         let none = || {
-            let hint = "GET /api/v1/instance/audit?action=delete_project has the ids of those that were deleted";
+            let hint =
+                "GET /api/v1/instance/audit?action=delete_project has the ids of those that were deleted";
             Error::not_found("deleted project", named, hint)
         };
         let id: Id = named.parse().map_err(|_| none())?;
@@ -127,7 +128,8 @@ impl Control {
 
     /// What is looked for, as the store knows it. Everything that does not read is told at once.
     async fn log_filter(&self, chain: Chain, caller: &Caller, about: About<'_>) -> Result<LogFilter> {
-        let About { flag, segment, context_field, environment, account, team, actor, action, from, to } = about;
+        let About { flag, segment, context_field, environment, account, team, actor, action, from, to } =
+            about;
         let named = [
             ("flag", "flag", flag),
             ("segment", "segment", segment),

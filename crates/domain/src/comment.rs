@@ -70,8 +70,9 @@ impl Control {
     async fn protected_reach(&self, project_id: Id, change: &Change) -> StoreResult<Option<Environment>> {
         let mut environments = self.store.environments(project_id).await?;
         environments.retain(|environment| environment.protected);
-        let reached =
-            environments.into_iter().find(|one| change.writes.iter().any(|write| reaches(change, write, one)));
+        let reached = environments
+            .into_iter()
+            .find(|one| change.writes.iter().any(|write| reaches(change, write, one)));
         Ok(reached)
     }
 }

@@ -9,8 +9,8 @@ use engine::model::Revision;
 use serde_json::{Value, json};
 
 use crate::access::{
-    Allows, BUILT_IN, Caller, Held, InProject, ManageGrants, OnInstance, Permission, ReadPeople, Reader, Scope,
-    built_in,
+    Allows, BUILT_IN, Caller, Held, InProject, ManageGrants, OnInstance, Permission, ReadPeople, Reader,
+    Scope, built_in,
 };
 use crate::account::Account;
 use crate::control::{Attempts, Control, Request, unexpected};
@@ -297,8 +297,7 @@ impl Control {
 
     /// All that is granted in a project and its environments, the oldest first.
     pub(crate) async fn grants_in(&self, project_id: Id) -> Result<Vec<Grant>> {
-        let mut filter =
-            GrantFilter { project_id: Some(project_id), limit: BATCH, ..GrantFilter::default() };
+        let mut filter = GrantFilter { project_id: Some(project_id), limit: BATCH, ..GrantFilter::default() };
         let mut all = Vec::new();
         loop {
             let page = self.store.grants(&filter).await?;

@@ -146,7 +146,8 @@ impl Control {
         let keys = self.store.sdk_keys(environment.project_id, &filter).await?.items;
         // A key for all environments is not this one's.
         contents.sdk_keys = keys.into_iter().filter(|key| key.reach.names(environment.id)).collect();
-        let here = |grant: &Grant| matches!(grant.scope, Scope::Environment { id, .. } if id == environment.id);
+        let here =
+            |grant: &Grant| matches!(grant.scope, Scope::Environment { id, .. } if id == environment.id);
         contents.grants = self.grants_in(environment.project_id).await?;
         contents.grants.retain(here);
         Ok(contents)

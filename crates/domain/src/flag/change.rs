@@ -96,8 +96,9 @@ impl Control {
                 everywhere.clone().here(writer.environment().id).ok_or_else(|| Error::no_flag(key))?;
             request.check(&before.etag())?;
             let now = self.clock.now();
-            let Checked { here: after, reads } =
-                self.try_edit(&before, &everywhere.configs, (writer.environment(), Some(writer)), now, &apply).await?;
+            let Checked { here: after, reads } = self
+                .try_edit(&before, &everywhere.configs, (writer.environment(), Some(writer)), now, &apply)
+                .await?;
             if after == before {
                 return Ok(before);
             }

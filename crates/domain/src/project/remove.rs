@@ -98,8 +98,7 @@ impl Control {
             let fields = self.store.context_fields(project.id, &filter).await?.items;
             all["context_fields"] = fields.iter().map(|field| json!(field.key)).collect();
         }
-        let in_force =
-            SdkKeyFilter { state: Some(KeyState::InForce), ..SdkKeyFilter::all(self.clock.now()) };
+        let in_force = SdkKeyFilter { state: Some(KeyState::InForce), ..SdkKeyFilter::all(self.clock.now()) };
         let keys = self.store.sdk_keys(project.id, &in_force).await?.items;
         let key = |key: &SdkKey| json!({ "id": key.id, "name": key.name, "hint": key.hint });
         all["sdk_keys"] = keys.iter().map(key).collect();

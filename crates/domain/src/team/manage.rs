@@ -158,7 +158,11 @@ impl Control {
             let Some(change) = self.membership_change(&team, &found, membership, who, request).await? else {
                 // Who was not in it is no more known to who may not see accounts than who is not there.
                 let hides = !caller.rights().on_instance(Permission::ReadPeople);
-                return if hides && membership == Membership::Leaves { Err(no_account(account)) } else { Ok(()) };
+                return if hides && membership == Membership::Leaves {
+                    Err(no_account(account))
+                } else {
+                    Ok(())
+                };
             };
             if self.try_commit(change, &mut attempts).await?.is_some() {
                 return Ok(());

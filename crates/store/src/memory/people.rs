@@ -266,9 +266,8 @@ impl Tables {
     /// By key.
     pub(super) fn owned_flags(&self, owner: &str) -> Vec<OwnedFlags> {
         let count = |project: &Arc<Project>| {
-            let owned = |flag: &&Arc<Flag>| {
-                flag.project_id == project.id && flag.owner.as_deref() == Some(owner)
-            };
+            let owned =
+                |flag: &&Arc<Flag>| flag.project_id == project.id && flag.owner.as_deref() == Some(owner);
             let flags = self.flags.values().filter(owned).count() as u64;
             OwnedFlags { project_id: project.id, project: project.key.clone(), flags }
         };
