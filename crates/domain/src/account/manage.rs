@@ -361,7 +361,8 @@ pub(crate) fn for_log(account: &Account) -> String {
     document(account).to_string()
 }
 
-fn document(account: &Account) -> Value {
+/// The same, not yet a text.
+pub(super) fn document(account: &Account) -> Value {
     let Account { email, name, role, active, .. } = account;
     json!({ "email": email, "name": name, "role": role, "active": active })
 }

@@ -1,6 +1,7 @@
 //! Making and changing teams, and saying who is in them.
 
 use engine::json::{At, Object, Violations};
+use engine::model::Revision;
 use serde_json::{Value, json};
 
 use super::{Member, Owns, Team};
@@ -66,6 +67,18 @@ impl Control {
         request: &Request,
     ) -> Result<Team> {
         let now = self.clock.now();
+        let mut team = self.read_team(document, now)?;
+        let mut change = on_instance(permit, request, now, "create_team", vec![Entity::team(&team)]);
+        change.after = Some(for_log(&team));
+        change.writes = vec![Write::CreateTeam(team.clone())];
+        let mut attempts = Attempts::default();
+        team.version =
+            self.try_create(change, &mut attempts, "a team", &team.key).await?.ok_or_else(Error::busy)?;
+        Ok(team)
+    }
+
+    /// The team that a document describes.
+    pub(super) fn read_team(&self, document: &Value, now: Timestamp) -> Result<Team> {
         let mut violations = Violations::default();
         let team = At::root(document).object(&mut violations).and_then(|object| {
             let key = read_key(&object, &mut violations)?;
@@ -75,14 +88,7 @@ impl Control {
             apply(&mut team, &object, &mut violations);
             Some(team)
         });
-        let mut team = violations.into_result(team).map_err(Error::Invalid)?;
-        let mut change = on_instance(permit, request, now, "create_team", vec![Entity::team(&team)]);
-        change.after = Some(for_log(&team));
-        change.writes = vec![Write::CreateTeam(team.clone())];
-        let mut attempts = Attempts::default();
-        team.version =
-            self.try_create(change, &mut attempts, "a team", &team.key).await?.ok_or_else(Error::busy)?;
-        Ok(team)
+        violations.into_result(team).map_err(Error::Invalid)
     }
 
     /// Takes over the members that the document names, and keeps the others.
@@ -118,13 +124,13 @@ impl Control {
         }
     }
 
-    /// Removes a team, and what was granted to it. One that owns projects or flags stays.
+    /// Removes a team, and what was granted to it. One that owns projects or flags stays. Gives the revision that it took.
     pub async fn delete_team(
         &self,
         permit: &OnInstance<ManageTeams>,
         key: &str,
         request: &Request,
-    ) -> Result<()> {
+    ) -> Result<Revision> {
         let mut attempts = Attempts::default();
         loop {
             let team = self.team_named(key).await?;
@@ -134,14 +140,15 @@ impl Control {
             let mut change = about(&team, permit.account_id(), request, self.clock.now(), "delete_team");
             change.before = Some(self.all_of(&team).await?.to_string());
             change.writes = vec![Write::DeleteTeam { id: team.id }];
-            if self.try_commit(change, &mut attempts).await?.is_some() {
-                return Ok(());
+            if let Some(revision) = self.try_commit(change, &mut attempts).await? {
+                return Ok(revision);
             }
         }
     }
 
     /// Lets an account, named by its id or e-mail, join a team or leave it. Who manages teams may, and of a team that
-    /// owns a project who does in it; but nobody gives by it more than they have.
+    /// owns a project who does in it; but nobody gives by it more than they have. Gives the revision that it took; nothing
+    /// if it is so already.
     pub async fn change_membership(
         &self,
         caller: &Caller,
@@ -149,7 +156,7 @@ impl Control {
         account: &str,
         membership: Membership,
         request: &Request,
-    ) -> Result<()> {
+    ) -> Result<Option<Revision>> {
         let mut attempts = Attempts::default();
         loop {
             let team = self.team_to_fill(caller, key).await?;
@@ -161,11 +168,11 @@ impl Control {
                 return if hides && membership == Membership::Leaves {
                     Err(no_account(account))
                 } else {
-                    Ok(())
+                    Ok(None)
                 };
             };
-            if self.try_commit(change, &mut attempts).await?.is_some() {
-                return Ok(());
+            if let Some(revision) = self.try_commit(change, &mut attempts).await? {
+                return Ok(Some(revision));
             }
         }
     }
@@ -229,7 +236,7 @@ impl Control {
     }
 
     /// The team, if the caller may say who is in it. Who may of some is not told of others whether they are there.
-    async fn team_to_fill(&self, caller: &Caller, key: &str) -> Result<Team> {
+    pub(super) async fn team_to_fill(&self, caller: &Caller, key: &str) -> Result<Team> {
         let rights = caller.rights();
         if !rights.somewhere(Permission::ManageTeams) {
             return Err(may_not_fill());
@@ -247,7 +254,7 @@ impl Control {
     }
 
     /// Nobody gives what they have not, by a team either, nor takes it.
-    async fn may_decide_over(&self, caller: &Caller, team: &Team) -> Result<()> {
+    pub(super) async fn may_decide_over(&self, caller: &Caller, team: &Team) -> Result<()> {
         for (gift, environment) in self.gifts_of(Holder::Team(team.id)).await? {
             caller.may_give(&gift, environment.as_ref())?;
         }

@@ -2,6 +2,7 @@
 
 mod manage;
 mod owns;
+mod undo;
 
 use engine::model::Revision;
 use serde::Serialize;

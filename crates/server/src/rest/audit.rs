@@ -39,6 +39,7 @@ pub(super) fn on_instance() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()
         .routes(routes!(list_audit_instance))
         .routes(routes!(export_audit_instance))
+        .routes(routes!(revert_instance_change))
         .routes(routes!(redact_instance_change))
 }
 
@@ -293,6 +294,29 @@ async fn revert_change(
         }
     }
     Ok(Json(reverted))
+}
+
+/// Revert a change of the instance
+///
+/// The same of teams, who is in them, roles, what is granted on the instance, and what was changed of accounts. Needs the
+/// right that such a change needs. What was granted to a deleted team does not come back with it; its entry says what
+/// that was.
+#[utoipa::path(post, path = "/api/v1/instance/audit/{revision}/revert", tag = "audit",
+    params(("revision" = u64, Path), TryQuery, ForceQuery, CommentHeader), responses(
+    (status = 200, description = "What it set back, or would", body = schema::Reverted),
+    (status = 409, description = "`changed_since`: `violations` name what later changes touched; `not_revertible`: the message says why; or what stands in the way of any such change"),
+))]
+async fn revert_instance_change(
+    State(state): State<AppState>,
+    permit: OnInstance<ReadInstanceLog>,
+    Named(revision): Named,
+    Params(tried): Params<TryQuery>,
+    Params(force): Params<ForceQuery>,
+    Said(request): Said,
+) -> Result<Json<Reverted>, Problem> {
+    let force = truth("force", force.force.as_deref())?.unwrap_or_default();
+    let mode = RevertMode { dry_run: tried.dry_run()?, force };
+    Ok(Json(state.control.revert_instance_change(&permit, &revision, mode, &request).await?))
 }
 
 #[derive(Serialize)]
