@@ -1,12 +1,13 @@
 //! Who has which role where.
 
+mod logged;
 mod undo;
 
 use std::sync::Arc;
 
 use engine::json::{At, Violations};
 use engine::model::Revision;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::access::{
     Allows, BUILT_IN, Caller, Held, InProject, ManageGrants, OnInstance, Permission, ReadPeople, Reader,
@@ -18,12 +19,12 @@ use crate::environment::{Environment, read_place};
 use crate::error::{Error, Result};
 use crate::id::Id;
 use crate::key::Key;
-use crate::log::{Chain, Change, Entity, ReadVersion, Write};
+use crate::log::{Entity, ReadVersion, Write};
 use crate::ports::{CommitError, Page};
 use crate::time::Timestamp;
 
-/// No entry of the log names more grants that went with something; those beyond are counted.
-const MOST_LOGGED: usize = 1_000;
+pub(crate) use logged::logged_grants;
+
 /// How many grants are looked at at a time.
 const BATCH: u32 = 1_000;
 
@@ -349,17 +350,6 @@ pub(crate) fn no_account(name: &str) -> Error {
     Error::not_found("account", name, "give its id, e-mail or name")
 }
 
-/// Adds the grants that go with something to what the log says of it; beyond a bound they are counted.
-pub(crate) fn logged_grants(lost: &mut Value, grants: &[Grant]) {
-    let document = |grant: &Grant| {
-        let mut document = grant.document();
-        document["id"] = json!(grant.id);
-        document
-    };
-    lost["grants"] = grants.iter().take(MOST_LOGGED).map(document).collect();
-    lost["grants_left_out"] = json!(grants.len().saturating_sub(MOST_LOGGED));
-}
-
 impl NewGrant {
     fn read(document: &Value, environments: Option<&[Environment]>) -> Result<Self> {
         let mut violations = Violations::default();
@@ -384,37 +374,5 @@ impl NewGrant {
             Some(Self { holder: holder?, role: role?, environment })
         });
         violations.into_result(new).map_err(Error::Invalid)
-    }
-}
-
-impl Grant {
-    /// A change of it, on the chain of where it holds: about the grant, who has it, and the environment if it is in one.
-    fn change(&self, action: &'static str, caller: &Caller, request: &Request, at: Timestamp) -> Change {
-        let chain = self.scope.project_id().map_or(Chain::Instance, Chain::Project);
-        let mut change = Change::of(chain, action, caller.account_id(), request, at);
-        let entity = |kind: &str, id, key: &str| Entity { kind: kind.to_owned(), id, key: key.to_owned() };
-        let (kind, holder) = match self.holder {
-            Holder::Account(id) => ("account", id),
-            Holder::Team(id) => ("team", id),
-        };
-        change.entities = vec![entity("grant", self.id, &self.role), entity(kind, holder, &self.holder_name)];
-        if let (Scope::Environment { id, .. }, Some(key)) = (self.scope, &self.environment) {
-            change.entities.push(entity("environment", id, key.as_str()));
-        }
-        change
-    }
-
-    /// What the log says of it by itself.
-    fn for_log(&self) -> String {
-        json!({ "grant": self.document() }).to_string()
-    }
-
-    /// What the log says of it.
-    pub(crate) fn document(&self) -> Value {
-        let Self { holder_name, role, project, environment, .. } = self;
-        let mut text = json!({ "role": role, "project": project, "environment": environment });
-        let member = if matches!(self.holder, Holder::Account(_)) { "account" } else { "team" };
-        text[member] = json!(holder_name);
-        text
     }
 }
