@@ -253,9 +253,10 @@ async fn a_project_may_want_to_know_why() -> Result<()> {
     assert_eq!(house.head().await?, head + 1);
     assert_eq!(revert(&house, &house.admin, head + 1, "").await?.0, 400, "a revert says why as well");
 
-    house
-        .ask(&house.admin, "PATCH", "/api/v1/projects/default", json!({ "comment_required": "all" }))
-        .await?;
+    let (path, all) = ("/api/v1/projects/default", json!({ "comment_required": "all" }));
+    let (status, problem) = house.ask(&house.admin, "PATCH", path, all.clone()).await?;
+    assert_eq!((status, &problem["code"]), (400, &json!("comment_required")), "settings hold everywhere");
+    assert_eq!(commented("PATCH", path, "audit", all).await?, 200);
     assert_eq!(house.patch(&house.developer, "a", json!({ "enabled": false })).await?.0, 400);
     assert_eq!(commented("PATCH", "/api/v1/flags/a", "off", json!({ "enabled": false })).await?, 200);
     Ok(())

@@ -27,7 +27,7 @@ page is written and checked by `crates/burgee/tests/permissions.rs`, which asks 
 | not protected | they may, but not in a protected environment such as `production` |
 | sign in | whoever signed in may, for themselves; an access token may not |
 | no | 403 |
-| hidden | 404, as if the project were not there |
+| hidden | 404, as if the project, or the team that is there, were not |
 | who? | 401: it takes a credential |
 
 What stands under `/api/v1/` and is of a project stands under `/api/v1/projects/{project}/` as well, and answers the
@@ -141,6 +141,9 @@ impl Route {
             (403, Some("sign_in_needed")) => "sign in",
             (403, _) => "no",
             (404, _) if detail.starts_with("project not found") => "hidden",
+            (404, _) if path.starts_with("/api/v1/teams/crew/") && detail.starts_with("team not found") => {
+                "hidden"
+            }
             (500.., _) => anyhow::bail!("{} {path}: {status} {body}", self.method),
             _ => "yes",
         })

@@ -10,7 +10,7 @@ mod verify;
 use engine::json::Violations;
 use engine::model::Revision;
 
-use crate::access::{InProject, OnInstance, ReadInstanceLog, ReadLog};
+use crate::access::{Caller, InProject, OnInstance, Permission, ReadInstanceLog, ReadLog};
 use crate::control::Control;
 use crate::error::{Error, Result};
 use crate::id::Id;
@@ -39,6 +39,10 @@ pub struct About<'a> {
     pub context_field: Option<&'a str>,
     /// An environment.
     pub environment: Option<&'a str>,
+    /// An account that something was done to: its id or e-mail.
+    pub account: Option<&'a str>,
+    /// A team that something was done to.
+    pub team: Option<&'a str>,
     /// An account: its id or e-mail; `burgee` is the program itself.
     pub actor: Option<&'a str>,
     /// What was done, such as `toggle_flag`.
@@ -69,17 +73,38 @@ impl Control {
         about: About<'_>,
         asked: Asked,
     ) -> Result<Page<AuditEntry>> {
-        self.audit_of(Chain::Project(reader.project_id()), about, asked).await
+        self.audit_of(Chain::Project(reader.project_id()), reader.caller(), about, asked).await
     }
 
-    /// Entries of the instance's own log, newest first: accounts, credentials and projects.
+    /// Entries of the instance's own log, newest first: accounts, teams, roles, what is granted on the instance, and
+    /// that projects came and went. Of a project that was deleted, if its id is given: its own.
     pub async fn audit_instance(
         &self,
-        _permit: &OnInstance<ReadInstanceLog>,
+        permit: &OnInstance<ReadInstanceLog>,
+        deleted_project: Option<&str>,
         about: About<'_>,
         asked: Asked,
     ) -> Result<Page<AuditEntry>> {
-        self.audit_of(Chain::Instance, about, asked).await
+        let chain = self.instance_or_deleted(deleted_project).await?;
+        self.audit_of(chain, permit, about, asked).await
+    }
+
+    /// The instance's chain, or that of a project that was deleted. One that is there is asked for its log itself, by
+    /// who may read it.
+    async fn instance_or_deleted(&self, project: Option<&str>) -> Result<Chain> {
+        let Some(named) = project else { return Ok(Chain::Instance) };
+        let none = || {
+            let hint =
+                "GET /api/v1/instance/audit?action=delete_project has the ids of those that were deleted";
+            Error::not_found("deleted project", named, hint)
+        };
+        let id: Id = named.parse().map_err(|_| none())?;
+        let chain = Chain::Project(id);
+        let was_there = self.store.heads().await?.iter().any(|head| head.chain == chain);
+        if !was_there || self.store.project_by_id(id).await?.is_some() {
+            return Err(none());
+        }
+        Ok(chain)
     }
 
     /// One entry of the project's log.
@@ -89,20 +114,29 @@ impl Control {
         page.items.into_iter().next().ok_or_else(|| no_change(revision))
     }
 
-    async fn audit_of(&self, chain: Chain, about: About<'_>, asked: Asked) -> Result<Page<AuditEntry>> {
-        let filter = self.log_filter(chain, about).await?;
+    async fn audit_of(
+        &self,
+        chain: Chain,
+        caller: &Caller,
+        about: About<'_>,
+        asked: Asked,
+    ) -> Result<Page<AuditEntry>> {
+        let filter = self.log_filter(chain, caller, about).await?;
         let Asked { before, limit, most_counted } = asked;
         let page = self.log_page(chain, LogFilter { before, limit, most_counted, ..filter }).await?;
         self.show(page).await
     }
 
     /// What is looked for, as the store knows it. Everything that does not read is told at once.
-    async fn log_filter(&self, chain: Chain, about: About<'_>) -> Result<LogFilter> {
-        let About { flag, segment, context_field, environment, actor, action, from, to } = about;
+    async fn log_filter(&self, chain: Chain, caller: &Caller, about: About<'_>) -> Result<LogFilter> {
+        let About { flag, segment, context_field, environment, account, team, actor, action, from, to } =
+            about;
         let named = [
             ("flag", "flag", flag),
             ("segment", "segment", segment),
             ("context_field", "context field", context_field),
+            ("account", "account", account),
+            ("team", "team", team),
             // The last, for it has the most entries.
             ("environment", "environment", environment),
         ];
@@ -125,7 +159,7 @@ impl Control {
             filter.entities.push(self.logged(chain, kind, key).await?.ok_or_else(none)?);
         }
         if let Some(actor) = actor {
-            filter.actor = Some(self.actor_named(actor).await?);
+            filter.actor = Some(self.actor_in(chain, caller, actor).await?);
         }
         if let Some(action) = action {
             self.expect_action(chain, action).await?;
@@ -136,6 +170,9 @@ impl Control {
 
     /// What has a key, living or deleted: whatever has one was made, and that is in the log, or was until it expired.
     async fn logged(&self, chain: Chain, kind: &str, key: &str) -> Result<Option<Id>> {
+        if kind == "account" {
+            return self.logged_account(chain, key).await;
+        }
         let (Some(key), project_id) = (Key::parse(key), chain.id()) else { return Ok(None) };
         let logged = self.store.logged_entity(project_id, kind, key.as_str()).await?;
         if logged.is_some() {
@@ -145,11 +182,37 @@ impl Control {
             "flag" => self.store.flag(project_id, &key).await?.map(|found| found.flag.id),
             "segment" => self.store.segment(project_id, &key).await?.map(|found| found.segment.id),
             "context_field" => self.store.context_field(project_id, &key).await?.map(|found| found.id),
-            _ => {
+            "environment" => {
                 let environments = self.store.environments(project_id).await?;
                 environments.into_iter().find(|found| found.key == key).map(|found| found.id)
             }
+            // What a log says nothing of, its readers need not know of.
+            _ => None,
         })
+    }
+
+    /// The account that a log knows by this id, e-mail or name; whether there is one beside it is not told.
+    async fn logged_account(&self, chain: Chain, named: &str) -> Result<Option<Id>> {
+        let Ok(id) = named.parse::<Id>() else {
+            return Ok(self.store.logged_entity(chain.id(), "account", &named.to_lowercase()).await?);
+        };
+        let about = LogFilter { entities: vec![id], limit: 1, ..LogFilter::default() };
+        let is_known = !self.store.log(chain, &about).await?.items.is_empty();
+        Ok(is_known.then_some(id))
+    }
+
+    /// Who an id or an e-mail names. Who may not see which accounts there are is told only of those that did something
+    /// in the log.
+    async fn actor_in(&self, chain: Chain, caller: &Caller, named: &str) -> Result<Id> {
+        let actor = self.actor_named(named).await?;
+        if actor == Id::NIL || caller.rights().on_instance(Permission::ReadPeople) {
+            return Ok(actor);
+        }
+        let filter = LogFilter { actor: Some(actor), limit: 1, ..LogFilter::default() };
+        if self.store.log(chain, &filter).await?.items.is_empty() {
+            return Err(no_actor(named));
+        }
+        Ok(actor)
     }
 
     /// The account that an id or an e-mail names, living or deleted.
@@ -157,8 +220,7 @@ impl Control {
         if named == PROGRAM {
             return Ok(Id::NIL);
         }
-        let why = "give the id or the e-mail of an account, or burgee for the program itself";
-        let none = || Error::not_found("account", named, why);
+        let none = || no_actor(named);
         if let Ok(id) = named.parse::<Id>() {
             // The entry that made it knows it when it is gone.
             let made = LogFilter { entities: vec![id], limit: 1, ..LogFilter::default() };
@@ -199,6 +261,11 @@ impl Control {
         let items = page.items.into_iter().map(|entry| AuditEntry::of(entry, &names)).collect();
         Ok(Page { items, total: page.total, more: page.more })
     }
+}
+
+fn no_actor(named: &str) -> Error {
+    let hint = "give the id or the e-mail of an account, or burgee for the program itself";
+    Error::not_found("account", named, hint)
 }
 
 fn no_change(revision: &str) -> Error {

@@ -3,6 +3,7 @@
 use engine::json::{At, Violations};
 use serde::Serialize;
 
+use crate::access::Scope;
 use crate::control::Control;
 use crate::environment::Environment;
 use crate::id::Id;
@@ -69,8 +70,9 @@ impl Control {
     async fn protected_reach(&self, project_id: Id, change: &Change) -> StoreResult<Option<Environment>> {
         let mut environments = self.store.environments(project_id).await?;
         environments.retain(|environment| environment.protected);
-        let reached =
-            environments.into_iter().find(|one| change.writes.iter().any(|write| reaches(write, one)));
+        let reached = environments
+            .into_iter()
+            .find(|one| change.writes.iter().any(|write| reaches(change, write, one)));
         Ok(reached)
     }
 }
@@ -84,10 +86,19 @@ pub(crate) fn read_rule(at: &At<'_>, violations: &mut Violations) -> Option<Comm
     rule
 }
 
-/// Whether a write changes what is in a protected environment. A definition reaches all of them; what is new, and
-/// rests there, none.
-fn reaches(write: &Write, environment: &Environment) -> bool {
+/// Whether a write changes what is in a protected environment, or who may. A definition reaches all of them, and so do
+/// the project's settings; what is new, and rests there, none.
+fn reaches(change: &Change, write: &Write, environment: &Environment) -> bool {
     match write {
+        Write::CreateGrant(grant) => match grant.scope {
+            Scope::Environment { id, .. } => id == environment.id,
+            Scope::Instance | Scope::Project(_) => true,
+        },
+        // Where it holds is what the change names.
+        Write::DeleteGrant { .. } => {
+            let mut places = change.entities.iter().filter(|entity| entity.kind == "environment").peekable();
+            places.peek().is_none() || places.any(|place| place.id == environment.id)
+        }
         Write::CreateConfig(config) => config.environment_id == environment.id && config.enabled,
         Write::UpdateConfig(config) => config.environment_id == environment.id,
         Write::UpdateSegmentConfig(config) => config.environment_id == environment.id,
@@ -96,7 +107,8 @@ fn reaches(write: &Write, environment: &Environment) -> bool {
         }
         Write::UpdateEnvironment(updated) => updated.id == environment.id,
         Write::DeleteEnvironment { id } => *id == environment.id,
-        Write::UpdateFlag(_)
+        Write::UpdateProject(_)
+        | Write::UpdateFlag(_)
         | Write::DeleteFlag { .. }
         | Write::UpdateSegment(_)
         | Write::DeleteSegment { .. }

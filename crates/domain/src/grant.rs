@@ -1,22 +1,32 @@
 //! Who has which role where.
 
+mod logged;
+mod undo;
+
 use std::sync::Arc;
 
 use engine::json::{At, Violations};
-use serde_json::{Value, json};
+use engine::model::Revision;
+use serde_json::Value;
 
 use crate::access::{
-    Allows, Caller, Held, InProject, ManageGrants, OnInstance, ReadPeople, Reader, Scope, built_in,
+    Allows, BUILT_IN, Caller, Held, InProject, ManageGrants, OnInstance, Permission, ReadPeople, Reader,
+    Scope, built_in,
 };
 use crate::account::Account;
-use crate::control::{Attempts, Control, Request, on_instance, unexpected};
+use crate::control::{Attempts, Control, Request, unexpected};
 use crate::environment::{Environment, read_place};
 use crate::error::{Error, Result};
 use crate::id::Id;
 use crate::key::Key;
-use crate::log::{Entity, Write};
+use crate::log::{Entity, ReadVersion, Write};
 use crate::ports::{CommitError, Page};
 use crate::time::Timestamp;
+
+pub(crate) use logged::logged_grants;
+
+/// How many grants are looked at at a time.
+const BATCH: u32 = 1_000;
 
 /// Who has something.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -110,8 +120,13 @@ impl Control {
         Ok(self.store.grants(&GrantFilter { project_id: None, ..filter }).await?)
     }
 
-    /// Grants in a project, the oldest first.
+    /// Grants in a project, the oldest first. They name accounts and teams, so they are for who may see those, or say
+    /// in the project who may do what.
     pub async fn grants(&self, reader: &Reader, filter: GrantFilter) -> Result<Page<Grant>> {
+        let rights = reader.caller().rights();
+        if !rights.on_instance(Permission::ReadPeople) {
+            reader.caller().clone().in_project::<ManageGrants>(reader.project().clone())?;
+        }
         let project_id = Some(reader.project_id());
         Ok(self.store.grants(&GrantFilter { project_id, ..filter }).await?)
     }
@@ -124,7 +139,7 @@ impl Control {
         request: &Request,
     ) -> Result<Grant> {
         let new = NewGrant::read(document, None)?;
-        self.give(permit, new, (Scope::Instance, None), request).await
+        Ok(self.give(permit, &new, (Scope::Instance, None), request).await?.0)
     }
 
     /// Gives a role in a project, or in the `environment` that the document names. Nobody gives more than they have.
@@ -142,26 +157,27 @@ impl Control {
             None => Scope::Project(project_id),
         };
         let project = Some(permit.project().key.clone());
-        self.give(permit.caller(), new, (scope, project), request).await
+        Ok(self.give(permit.caller(), &new, (scope, project), request).await?.0)
     }
 
+    /// Gives a role. Gives the revision that it took as well.
     async fn give(
         &self,
         caller: &Caller,
-        new: NewGrant,
+        new: &NewGrant,
         (scope, project): (Scope, Option<Key>),
         request: &Request,
-    ) -> Result<Grant> {
+    ) -> Result<(Grant, Revision)> {
         let mut attempts = Attempts::default();
         loop {
+            // First, or who may not give it would learn by it whom there is.
+            let role = self.role_to_give(caller, new, scope).await?;
             let (holder, entity) = self.find_holder(&new.holder).await?;
-            let (allows, role) = self.find_role(&new.role).await?;
-            caller.may_give(&Held { scope, allows: allows.into() }, new.environment.as_ref())?;
             let now = self.clock.now();
             let grant = Grant {
                 id: self.ids.id(now),
                 holder,
-                holder_name: entity.key.clone(),
+                holder_name: entity.key,
                 role: new.role.clone(),
                 scope,
                 project: project.clone(),
@@ -169,7 +185,7 @@ impl Control {
                 created_by: caller.account_id(),
                 created_at: now,
             };
-            let mut change = on_instance(caller, request, now, "create_grant", vec![grant.entity(), entity]);
+            let mut change = grant.change("create_grant", caller, request, now);
             change.after = Some(grant.for_log());
             change.reads = role.into_iter().collect();
             change.writes = vec![Write::CreateGrant(grant.clone())];
@@ -178,9 +194,35 @@ impl Control {
                 let message = format!("{} has the role {} there already", grant.holder_name, grant.role);
                 return Err(Error::Conflict { code: "already_granted", message });
             }
-            if self.settle(committed, &mut attempts).await?.is_some() {
-                return Ok(grant);
+            if let Some(revision) = self.settle(committed, &mut attempts).await? {
+                return Ok((grant, revision));
             }
+        }
+    }
+
+    /// The version of the role, if it is not built in and the caller may give it. Who may not see which roles there are
+    /// is told the same of one that gives more than they have as of one that is not there.
+    async fn role_to_give(
+        &self,
+        caller: &Caller,
+        new: &NewGrant,
+        scope: Scope,
+    ) -> Result<Option<ReadVersion>> {
+        let sees_roles = caller.rights().on_instance(Permission::ReadPeople);
+        let hidden = || {
+            let known: Vec<_> = BUILT_IN.iter().map(|role| role.key).collect();
+            let message = format!("is no role that you may give; {} are built in", known.join(", "));
+            Error::invalid("role", message)
+        };
+        let (allows, read) = match self.find_role(&new.role).await {
+            Err(Error::Invalid(_)) if !sees_roles => return Err(hidden()),
+            found => found?,
+        };
+        let given = caller.may_give(&Held { scope, allows: allows.into() }, new.environment.as_ref());
+        match given {
+            Err(_) if read.is_some() && !sees_roles => Err(hidden()),
+            Err(error) => Err(error),
+            Ok(()) => Ok(read),
         }
     }
 
@@ -221,16 +263,26 @@ impl Control {
         let id: Id = id.parse().map_err(|_| none())?;
         let grant = self.store.grant(id).await?.filter(|grant| grant.scope.project_id() == project_id);
         let grant = grant.ok_or_else(none)?;
+        self.may_take_back(caller, &grant).await?;
+        self.take(caller, &grant, request).await?;
+        Ok(())
+    }
+
+    /// Nobody takes more than they have.
+    async fn may_take_back(&self, caller: &Caller, grant: &Grant) -> Result<()> {
         let (allows, _) = self.find_role(&grant.role).await?;
         let environment = self.environment_of(grant.scope).await?;
-        caller.may_give(&Held { scope: grant.scope, allows: allows.into() }, environment.as_ref())?;
-        let entities = vec![grant.entity()];
-        let mut change = on_instance(caller, request, self.clock.now(), "delete_grant", entities);
+        caller.may_give(&Held { scope: grant.scope, allows: allows.into() }, environment.as_ref())
+    }
+
+    /// Takes a grant back. `None` if someone else was faster, to the same end.
+    async fn take(&self, caller: &Caller, grant: &Grant, request: &Request) -> Result<Option<Revision>> {
+        let mut change = grant.change("delete_grant", caller, request, self.clock.now());
         change.before = Some(grant.for_log());
-        change.writes = vec![Write::DeleteGrant { id }];
+        change.writes = vec![Write::DeleteGrant { id: grant.id }];
         match self.commit(change).await {
-            // Someone else was faster, to the same end.
-            Ok(_) | Err(CommitError::Stale) => Ok(()),
+            Ok(revision) => Ok(Some(revision)),
+            Err(CommitError::Stale) => Ok(None),
             Err(error) => Err(unexpected(error)),
         }
     }
@@ -242,6 +294,20 @@ impl Control {
             gifts.push((granted.held(), self.environment_of(granted.scope).await?));
         }
         Ok(gifts)
+    }
+
+    /// All that is granted in a project and its environments, the oldest first.
+    pub(crate) async fn grants_in(&self, project_id: Id) -> Result<Vec<Grant>> {
+        let mut filter = GrantFilter { project_id: Some(project_id), limit: BATCH, ..GrantFilter::default() };
+        let mut all = Vec::new();
+        loop {
+            let page = self.store.grants(&filter).await?;
+            filter.after = page.items.last().map(|grant| grant.id);
+            all.extend(page.items);
+            if !page.more || filter.after.is_none() {
+                return Ok(all);
+            }
+        }
     }
 
     async fn environment_of(&self, scope: Scope) -> Result<Option<Environment>> {
@@ -275,8 +341,13 @@ impl Control {
             Ok(id) => self.store.account(id).await?,
             Err(_) => self.store.account_by_email(&name.to_lowercase()).await?,
         };
-        found.ok_or_else(|| Error::not_found("account", name, "give its id, e-mail or name"))
+        found.ok_or_else(|| no_account(name))
     }
+}
+
+/// There is no account of this name, or who asks may not know of it.
+pub(crate) fn no_account(name: &str) -> Error {
+    Error::not_found("account", name, "give its id, e-mail or name")
 }
 
 impl NewGrant {
@@ -303,19 +374,5 @@ impl NewGrant {
             Some(Self { holder: holder?, role: role?, environment })
         });
         violations.into_result(new).map_err(Error::Invalid)
-    }
-}
-
-impl Grant {
-    fn entity(&self) -> Entity {
-        Entity { kind: "grant".to_owned(), id: self.id, key: self.role.clone() }
-    }
-
-    fn for_log(&self) -> String {
-        let Self { holder_name, role, project, environment, .. } = self;
-        let mut text = json!({ "role": role, "project": project, "environment": environment });
-        let member = if matches!(self.holder, Holder::Account(_)) { "account" } else { "team" };
-        text[member] = json!(holder_name);
-        json!({ "grant": text }).to_string()
     }
 }

@@ -24,8 +24,10 @@ pub struct Place {
     pub kind: &'static str,
     /// The key of what names it; of what has none, its id.
     pub key: String,
-    /// In which environment.
-    pub environment: Key,
+    /// In which project, where it may be another than who asks speaks of.
+    pub project: Option<Key>,
+    /// In which environment; in all of them without one.
+    pub environment: Option<Key>,
     /// Where in it, such as `rules[0].when.all[1].segment`; empty for the whole of it.
     pub path: String,
     /// The key of what is named: of the flag, variant, segment, context list or environment.
@@ -34,7 +36,11 @@ pub struct Place {
 
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {} in {}, {}", self.kind, self.key, self.environment, self.path)
+        write!(f, "{} {}", self.kind, self.key)?;
+        if let Some(place) = self.environment.as_ref().or(self.project.as_ref()) {
+            write!(f, " in {place}")?;
+        }
+        write!(f, ", {}", self.path)
     }
 }
 
@@ -71,7 +77,8 @@ pub(crate) fn places_in(snapshot: &Snapshot, named: Named<'_>, environment: &Env
             User::Segment => "segment",
         },
         key: by,
-        environment: environment.key.clone(),
+        project: None,
+        environment: Some(environment.key.clone()),
         path,
         names: key.to_owned(),
     };

@@ -22,7 +22,7 @@ use crate::role::CustomRole;
 use crate::sdk_key::{KeyState, SdkKey, SdkKeyKind};
 use crate::security::{SecurityEntry, SecurityNote};
 use crate::segment::{KeySet, SegmentEverywhere, SegmentSummary};
-use crate::team::{Member, Team};
+use crate::team::{Member, OwnedFlag, OwnedFlags, Team};
 use crate::time::{Day, Timestamp};
 
 /// Why a store did not answer.
@@ -325,10 +325,18 @@ pub trait Store: Send + Sync {
 
     /// A team.
     async fn team(&self, key: &Key) -> StoreResult<Option<Team>>;
+    /// The team with this id.
+    async fn team_by_id(&self, id: Id) -> StoreResult<Option<Team>>;
     /// Teams, by key.
     async fn teams(&self, filter: &KeyedFilter) -> StoreResult<Page<Team>>;
     /// Who is in a team, by e-mail.
     async fn team_members(&self, team_id: Id) -> StoreResult<Vec<Member>>;
+    /// The teams that an account is in, by key.
+    async fn teams_of(&self, account_id: Id) -> StoreResult<Vec<Team>>;
+    /// In which projects flags have this owner, by key, and how many in each.
+    async fn owned_flags(&self, owner: &str) -> StoreResult<Vec<OwnedFlags>>;
+    /// The flags that have this owner, by the keys of their project and their own.
+    async fn flags_of_owner(&self, owner: &str, limit: u32) -> StoreResult<Page<OwnedFlag>>;
 
     /// All roles that somebody made, by key.
     async fn roles(&self) -> StoreResult<Vec<CustomRole>>;
@@ -337,6 +345,8 @@ pub trait Store: Send + Sync {
     async fn grant(&self, id: Id) -> StoreResult<Option<Grant>>;
     /// Grants, by id: the oldest first.
     async fn grants(&self, filter: &GrantFilter) -> StoreResult<Page<Grant>>;
+    /// What was granted to somebody itself, everywhere, the oldest first.
+    async fn grants_of(&self, holder: Holder) -> StoreResult<Vec<Grant>>;
     /// How often a role is granted.
     async fn grants_with_role(&self, role: &str) -> StoreResult<u64>;
     /// What was granted to somebody; to an account by itself and through its teams.

@@ -1,5 +1,7 @@
 //! Roles that people make, beside those that are there from the beginning ([`crate::access::BUILT_IN`]).
 
+mod undo;
+
 use engine::json::{At, Object, Violations};
 use engine::model::Revision;
 use serde::Serialize;
@@ -147,13 +149,13 @@ impl Control {
         }
     }
 
-    /// Removes a role that nobody has.
+    /// Removes a role that nobody has. Gives the revision that it took.
     pub async fn delete_role(
         &self,
         permit: &OnInstance<ManageRoles>,
         key: &str,
         request: &Request,
-    ) -> Result<()> {
+    ) -> Result<Revision> {
         refuse_built_in(key)?;
         let mut attempts = Attempts::default();
         loop {
@@ -172,8 +174,8 @@ impl Control {
             change.before = Some(for_log(&role));
             change.reads = vec![ReadVersion::Role { id: role.id, version: role.version }];
             change.writes = vec![Write::DeleteRole { id: role.id }];
-            if self.try_commit(change, &mut attempts).await?.is_some() {
-                return Ok(());
+            if let Some(revision) = self.try_commit(change, &mut attempts).await? {
+                return Ok(revision);
             }
         }
     }
@@ -241,7 +243,11 @@ pub(crate) fn read_word(at: At<'_>, violations: &mut Violations) -> Option<Strin
 }
 
 fn for_log(role: &CustomRole) -> String {
+    json!({ "role": document(role) }).to_string()
+}
+
+/// What the log says of a role.
+fn document(role: &CustomRole) -> Value {
     let CustomRole { key, name, description, permissions, .. } = role;
-    json!({ "role": { "key": key, "name": name, "description": description, "permissions": permissions } })
-        .to_string()
+    json!({ "key": key, "name": name, "description": description, "permissions": permissions })
 }

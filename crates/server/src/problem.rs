@@ -76,8 +76,9 @@ impl From<delivery::Problem> for Problem {
 }
 
 fn place(place: domain::in_use::Place) -> Place {
-    let domain::in_use::Place { kind, key, environment, path, names } = place;
-    Place { kind, key, environment: environment.to_string(), path, names }
+    let domain::in_use::Place { kind, key, project, environment, path, names } = place;
+    let text = |key: domain::key::Key| key.to_string();
+    Place { kind, key, project: project.map(text), environment: environment.map(text), path, names }
 }
 
 impl From<Error> for Problem {

@@ -31,7 +31,6 @@ fn corrupt(message: String) -> StoreError {
 fn belongs(write: &Write, chain: Chain) -> bool {
     let project = match write {
         Write::CreateProject(_)
-        | Write::UpdateProject(_)
         | Write::DeleteProject { .. }
         | Write::CreateTeam(_)
         | Write::UpdateTeam(_)
@@ -41,11 +40,14 @@ fn belongs(write: &Write, chain: Chain) -> bool {
         | Write::CreateRole(_)
         | Write::UpdateRole(_)
         | Write::DeleteRole { .. }
-        | Write::CreateGrant(_)
-        | Write::DeleteGrant { .. }
         | Write::Account(_) => return chain == Chain::Instance,
         // Of whatever chain the change is.
-        Write::RedactEntry { .. } | Write::ExpireEntries { .. } => return true,
+        Write::DeleteGrant { .. } | Write::RedactEntry { .. } | Write::ExpireEntries { .. } => return true,
+        Write::CreateGrant(grant) => match grant.scope.project_id() {
+            Some(project) => project,
+            None => return chain == Chain::Instance,
+        },
+        Write::UpdateProject(project) => project.id,
         // They name no project: theirs is the chain's.
         Write::DeleteFlag { .. }
         | Write::CreateConfig(_)

@@ -162,3 +162,32 @@ async fn former_keys_still_open_what_they_did() -> Result<()> {
     assert_eq!(kept, expected);
     Ok(())
 }
+
+/// A database as it was when projects were changed on the instance's chain.
+const FORMER_PROJECTS: &str = "
+    INSERT INTO projects (id, key, name, version) VALUES ('p', 'default', 'Default', 90), ('q', 'shop', 'Shop', 91);
+    INSERT INTO chains (project_id, revision, hash) VALUES ('p', 41, 'x')";
+
+#[tokio::test]
+async fn no_later_change_takes_the_version_of_a_former_project() -> Result<()> {
+    const STEP: &str = "0014_ownership.sql";
+    const VERSIONS: &str = "SELECT version FROM projects ORDER BY id";
+    let folder = tempfile::tempdir()?;
+    let options = SqliteConnectOptions::new().filename(folder.path().join("old.db"));
+    let mut connection = options.create_if_missing(true).foreign_keys(true).connect().await?;
+    let (before, step) = steps_until("sqlite", STEP)?;
+    for sql in before.iter().map(String::as_str).chain([FORMER_PROJECTS, &step]) {
+        sqlx::raw_sql(sqlx::AssertSqlSafe(sql.to_owned())).execute(&mut connection).await?;
+    }
+    let kept: Vec<i64> = sqlx::query_scalar(VERSIONS).fetch_all(&mut connection).await?;
+    assert_eq!(kept, [41, 0], "the last revision of its own chain");
+
+    let mut connection = PgConnection::connect(&postgres::database().await?).await?;
+    let (before, step) = steps_until("postgres", STEP)?;
+    for sql in before.iter().map(String::as_str).chain([FORMER_PROJECTS, &step]) {
+        sqlx::raw_sql(sqlx::AssertSqlSafe(sql.to_owned())).execute(&mut connection).await?;
+    }
+    let kept: Vec<i64> = sqlx::query_scalar(VERSIONS).fetch_all(&mut connection).await?;
+    assert_eq!(kept, [41, 0], "the last revision of its own chain");
+    Ok(())
+}

@@ -62,7 +62,9 @@ pub async fn all(make: impl AsyncFn() -> Result<Arc<dyn Store>>) -> Result<()> {
         projects: projects_come_in_pages_by_key, a_project_goes_with_all_but_its_log,
             stale_projects_are_refused;
         people: teams_say_who_is_in_them, roles_are_themselves, grants_reach_who_has_them,
-            grants_go_with_what_they_name;
+            grants_go_with_what_they_name, a_teams_flags_are_counted_and_keep_it,
+            a_team_does_not_go_while_it_is_made_an_owner, a_role_does_not_go_while_it_is_granted,
+            an_account_goes_while_it_is_given_something;
         sdk_keys: keys_come_back_whole, keys_are_in_force_until_revoked_or_expired, keys_come_in_pages,
             keys_are_filtered, a_key_changes_and_says_when, a_key_of_several_environments_outlives_one,
             the_last_use_of_a_key_only_moves_on;
@@ -75,7 +77,7 @@ pub async fn all(make: impl AsyncFn() -> Result<Arc<dyn Store>>) -> Result<()> {
             a_session_of_who_changed_is_not_opened, tokens_expire_and_go, signing_keys_retire_and_are_revoked,
             a_link_is_good_once, a_setup_token_is_good_once;
         audit: the_log_is_found_by_who_and_what_and_when, the_log_comes_oldest_first, texts_are_taken_out,
-            old_entries_go_and_leave_a_checkpoint,
+            old_entries_go_and_leave_a_checkpoint, the_log_of_a_deleted_project_only_loses,
             the_security_log_is_a_chain, the_security_log_is_found_and_comes_in_pages,
             old_security_events_go_and_leave_a_checkpoint;
     };

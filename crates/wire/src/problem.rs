@@ -34,8 +34,12 @@ pub struct Place {
     pub kind: &'static str,
     /// The key of what uses it; of what has none, its id.
     pub key: String,
-    /// The key of the environment in which it does.
-    pub environment: String,
+    /// The key of the project in which it does, where that may be another than was asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub project: Option<String>,
+    /// The key of the environment in which it does; in all of them without one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub environment: Option<String>,
     /// JSON path in it, such as `rules[0].when.all[1].segment`; empty for the whole of it.
     pub path: String,
     /// The key of what is used.

@@ -50,6 +50,16 @@ pub enum Visible {
     Only(BTreeSet<Id>),
 }
 
+impl Visible {
+    /// Whether this one may be.
+    pub fn has(&self, project: Id) -> bool {
+        match self {
+            Self::All => true,
+            Self::Only(ids) => ids.contains(&project),
+        }
+    }
+}
+
 impl Scope {
     /// The project that it is in; none for the instance.
     pub fn project_id(self) -> Option<Id> {
@@ -101,6 +111,12 @@ impl Rights {
         let place = Scope::Environment { project_id: environment.project_id, id: environment.id };
         let here = |allows: &Allows| allows.in_environment(permission, environment);
         self.is_within(here) && self.held.iter().any(|held| held.scope.takes_in(place) && here(&held.allows))
+    }
+
+    /// Whether this may be done in some project, or on the instance.
+    pub fn somewhere(&self, permission: Permission) -> bool {
+        self.is_within(|within| within.somewhere(permission))
+            && self.held.iter().any(|held| held.allows.somewhere(permission))
     }
 
     /// Which projects may be seen.

@@ -7,11 +7,11 @@ use serde_json::{Value, json};
 
 use super::input::{ROLE_RULE, read_email, read_name, read_new_password, read_role};
 use super::register::email_taken;
-use super::{Account, AccountKind, AccountWrite, MadeLink, Role, creation};
+use super::{AccessToken, Account, AccountKind, AccountWrite, MadeLink, Role, creation};
 use crate::access::{Caller, ManageAccounts, OnInstance, own_role};
 use crate::control::{Attempts, Control, Request};
 use crate::error::{Error, Result};
-use crate::grant::Holder;
+use crate::grant::{Holder, logged_grants};
 use crate::id::Id;
 use crate::log::{Change, ReadVersion, Write};
 use crate::ports::{AccountFilter, CommitError, Page};
@@ -194,7 +194,7 @@ impl Control {
             }
             let change = Change {
                 entities: vec![account.entity()],
-                before: Some(for_log(&account)),
+                before: Some(self.all_of_account(&account).await?.to_string()),
                 reads,
                 writes: vec![Write::Account(AccountWrite::Delete { id: account.id })],
                 ..Change::of_instance(action, permit.account_id(), request, self.clock.now())
@@ -203,6 +203,18 @@ impl Control {
                 return Ok(());
             }
         }
+    }
+
+    /// All that goes with an account, for the log. What is given to it while it goes has an entry of its own.
+    async fn all_of_account(&self, account: &Account) -> Result<Value> {
+        let mut all = document(account);
+        let teams = self.store.teams_of(account.id).await?;
+        all["teams"] = teams.iter().map(|team| json!({ "id": team.id, "key": team.key })).collect();
+        let tokens = self.store.access_tokens(account.id).await?;
+        let token = |token: &AccessToken| json!({ "id": token.id, "name": token.name, "hint": token.hint });
+        all["access_tokens"] = tokens.iter().map(token).collect();
+        logged_grants(&mut all, &self.store.grants_of(Holder::Account(account.id)).await?);
+        Ok(all)
     }
 
     /// Whoever decides over an account could become it, so it may do nothing that they may not.
@@ -346,6 +358,11 @@ fn role_meant(named: Option<&str>, document: Option<&Value>) -> Result<Role> {
 
 /// What the log says of an account.
 pub(crate) fn for_log(account: &Account) -> String {
+    document(account).to_string()
+}
+
+/// The same, not yet a text.
+pub(super) fn document(account: &Account) -> Value {
     let Account { email, name, role, active, .. } = account;
-    json!({ "email": email, "name": name, "role": role, "active": active }).to_string()
+    json!({ "email": email, "name": name, "role": role, "active": active })
 }

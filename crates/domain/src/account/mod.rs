@@ -20,6 +20,7 @@ mod setup;
 mod sign_in;
 mod signing_key;
 mod throttle;
+mod undo;
 
 use engine::model::Revision;
 use serde::{Serialize, Serializer};

@@ -1,7 +1,7 @@
 //! The log as a whole, page by page, for whoever keeps or searches it elsewhere.
 
 use super::{About, AuditEntry};
-use crate::access::{InProject, OnInstance, ReadInstanceLog, ReadLog};
+use crate::access::{Caller, InProject, OnInstance, ReadInstanceLog, ReadLog};
 use crate::control::Control;
 use crate::error::Result;
 use crate::log::Chain;
@@ -22,20 +22,22 @@ impl Control {
     /// All entries of the project's log that are looked for. What is wrong with the question is told before the
     /// first page.
     pub async fn export_audit(&self, reader: &InProject<ReadLog>, about: About<'_>) -> Result<AuditExport> {
-        self.export_of(Chain::Project(reader.project_id()), about).await
+        self.export_of(Chain::Project(reader.project_id()), reader.caller(), about).await
     }
 
-    /// The same of the instance's own log.
+    /// The same of the instance's own log, or of that of a project that was deleted.
     pub async fn export_audit_instance(
         &self,
-        _permit: &OnInstance<ReadInstanceLog>,
+        permit: &OnInstance<ReadInstanceLog>,
+        deleted_project: Option<&str>,
         about: About<'_>,
     ) -> Result<AuditExport> {
-        self.export_of(Chain::Instance, about).await
+        let chain = self.instance_or_deleted(deleted_project).await?;
+        self.export_of(chain, permit, about).await
     }
 
-    async fn export_of(&self, chain: Chain, about: About<'_>) -> Result<AuditExport> {
-        let filter = self.log_filter(chain, about).await?;
+    async fn export_of(&self, chain: Chain, caller: &Caller, about: About<'_>) -> Result<AuditExport> {
+        let filter = self.log_filter(chain, caller, about).await?;
         let heads = self.store.heads().await?;
         let end = heads.iter().find(|head| head.chain == chain).map_or(0, |head| head.revision);
         let (before, after) = (Some(end + 1), Some(0));

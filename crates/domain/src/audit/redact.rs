@@ -30,15 +30,17 @@ impl Control {
             .await
     }
 
-    /// The same in the instance's own log.
+    /// The same in the instance's own log, or in that of a project that was deleted.
     pub async fn redact_instance_change(
         &self,
         permit: &OnInstance<RedactInstanceLog>,
+        deleted_project: Option<&str>,
         revision: &str,
         document: &Value,
         request: &Request,
     ) -> Result<Option<Revision>> {
-        self.redact_in(Chain::Instance, permit, revision, document, request).await
+        let chain = self.instance_or_deleted(deleted_project).await?;
+        self.redact_in(chain, permit, revision, document, request).await
     }
 
     async fn redact_in(

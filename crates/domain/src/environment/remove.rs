@@ -7,10 +7,11 @@ use serde_json::{Map, Value, json};
 
 use super::Environment;
 use super::manage::may_remove_protected;
-use crate::access::{DeleteEnvironment, InProject, Permit};
+use crate::access::{DeleteEnvironment, InProject, Permit, Scope};
 use crate::control::{Attempts, Control, DEFAULT_ENVIRONMENT, Request};
 use crate::error::{Error, Result};
 use crate::flag::{self, differs_from_new};
+use crate::grant::{Grant, logged_grants};
 use crate::in_use::{Place, in_use};
 use crate::log::{Chain, Change, Entity, ReadVersion, Write};
 use crate::ports::{FlagFilter, SdkKeyFilter};
@@ -33,6 +34,8 @@ pub(super) struct Contents {
     segments: u64,
     /// In force.
     sdk_keys: Vec<SdkKey>,
+    /// What holds in it alone.
+    grants: Vec<Grant>,
     logged: Logged,
 }
 
@@ -145,6 +148,10 @@ impl Control {
         let keys = self.store.sdk_keys(environment.project_id, &filter).await?.items;
         // A key for all environments is not this one's.
         contents.sdk_keys = keys.into_iter().filter(|key| key.reach.names(environment.id)).collect();
+        let here =
+            |grant: &Grant| matches!(grant.scope, Scope::Environment { id, .. } if id == environment.id);
+        contents.grants = self.grants_in(environment.project_id).await?;
+        contents.grants.retain(here);
         Ok(contents)
     }
 }
@@ -168,7 +175,8 @@ impl Contents {
         let place = |(kind, key)| Place {
             kind,
             key,
-            environment: environment.key.clone(),
+            project: None,
+            environment: Some(environment.key.clone()),
             path: String::new(),
             names: environment.key.to_string(),
         };
@@ -183,10 +191,12 @@ impl Contents {
     fn for_log(&self) -> Value {
         let keys: Vec<_> =
             self.sdk_keys.iter().map(|key| json!({ "id": key.id, "name": key.name })).collect();
-        json!({
+        let mut all = json!({
             "enabled_flags": self.enabled, "changed_flags": self.changed, "filled_segments": self.segments,
             "sdk_keys": keys, "configs": self.logged.configs, "configs_left_out": self.logged.left_out,
-        })
+        });
+        logged_grants(&mut all, &self.grants);
+        all
     }
 }
 

@@ -137,7 +137,7 @@ impl Control {
         change: &Value,
         served: &Ruleset,
     ) -> Result<Delta> {
-        let here = self.preview_flag(environment, flag, change).await.map_err(|error| match error {
+        let here = self.preview_flag(environment, flag, change, None).await.map_err(|error| match error {
             Error::Invalid(violations) => Error::Invalid(violations.into_iter().map(in_change).collect()),
             error => error,
         })?;

@@ -177,7 +177,8 @@ fn requiring(snapshot: &Snapshot, flags: &BTreeSet<&str>, environment: &Environm
     let place = |(by, index, required): (&String, usize, &String)| Place {
         kind: "flag",
         key: by.clone(),
-        environment: environment.key.clone(),
+        project: None,
+        environment: Some(environment.key.clone()),
         path: format!("prerequisites[{index}].flag"),
         names: required.clone(),
     };
@@ -185,7 +186,8 @@ fn requiring(snapshot: &Snapshot, flags: &BTreeSet<&str>, environment: &Environm
 }
 
 fn requirer(place: &Place) -> String {
-    format!("flag {} in {}", place.key, place.environment)
+    let environment = place.environment.as_ref().map(Key::as_str).unwrap_or_default();
+    format!("flag {} in {environment}", place.key)
 }
 
 impl Bulk {

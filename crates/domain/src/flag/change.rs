@@ -96,8 +96,9 @@ impl Control {
                 everywhere.clone().here(writer.environment().id).ok_or_else(|| Error::no_flag(key))?;
             request.check(&before.etag())?;
             let now = self.clock.now();
-            let Checked { here: after, reads } =
-                self.try_edit(&before, &everywhere.configs, writer.environment(), now, &apply).await?;
+            let Checked { here: after, reads } = self
+                .try_edit(&before, &everywhere.configs, (writer.environment(), Some(writer)), now, &apply)
+                .await?;
             if after == before {
                 return Ok(before);
             }
@@ -113,12 +114,12 @@ impl Control {
     }
 
     /// What an edit makes of a flag in an environment, if it may be so there. `configs` are those that the edit may
-    /// look at.
+    /// look at. Who may not write, and only wants to see what would be, is not told whether its owner is a team.
     pub(super) async fn try_edit(
         &self,
         before: &FlagHere,
         configs: &[Config],
-        environment: &Environment,
+        (environment, permit): (&Environment, Option<&Permit>),
         now: Timestamp,
         apply: impl Fn(&mut Draft<'_>, &mut Violations) -> Result<()> + Sync,
     ) -> Result<Checked> {
@@ -128,6 +129,12 @@ impl Control {
         apply(&mut draft, &mut violations)?;
         let after = draft.here();
         refuse_raising_archived(before, &after)?;
+        if let Some(permit) = permit {
+            match self.check_owner(permit, &after.flag, before.flag.owner.as_deref()).await? {
+                Ok(read) => draft.reads.extend(read),
+                Err(fault) => violations.add("owner", fault),
+            }
+        }
         if violations.is_empty() && means_the_same(before, &after) {
             return Ok(Checked { here: after, reads: draft.reads });
         }

@@ -59,7 +59,7 @@ impl Control {
             let everywhere = self.load_flag(permit.project_id(), key).await?;
             let before = everywhere.clone().here(copy.to.id).ok_or_else(|| Error::no_flag(key))?;
             request.check(&before.etag())?;
-            self.try_edit(&before, &everywhere.configs, &copy.to, self.clock.now(), apply).await?.here
+            self.try_edit(&before, &everywhere.configs, (&copy.to, None), self.clock.now(), apply).await?.here
         } else {
             self.change_flag(&writer, key, "copy_flag", request, apply).await?
         };

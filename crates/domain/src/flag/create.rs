@@ -4,6 +4,7 @@ use engine::json::{At, Object, Violations};
 use engine::model::{Kind, Read, Serve, Variant};
 use serde_json::{Value, json};
 
+use super::check::Checked;
 use super::input::{Draft, kind_name, read_new_kind};
 use super::references::references;
 use super::{Config, Flag, FlagHere, Lifecycle, Lifetime, configs_for_log, definition_for_log, resting};
@@ -31,7 +32,7 @@ impl Control {
             // An environment that is made meanwhile would be without a config of this flag.
             let version = self.store.dependencies_version(writer.project_id()).await?;
             let now = self.clock.now();
-            let here = self.read_new_flag(writer, document, now).await?;
+            let Checked { here, reads } = self.read_new_flag(writer, document, now).await?;
             let environments = self.all_environments(writer.project_id()).await?;
             let addressed = writer.environment();
             if !environments.iter().any(|environment| environment.id == addressed.id) {
@@ -39,6 +40,7 @@ impl Control {
             }
             let mut change = creation(&here, writer, &environments, request, now);
             change.reads.push(ReadVersion::Dependencies { version });
+            change.reads.extend(reads);
             if let Some(revision) = self.try_create(change, &mut attempts, "a flag", &here.flag.key).await? {
                 return Ok(here.at_revision(revision));
             }
@@ -46,14 +48,18 @@ impl Control {
     }
 
     /// The flag that a document describes, if it compiles.
-    async fn read_new_flag(&self, writer: &Writer, document: &Value, now: Timestamp) -> Result<FlagHere> {
+    async fn read_new_flag(&self, writer: &Writer, document: &Value, now: Timestamp) -> Result<Checked> {
         let new_id = || self.ids.id(now);
         let seed = Seed { writer, client_visible: self.settings.client_visible, now, new_id: &new_id };
         let mut violations = Violations::default();
-        let Some(draft) = seed.read(At::root(document), &mut violations) else {
+        let Some(mut draft) = seed.read(At::root(document), &mut violations) else {
             return violations.into_result(None).map_err(Error::Invalid);
         };
-        Ok(self.check_draft(draft, violations, writer.environment()).await?.here)
+        match self.check_owner(writer, &draft.flag, None).await? {
+            Ok(read) => draft.reads.extend(read),
+            Err(fault) => violations.add("owner", fault),
+        }
+        self.check_draft(draft, violations, writer.environment()).await
     }
 }
 

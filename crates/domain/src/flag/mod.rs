@@ -8,6 +8,7 @@ mod copy;
 mod create;
 mod input;
 mod life;
+mod owner;
 mod preview;
 mod read;
 mod references;
@@ -58,7 +59,7 @@ pub struct Flag {
     pub lifecycle: Lifecycle,
     /// Out of use: it gives its off variant everywhere.
     pub archived: bool,
-    /// Who looks after it: a person or a team.
+    /// Who looks after it: a person, in any words, or `team:` and the key of a team.
     pub owner: Option<String>,
     /// How long it is meant to live.
     pub lifetime: Lifetime,

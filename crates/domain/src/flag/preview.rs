@@ -5,6 +5,7 @@ use serde_json::Value;
 use super::FlagHere;
 use super::change::taking_over;
 use super::check::Checked;
+use crate::access::Permit;
 use crate::control::Control;
 use crate::environment::Environment;
 use crate::error::{Error, Result};
@@ -17,6 +18,7 @@ impl Control {
         environment: &Environment,
         key: &str,
         document: &Value,
+        permit: Option<&Permit>,
     ) -> Result<FlagHere> {
         let before = self
             .load_flag(environment.project_id, key)
@@ -25,7 +27,7 @@ impl Control {
             .ok_or_else(|| Error::no_flag(key))?;
         let now = self.clock.now();
         let Checked { here: after, .. } =
-            self.try_edit(&before, &[], environment, now, taking_over(document)).await?;
+            self.try_edit(&before, &[], (environment, permit), now, taking_over(document)).await?;
         self.refuse_if_left_out(environment, &before, &after).await?;
         Ok(after)
     }

@@ -52,7 +52,7 @@ impl Control {
         let (document, request) = (back.document(), revert.request(here.etag()));
         let mut outcome = Outcome { changes: back.changes, revision: None, reached: Vec::new() };
         if revert.mode.dry_run {
-            self.preview_flag(&environment, key, &document).await?;
+            self.preview_flag(&environment, key, &document, Some(&writer)).await?;
             return Ok(outcome);
         }
         let here = self.update_flag(&writer, key, &document, &request).await?;
@@ -101,6 +101,11 @@ impl Control {
                 configs.iter().any(|config| config.environment_id == environment.id && config.enabled)
             };
             revert.environments.iter().filter(raised).try_for_each(|one| permit.may_in(one))?;
+            let owner = self.check_owner(&permit, &flag, None).await?;
+            let owner = owner.map_err(|_| {
+                let owner = flag.owner.as_deref().unwrap_or_default();
+                refused(format!("its owner was {owner}, and there is no such team; make it again first"))
+            })?;
             let after = json!({
                 "flag": definition_for_log(&flag),
                 "configs": configs_for_log(&configs, revert.environments),
@@ -125,7 +130,7 @@ impl Control {
                 before: None,
                 after: Some(after.to_string()),
                 comment: revert.request.comment.clone(),
-                reads: vec![ReadVersion::Dependencies { version }],
+                reads: owner.into_iter().chain([ReadVersion::Dependencies { version }]).collect(),
                 writes,
             };
             touch(&mut change);

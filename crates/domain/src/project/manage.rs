@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::Project;
 use crate::access::{
-    Caller, CreateProject, DeleteProject, InProject, ManageTeams, OnInstance, Reader, UpdateProject, Visible,
+    Caller, CreateProject, InProject, ManageTeams, OnInstance, Reader, UpdateProject, Visible,
 };
 use crate::comment::read_rule;
 use crate::control::{Attempts, Control, DEFAULT_ENVIRONMENT, DEFAULT_PROJECT, Request, on_instance};
@@ -14,8 +14,9 @@ use crate::error::{Error, Result};
 use crate::id::Id;
 use crate::input::{check_key, read_description, read_key, read_name};
 use crate::key::Key;
-use crate::log::{Chain, Entity, ReadVersion, Write};
+use crate::log::{Chain, Change, Entity, ReadVersion, Write};
 use crate::ports::{Ids, KeyedFilter, Page};
+use crate::team::Team;
 use crate::time::Timestamp;
 
 /// Members that answers carry and requests may send back; they mean nothing there.
@@ -29,13 +30,6 @@ enum Owner {
     Nobody,
     /// The one with this key.
     Team(String),
-}
-
-/// A project that is gone.
-#[derive(Debug)]
-pub struct DeletedProject {
-    /// The environments that went with it.
-    pub environments: Vec<Id>,
 }
 
 impl Control {
@@ -78,13 +72,14 @@ impl Control {
             Some((project, team))
         });
         let (mut project, team) = violations.into_result(read).map_err(Error::Invalid)?;
-        project.team_id = self.owner(permit, team, None).await?;
+        let team = self.owner(permit, team, None).await?;
+        project.team_id = team.as_ref().map(|team| team.id);
         let mut change = on_instance(permit, request, now, "create_project", vec![Entity::project(&project)]);
-        change.after = Some(for_log(&project));
+        change.after = Some(json!({ "project": for_log(&project, team.as_ref()) }).to_string());
         change.writes = vec![Write::CreateProject(project.clone())];
         let made = self.try_create(change, &mut Attempts::default(), "a project", &project.key).await;
         let project = match made {
-            Ok(Some(revision)) => Project { version: revision, ..project },
+            Ok(Some(_)) => project,
             // The team has gone meanwhile.
             Ok(None) => return Err(Error::busy()),
             Err(error) => {
@@ -117,7 +112,7 @@ impl Control {
     }
 
     /// Takes over the members that the document names, and keeps the others. A document that changes nothing makes no
-    /// change.
+    /// change. On the project's own chain: who reads its log sees it.
     pub async fn update_project(
         &self,
         permit: &InProject<UpdateProject>,
@@ -128,22 +123,18 @@ impl Control {
         loop {
             let before = self.project_named(permit.project().key.as_str()).await?;
             request.check(&before.etag())?;
-            let mut after = before.clone();
-            let mut violations = Violations::default();
-            let read = At::root(document).object(&mut violations).map(|object| {
-                check_key(&before.key, "a project", &object, &mut violations);
-                apply(&mut after, &object, &mut violations)
-            });
-            let team = violations.into_result(read).map_err(Error::Invalid)?;
-            after.team_id = self.owner(permit.caller(), team, before.team_id).await?;
+            let owner = self.team_of(&before).await?;
+            let (mut after, next) = self.edited(permit, &before, owner.clone(), document).await?;
             if after == before {
                 return Ok(before);
             }
             let now = self.clock.now();
             after.updated_at = now;
-            let entities = vec![Entity::project(&after)];
-            let mut change = on_instance(permit.caller(), request, now, "update_project", entities);
-            (change.before, change.after) = (Some(for_log(&before)), Some(for_log(&after)));
+            let (chain, actor) = (Chain::Project(before.id), permit.caller().account_id());
+            let mut change = Change::of(chain, "update_project", actor, request, now);
+            change.entities = vec![Entity::project(&after)];
+            change.before = Some(json!({ "project": for_log(&before, owner.as_ref()) }).to_string());
+            change.after = Some(json!({ "project": for_log(&after, next.as_ref()) }).to_string());
             change.reads = vec![ReadVersion::Project { id: before.id, version: before.version }];
             change.writes = vec![Write::UpdateProject(after.clone())];
             if let Some(version) = self.try_commit(change, &mut attempts).await? {
@@ -152,76 +143,52 @@ impl Control {
         }
     }
 
-    /// Removes a project with everything in it; its log stays. One that has flags, segments or keys in force goes only
-    /// by force, and the default one never does.
-    pub async fn delete_project(
+    /// What a document makes of a project, and the team that owns it then.
+    pub(super) async fn edited(
         &self,
-        permit: &InProject<DeleteProject>,
-        force: bool,
-        request: &Request,
-    ) -> Result<DeletedProject> {
-        let project = permit.project();
-        if project.key.as_str() == DEFAULT_PROJECT {
-            let message = "the default project is what requests mean that name none; it cannot be deleted";
-            return Err(Error::Conflict { code: "default_project", message: message.to_owned() });
-        }
-        let mut attempts = Attempts::default();
-        loop {
-            let before = self.project_named(project.key.as_str()).await?;
-            request.check(&before.etag())?;
-            if !force {
-                self.refuse_if_filled(&before).await?;
-            }
-            let environments = self.store.environments(before.id).await?;
-            let now = self.clock.now();
-            let entities = vec![Entity::project(&before)];
-            let mut change = on_instance(permit.caller(), request, now, "delete_project", entities);
-            change.before = Some(for_log(&before));
-            change.reads = vec![ReadVersion::Project { id: before.id, version: before.version }];
-            change.writes = vec![Write::DeleteProject { id: before.id }];
-            if self.try_commit(change, &mut attempts).await?.is_some() {
-                return Ok(DeletedProject { environments: environments.iter().map(|one| one.id).collect() });
-            }
-        }
-    }
-
-    async fn refuse_if_filled(&self, project: &Project) -> Result<()> {
-        let inside = self.store.project_content(project.id).await?;
-        let parts =
-            [(inside.flags, "flags"), (inside.segments, "segments"), (inside.sdk_keys, "SDK keys in force")];
-        let parts: Vec<_> = parts
-            .iter()
-            .filter(|(count, _)| *count > 0)
-            .map(|(count, what)| format!("{count} {what}"))
-            .collect();
-        if parts.is_empty() {
-            return Ok(());
-        }
-        let message = format!(
-            "the project has {}; delete them first, or delete it with force=true",
-            parts.join(" and ")
-        );
-        Err(Error::Conflict { code: "project_in_use", message })
+        permit: &InProject<UpdateProject>,
+        before: &Project,
+        owner: Option<Team>,
+        document: &Value,
+    ) -> Result<(Project, Option<Team>)> {
+        let mut after = before.clone();
+        let mut violations = Violations::default();
+        let read = At::root(document).object(&mut violations).map(|object| {
+            check_key(&before.key, "a project", &object, &mut violations);
+            apply(&mut after, &object, &mut violations)
+        });
+        let said = violations.into_result(read).map_err(Error::Invalid)?;
+        let next = self.owner(permit.caller(), said, owner).await?;
+        after.team_id = next.as_ref().map(|team| team.id);
+        Ok((after, next))
     }
 
     /// The team that is to own a project: what a document said, or who does now. Who manages the teams of a project
-    /// says who is in the one that owns it, so only who manages all teams says which that is.
-    async fn owner(&self, caller: &Caller, said: Owner, now: Option<Id>) -> Result<Option<Id>> {
-        let owner = match said {
+    /// says who is in the one that owns it, so only who manages all teams says which that is; nobody else learns by
+    /// it which teams there are.
+    async fn owner(&self, caller: &Caller, said: Owner, now: Option<Team>) -> Result<Option<Team>> {
+        let team = match said {
             Owner::AsBefore => return Ok(now),
-            Owner::Nobody => None,
-            Owner::Team(key) => match self.team_named(&key).await {
-                Ok(team) => Some(team.id),
-                Err(Error::NotFound { .. }) => {
-                    return Err(Error::invalid("team", "is no team; GET /api/v1/teams lists them"));
-                }
-                Err(error) => return Err(error),
-            },
+            Owner::Nobody => Ok(None),
+            Owner::Team(key) => {
+                let none = || Error::invalid("team", "is no team; GET /api/v1/teams lists them");
+                self.known_team(&key).await?.map(Some).ok_or_else(none)
+            }
         };
-        if owner != now {
-            caller.clone().on_instance::<ManageTeams>()?;
+        let id = |team: &Option<Team>| team.as_ref().map(|team| team.id);
+        if team.as_ref().is_ok_and(|team| id(team) == id(&now)) {
+            return team;
         }
-        Ok(owner)
+        caller.clone().on_instance::<ManageTeams>()?;
+        team
+    }
+
+    /// The team that owns a project.
+    pub(super) async fn team_of(&self, project: &Project) -> Result<Option<Team>> {
+        match project.team_id {
+            Some(id) => Ok(self.store.team_by_id(id).await?),
+            None => Ok(None),
+        }
     }
 
     /// Whether a project may be read, and what is said of it.
@@ -255,13 +222,13 @@ fn apply(project: &mut Project, object: &Object<'_>, violations: &mut Violations
     team
 }
 
-fn for_log(project: &Project) -> String {
+/// What the log says of a project and the team that owns it.
+pub(super) fn for_log(project: &Project, team: Option<&Team>) -> Value {
     let Project { key, name, description, team_id, comment_required, .. } = project;
-    json!({ "project": {
-        "key": key, "name": name, "description": description, "team_id": team_id,
-        "comment_required": comment_required,
-    } })
-    .to_string()
+    json!({
+        "key": key, "name": name, "description": description, "team": team.map(|team| &team.key),
+        "team_id": team_id, "comment_required": comment_required,
+    })
 }
 
 /// The environments that every project begins with.

@@ -1,6 +1,8 @@
 //! Projects: flags, segments, context fields, environments and keys live in one.
 
 mod manage;
+mod remove;
+mod undo;
 
 use engine::model::Revision;
 use serde::Serialize;
@@ -10,8 +12,8 @@ use crate::id::Id;
 use crate::key::Key;
 use crate::time::Timestamp;
 
-pub use manage::DeletedProject;
 pub(crate) use manage::first_environments;
+pub use remove::DeletedProject;
 
 /// A project.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -28,7 +30,7 @@ pub struct Project {
     pub team_id: Option<Id>,
     /// Which of its changes must say why.
     pub comment_required: CommentRule,
-    /// Revision, on the instance's chain, of its last change.
+    /// Revision, on its own chain, of the last change of what stands here; 0 before the first.
     pub version: Revision,
     /// When it was made.
     pub created_at: Timestamp,
@@ -52,8 +54,8 @@ impl Project {
         }
     }
 
-    /// Its tag, as `ETag` and `If-Match` have it.
+    /// Its tag, as `ETag` and `If-Match` have it. Chains begin anew with each project, so it names the project, too.
     pub fn etag(&self) -> String {
-        format!("\"{}\"", self.version)
+        format!("\"{}.{}\"", self.id, self.version)
     }
 }

@@ -1,14 +1,15 @@
 //! Making and changing teams, and saying who is in them.
 
 use engine::json::{At, Object, Violations};
+use engine::model::Revision;
 use serde_json::{Value, json};
 
-use super::{Member, Team};
+use super::{Member, Owns, Team};
 use crate::access::{Caller, ManageTeams, OnInstance, Permission, ReadPeople};
 use crate::account::Account;
 use crate::control::{Attempts, Control, Request, on_instance};
 use crate::error::{Error, Result};
-use crate::grant::Holder;
+use crate::grant::{Holder, no_account};
 use crate::id::Id;
 use crate::input::{check_key, read_description, read_key, read_name};
 use crate::key::Key;
@@ -17,7 +18,7 @@ use crate::ports::{KeyedFilter, Page};
 use crate::time::Timestamp;
 
 /// Members that answers carry and requests may send back; they mean nothing there.
-const READ_ONLY: [&str; 5] = ["id", "members", "version", "created_at", "updated_at"];
+const READ_ONLY: [&str; 6] = ["id", "members", "owns", "version", "created_at", "updated_at"];
 /// No team has more members: all of them are shown at once.
 const MOST_MEMBERS: usize = 1_000;
 
@@ -36,17 +37,26 @@ impl Control {
         Ok(self.store.teams(filter).await?)
     }
 
-    /// A team and who is in it.
-    pub async fn team(&self, _reader: &OnInstance<ReadPeople>, key: &str) -> Result<(Team, Vec<Member>)> {
+    /// A team, who is in it, and what it looks after.
+    pub async fn team(
+        &self,
+        reader: &OnInstance<ReadPeople>,
+        key: &str,
+    ) -> Result<(Team, Vec<Member>, Owns)> {
         let team = self.team_named(key).await?;
         let members = self.store.team_members(team.id).await?;
-        Ok((team, members))
+        let owns = self.owns(reader, &team).await?;
+        Ok((team, members, owns))
     }
 
     pub(crate) async fn team_named(&self, key: &str) -> Result<Team> {
-        let none = || Error::not_found("team", key, "GET /api/v1/teams lists them");
-        let named = Key::parse(key).ok_or_else(none)?;
-        self.store.team(&named).await?.ok_or_else(none)
+        self.known_team(key).await?.ok_or_else(|| no_team(key))
+    }
+
+    /// The team with this key, if there is one.
+    pub(crate) async fn known_team(&self, key: &str) -> Result<Option<Team>> {
+        let Some(key) = Key::parse(key) else { return Ok(None) };
+        Ok(self.store.team(&key).await?)
     }
 
     /// Makes a team with nobody in it.
@@ -57,6 +67,18 @@ impl Control {
         request: &Request,
     ) -> Result<Team> {
         let now = self.clock.now();
+        let mut team = self.read_team(document, now)?;
+        let mut change = on_instance(permit, request, now, "create_team", vec![Entity::team(&team)]);
+        change.after = Some(for_log(&team));
+        change.writes = vec![Write::CreateTeam(team.clone())];
+        let mut attempts = Attempts::default();
+        team.version =
+            self.try_create(change, &mut attempts, "a team", &team.key).await?.ok_or_else(Error::busy)?;
+        Ok(team)
+    }
+
+    /// The team that a document describes.
+    pub(super) fn read_team(&self, document: &Value, now: Timestamp) -> Result<Team> {
         let mut violations = Violations::default();
         let team = At::root(document).object(&mut violations).and_then(|object| {
             let key = read_key(&object, &mut violations)?;
@@ -66,14 +88,7 @@ impl Control {
             apply(&mut team, &object, &mut violations);
             Some(team)
         });
-        let mut team = violations.into_result(team).map_err(Error::Invalid)?;
-        let mut change = on_instance(permit, request, now, "create_team", vec![Entity::team(&team)]);
-        change.after = Some(for_log(&team));
-        change.writes = vec![Write::CreateTeam(team.clone())];
-        let mut attempts = Attempts::default();
-        team.version =
-            self.try_create(change, &mut attempts, "a team", &team.key).await?.ok_or_else(Error::busy)?;
-        Ok(team)
+        violations.into_result(team).map_err(Error::Invalid)
     }
 
     /// Takes over the members that the document names, and keeps the others.
@@ -109,35 +124,31 @@ impl Control {
         }
     }
 
-    /// Removes a team, and what was granted to it. One that owns projects or flags stays.
+    /// Removes a team, and what was granted to it. One that owns projects or flags stays. Gives the revision that it took.
     pub async fn delete_team(
         &self,
         permit: &OnInstance<ManageTeams>,
         key: &str,
         request: &Request,
-    ) -> Result<()> {
+    ) -> Result<Revision> {
         let mut attempts = Attempts::default();
         loop {
             let team = self.team_named(key).await?;
             request.check(&team.etag())?;
             self.may_decide_over(permit, &team).await?;
-            let projects = self.store.projects_of_team(team.id).await?;
-            if !projects.is_empty() {
-                let keys: Vec<_> = projects.iter().map(|project| project.key.as_str()).collect();
-                let message = format!("the team owns {}; give them to another first", keys.join(", "));
-                return Err(Error::Conflict { code: "team_in_use", message });
-            }
+            self.refuse_if_owner(permit, &team).await?;
             let mut change = about(&team, permit.account_id(), request, self.clock.now(), "delete_team");
-            change.before = Some(for_log(&team));
+            change.before = Some(self.all_of(&team).await?.to_string());
             change.writes = vec![Write::DeleteTeam { id: team.id }];
-            if self.try_commit(change, &mut attempts).await?.is_some() {
-                return Ok(());
+            if let Some(revision) = self.try_commit(change, &mut attempts).await? {
+                return Ok(revision);
             }
         }
     }
 
     /// Lets an account, named by its id or e-mail, join a team or leave it. Who manages teams may, and of a team that
-    /// owns a project who does in it; but nobody gives by it more than they have.
+    /// owns a project who does in it; but nobody gives by it more than they have. Gives the revision that it took; nothing
+    /// if it is so already.
     pub async fn change_membership(
         &self,
         caller: &Caller,
@@ -145,19 +156,23 @@ impl Control {
         account: &str,
         membership: Membership,
         request: &Request,
-    ) -> Result<()> {
+    ) -> Result<Option<Revision>> {
         let mut attempts = Attempts::default();
         loop {
-            let team = self.team_named(key).await?;
-            self.may_change_members(caller, &team).await?;
-            let account = self.find_account(account).await?;
+            let team = self.team_to_fill(caller, key).await?;
+            let found = self.find_account(account).await?;
             let who = caller.account_id();
-            let Some(change) = self.membership_change(&team, &account, membership, who, request).await?
-            else {
-                return Ok(());
+            let Some(change) = self.membership_change(&team, &found, membership, who, request).await? else {
+                // Who was not in it is no more known to who may not see accounts than who is not there.
+                let hides = !caller.rights().on_instance(Permission::ReadPeople);
+                return if hides && membership == Membership::Leaves {
+                    Err(no_account(account))
+                } else {
+                    Ok(None)
+                };
             };
-            if self.try_commit(change, &mut attempts).await?.is_some() {
-                return Ok(());
+            if let Some(revision) = self.try_commit(change, &mut attempts).await? {
+                return Ok(Some(revision));
             }
         }
     }
@@ -220,26 +235,41 @@ impl Control {
         Ok(Some(change))
     }
 
-    async fn may_change_members(&self, caller: &Caller, team: &Team) -> Result<()> {
+    /// The team, if the caller may say who is in it. Who may of some is not told of others whether they are there.
+    pub(super) async fn team_to_fill(&self, caller: &Caller, key: &str) -> Result<Team> {
         let rights = caller.rights();
+        if !rights.somewhere(Permission::ManageTeams) {
+            return Err(may_not_fill());
+        }
+        let team = self.team_named(key).await?;
         if !rights.on_instance(Permission::ManageTeams) {
             let projects = self.store.projects_of_team(team.id).await?;
             if !projects.iter().any(|project| rights.in_project(Permission::ManageTeams, project.id)) {
-                let message = "this needs the permission team.manage on the instance, or in a project that the team \
-                               owns; roles with it: team_admin, admin";
-                return Err(Error::Forbidden { code: "not_permitted", message: message.to_owned() });
+                let knows = rights.on_instance(Permission::ReadPeople);
+                return Err(if knows { may_not_fill() } else { no_team(key) });
             }
         }
-        self.may_decide_over(caller, team).await
+        self.may_decide_over(caller, &team).await?;
+        Ok(team)
     }
 
     /// Nobody gives what they have not, by a team either, nor takes it.
-    async fn may_decide_over(&self, caller: &Caller, team: &Team) -> Result<()> {
+    pub(super) async fn may_decide_over(&self, caller: &Caller, team: &Team) -> Result<()> {
         for (gift, environment) in self.gifts_of(Holder::Team(team.id)).await? {
             caller.may_give(&gift, environment.as_ref())?;
         }
         Ok(())
     }
+}
+
+fn may_not_fill() -> Error {
+    let message = "this needs the permission team.manage on the instance, or in a project that the team owns; roles \
+                   with it: team_admin, admin";
+    Error::Forbidden { code: "not_permitted", message: message.to_owned() }
+}
+
+fn no_team(key: &str) -> Error {
+    Error::not_found("team", key, "GET /api/v1/teams lists them")
 }
 
 fn about(team: &Team, actor: Id, request: &Request, now: Timestamp, action: &'static str) -> Change {
@@ -266,6 +296,11 @@ fn apply(team: &mut Team, object: &Object<'_>, violations: &mut Violations) {
 }
 
 fn for_log(team: &Team) -> String {
+    json!({ "team": document(team) }).to_string()
+}
+
+/// What the log says of a team by itself.
+pub(super) fn document(team: &Team) -> Value {
     let Team { key, name, description, .. } = team;
-    json!({ "team": { "key": key, "name": name, "description": description } }).to_string()
+    json!({ "key": key, "name": name, "description": description })
 }

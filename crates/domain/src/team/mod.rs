@@ -1,6 +1,8 @@
 //! Teams: people who look after something together, and hold the same.
 
 mod manage;
+mod owns;
+mod undo;
 
 use engine::model::Revision;
 use serde::Serialize;
@@ -10,6 +12,7 @@ use crate::key::Key;
 use crate::time::Timestamp;
 
 pub use manage::Membership;
+pub use owns::{FlagsOwned, Owns};
 
 /// A team.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -41,7 +44,35 @@ pub struct Member {
     pub name: String,
 }
 
+/// How many flags of a project somebody looks after.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OwnedFlags {
+    /// The project.
+    pub project_id: Id,
+    /// Its key.
+    pub project: Key,
+    /// How many.
+    pub flags: u64,
+}
+
+/// A flag that somebody looks after.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OwnedFlag {
+    /// The project's key.
+    pub project: Key,
+    /// Its own.
+    pub flag: Key,
+}
+
 impl Team {
+    /// What a flag that it looks after has for its owner begins so; the team's key follows.
+    pub const OWNER: &str = "team:";
+
+    /// What a flag that it looks after has for its owner.
+    pub fn owner(&self) -> String {
+        format!("{}{}", Self::OWNER, self.key)
+    }
+
     /// Its tag, as `ETag` and `If-Match` have it.
     pub fn etag(&self) -> String {
         format!("\"{}\"", self.version)

@@ -63,13 +63,17 @@ pub(crate) struct Problem {
 /// A place where something is used.
 #[derive(ToSchema)]
 pub(crate) struct Place {
-    /// What uses it: `flag`, `segment`; in an environment there may also be an `sdk_key`.
+    /// What uses it: `flag`, `segment`; in an environment there may also be an `sdk_key`, and a team may own a `project`.
     #[schema(example = "flag")]
     kind: String,
     /// The key of what uses it; of an SDK key its id.
     key: String,
-    /// Key of the environment in which it does.
-    environment: String,
+    /// Key of the project in which it does, where a team is used.
+    #[schema(nullable = false)]
+    project: Option<String>,
+    /// Key of the environment in which it does, where it is used in one.
+    #[schema(nullable = false)]
+    environment: Option<String>,
     /// JSON path in it; empty for the whole of it.
     #[schema(example = "rules[0].when.all[1].segment")]
     path: String,

@@ -39,6 +39,7 @@ pub(super) fn on_instance() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()
         .routes(routes!(list_audit_instance))
         .routes(routes!(export_audit_instance))
+        .routes(routes!(revert_instance_change))
         .routes(routes!(redact_instance_change))
 }
 
@@ -53,6 +54,30 @@ struct ThingsQuery {
     context_field: Option<String>,
     /// Only changes that affected the environment with this key, or name it, living or deleted.
     environment: Option<String>,
+    /// Only changes about this account, such as what it was granted: its id, e-mail or name.
+    account: Option<String>,
+    /// Only changes about the team with this key.
+    team: Option<String>,
+}
+
+impl ThingsQuery {
+    fn said(self) -> [(&'static str, Option<String>); 6] {
+        [
+            ("flag", self.flag),
+            ("segment", self.segment),
+            ("context_field", self.context_field),
+            ("environment", self.environment),
+            ("account", self.account),
+            ("team", self.team),
+        ]
+    }
+}
+
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+struct DeletedQuery {
+    /// Id of a project that was deleted: the log that it left, and not the instance's own.
+    deleted_project: Option<String>,
 }
 
 #[derive(Deserialize, IntoParams)]
@@ -94,12 +119,14 @@ struct ForceQuery {
     force: Option<String>,
 }
 
-fn about<'a>(things: Option<&'a ThingsQuery>, who: &'a WhoQuery) -> About<'a> {
+fn about<'a>(things: &'a ThingsQuery, who: &'a WhoQuery) -> About<'a> {
     About {
-        flag: things.and_then(|things| things.flag.as_deref()),
-        segment: things.and_then(|things| things.segment.as_deref()),
-        context_field: things.and_then(|things| things.context_field.as_deref()),
-        environment: things.and_then(|things| things.environment.as_deref()),
+        flag: things.flag.as_deref(),
+        segment: things.segment.as_deref(),
+        context_field: things.context_field.as_deref(),
+        environment: things.environment.as_deref(),
+        account: things.account.as_deref(),
+        team: things.team.as_deref(),
         actor: who.actor.as_deref(),
         action: who.action.as_deref(),
         from: who.from.as_deref(),
@@ -157,14 +184,9 @@ async fn list_audit(
     Params(who): Params<WhoQuery>,
     Params(page): Params<PageQuery>,
 ) -> Result<Response, Problem> {
-    let about = about(Some(&things), &who);
+    let about = about(&things, &who);
     let entries = state.control.audit(&reader, about, page.asked()?).await?;
-    let mut named = vec![
-        ("flag", things.flag),
-        ("segment", things.segment),
-        ("context_field", things.context_field),
-        ("environment", things.environment),
-    ];
+    let mut named = Vec::from(things.said());
     named.extend(said(who, page));
     Ok(page::respond("/api/v1/audit", &named, &entries, |entry| entry.revision.to_string()))
 }
@@ -185,42 +207,53 @@ async fn export_audit(
     Params(format): Params<FormatQuery>,
 ) -> Result<Response, Problem> {
     let format = format.read()?;
-    let export = state.control.export_audit(&reader, about(Some(&things), &who)).await?;
+    let export = state.control.export_audit(&reader, about(&things, &who)).await?;
     export::audit(&state.exports, export, format, "burgee-audit").await
 }
 
 /// List changes of the instance
 ///
-/// The instance's own log, newest first: accounts, credentials and projects. Only admins may.
-#[utoipa::path(get, path = "/api/v1/instance/audit", tag = "audit", params(WhoQuery, PageQuery), responses(
+/// The instance's own log, newest first: accounts, credentials, teams, roles, what is granted on the instance, and that
+/// projects came and went. With `deleted_project` the log that such a project left. Only admins may.
+#[utoipa::path(get, path = "/api/v1/instance/audit", tag = "audit", params(DeletedQuery, ThingsQuery, WhoQuery, PageQuery), responses(
     (status = 200, description = "Entries of the log", body = [schema::AuditEntry]),
 ))]
 async fn list_audit_instance(
     State(state): State<AppState>,
     permit: OnInstance<ReadInstanceLog>,
+    Params(deleted): Params<DeletedQuery>,
+    Params(things): Params<ThingsQuery>,
     Params(who): Params<WhoQuery>,
     Params(page): Params<PageQuery>,
 ) -> Result<Response, Problem> {
-    let entries = state.control.audit_instance(&permit, about(None, &who), page.asked()?).await?;
-    let path = "/api/v1/instance/audit";
-    Ok(page::respond(path, &said(who, page), &entries, |entry| entry.revision.to_string()))
+    let (about, project) = (about(&things, &who), deleted.deleted_project.as_deref());
+    let entries = state.control.audit_instance(&permit, project, about, page.asked()?).await?;
+    let mut named = vec![("deleted_project", deleted.deleted_project)];
+    named.extend(things.said());
+    named.extend(said(who, page));
+    Ok(page::respond("/api/v1/instance/audit", &named, &entries, |entry| entry.revision.to_string()))
 }
 
 /// Export changes of the instance
 ///
 /// Like the export of a project's log. Only admins may.
-#[utoipa::path(get, path = "/api/v1/instance/audit/export", tag = "audit", params(WhoQuery, FormatQuery), responses(
+#[utoipa::path(get, path = "/api/v1/instance/audit/export", tag = "audit",
+    params(DeletedQuery, ThingsQuery, WhoQuery, FormatQuery), responses(
     (status = 200, description = "The entries", content((String = "application/x-ndjson"), (String = "text/csv"))),
 ))]
 async fn export_audit_instance(
     State(state): State<AppState>,
     permit: OnInstance<ReadInstanceLog>,
+    Params(deleted): Params<DeletedQuery>,
+    Params(things): Params<ThingsQuery>,
     Params(who): Params<WhoQuery>,
     Params(format): Params<FormatQuery>,
 ) -> Result<Response, Problem> {
     let format = format.read()?;
-    let export = state.control.export_audit_instance(&permit, about(None, &who)).await?;
-    export::audit(&state.exports, export, format, "burgee-instance-audit").await
+    let (about, project) = (about(&things, &who), deleted.deleted_project.as_deref());
+    let export = state.control.export_audit_instance(&permit, project, about).await?;
+    let name = if project.is_some() { "burgee-audit" } else { "burgee-instance-audit" };
+    export::audit(&state.exports, export, format, name).await
 }
 
 /// Get a change
@@ -264,6 +297,29 @@ async fn revert_change(
     Ok(Json(reverted))
 }
 
+/// Revert a change of the instance
+///
+/// The same of teams, who is in them, roles, what is granted on the instance, and what was changed of accounts. Needs the
+/// right that such a change needs. What was granted to a deleted team does not come back with it; its entry says what
+/// that was.
+#[utoipa::path(post, path = "/api/v1/instance/audit/{revision}/revert", tag = "audit",
+    params(("revision" = u64, Path), TryQuery, ForceQuery, CommentHeader), responses(
+    (status = 200, description = "What it set back, or would", body = schema::Reverted),
+    (status = 409, description = "`changed_since`: `violations` name what later changes touched; `not_revertible`: the message says why; or what stands in the way of any such change"),
+))]
+async fn revert_instance_change(
+    State(state): State<AppState>,
+    permit: OnInstance<ReadInstanceLog>,
+    Named(revision): Named,
+    Params(tried): Params<TryQuery>,
+    Params(force): Params<ForceQuery>,
+    Said(request): Said,
+) -> Result<Json<Reverted>, Problem> {
+    let force = truth("force", force.force.as_deref())?.unwrap_or_default();
+    let mode = RevertMode { dry_run: tried.dry_run()?, force };
+    Ok(Json(state.control.revert_instance_change(&permit, &revision, mode, &request).await?))
+}
+
 #[derive(Serialize)]
 struct Redacted {
     revision: Option<Revision>,
@@ -291,9 +347,9 @@ async fn redact_change(
 
 /// Redact a change of the instance
 ///
-/// The same in the instance's own log.
+/// The same in the instance's own log, or in that of a project that was deleted.
 #[utoipa::path(post, path = "/api/v1/instance/audit/{revision}/redact", tag = "audit",
-    params(("revision" = u64, Path), CommentHeader), request_body = schema::RedactInput, responses(
+    params(("revision" = u64, Path), DeletedQuery, CommentHeader), request_body = schema::RedactInput, responses(
     (status = 200, description = "The revision of the entry that says so; `null` if there was nothing to take out", body = schema::Redacted),
     (status = 409, description = "`not_redactable`: it proves that something was taken out; or `busy`"),
 ))]
@@ -301,9 +357,12 @@ async fn redact_instance_change(
     State(state): State<AppState>,
     permit: OnInstance<RedactInstanceLog>,
     Named(revision): Named,
+    Params(deleted): Params<DeletedQuery>,
     Said(request): Said,
     body::Json(document): body::Json,
 ) -> Result<Json<Redacted>, Problem> {
-    let revision = state.control.redact_instance_change(&permit, &revision, &document, &request).await?;
+    let project = deleted.deleted_project.as_deref();
+    let control = &state.control;
+    let revision = control.redact_instance_change(&permit, project, &revision, &document, &request).await?;
     Ok(Json(Redacted { revision }))
 }

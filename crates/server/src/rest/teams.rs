@@ -4,7 +4,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use domain::access::{ManageTeams, OnInstance, ReadPeople};
-use domain::team::{Member, Membership, Team};
+use domain::team::{Member, Membership, Owns, Team};
 use http::{StatusCode, header};
 use serde::Serialize;
 use utoipa_axum::router::OpenApiRouter;
@@ -29,6 +29,7 @@ struct TeamView {
     #[serde(flatten)]
     team: Team,
     members: Vec<Member>,
+    owns: Owns,
 }
 
 /// List teams
@@ -62,17 +63,20 @@ async fn create_team(
     Ok((StatusCode::CREATED, location, answer(team)).into_response())
 }
 
-/// Get a team and who is in it
+/// Get a team
+///
+/// With who is in it, and what it looks after: projects, and how many flags in each; `GET
+/// /api/v1/projects/{project}/flags?owner=team:KEY` lists these. Of projects that the caller may not see nothing is said.
 #[utoipa::path(get, path = "/api/v1/teams/{team}", tag = "people", params(("team" = String, Path)), responses(
-    (status = 200, description = "The team and its members, with its `ETag`", body = schema::TeamWithMembers),
+    (status = 200, description = "The team, its members and what it owns, with its `ETag`", body = schema::TeamWithMembers),
 ))]
 async fn get_team(
     State(state): State<AppState>,
     reader: OnInstance<ReadPeople>,
     Named(key): Named,
 ) -> Result<Response, Problem> {
-    let (team, members) = state.control.team(&reader, &key).await?;
-    Ok(([(header::ETAG, team.etag())], Json(TeamView { team, members })).into_response())
+    let (team, members, owns) = state.control.team(&reader, &key).await?;
+    Ok(([(header::ETAG, team.etag())], Json(TeamView { team, members, owns })).into_response())
 }
 
 /// Change a team
@@ -99,7 +103,7 @@ async fn update_team(
 #[utoipa::path(delete, path = "/api/v1/teams/{team}", tag = "people",
     params(("team" = String, Path), ChangeHeaders), responses(
     (status = 204, description = "It is gone"),
-    (status = 409, description = "`team_in_use`: it owns projects"),
+    (status = 409, description = "`team_in_use`: it owns projects or flags, which `in_use_by` names"),
     (status = 412, description = "`stale`: `If-Match` named an older version"),
 ))]
 async fn delete_team(

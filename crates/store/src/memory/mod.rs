@@ -31,7 +31,7 @@ use domain::role::CustomRole;
 use domain::sdk_key::{KeyState, SdkKey};
 use domain::security::{SecurityEntry, SecurityNote};
 use domain::segment::{KeySet, SegmentEverywhere, SegmentHere, SegmentSummary};
-use domain::team::{Member, Team};
+use domain::team::{Member, OwnedFlag, OwnedFlags, Team};
 use domain::time::Timestamp;
 use engine::model::{Delta, Flag, List, Read, Revision, SCHEMA, Segment, Snapshot};
 
@@ -86,7 +86,8 @@ impl State {
     fn commit(&mut self, change: &Change) -> Result<Revision, CommitError> {
         let chain_id = change.chain.id();
         let chain = self.chains.get(&chain_id).ok_or(CommitError::Stale)?;
-        if chain_id != Id::NIL && !self.tables.projects.values().any(|project| project.id == chain_id) {
+        let outlives = change.chain == Chain::Instance || change.is_of_the_log_alone();
+        if !outlives && !self.tables.projects.values().any(|project| project.id == chain_id) {
             return Err(CommitError::Stale);
         }
         let revision = revision_of(chain) + 1;
@@ -260,6 +261,10 @@ impl Store for MemoryStore {
         Ok(self.state().tables.people.teams.get(key).map(|team| Team::clone(team)))
     }
 
+    async fn team_by_id(&self, id: Id) -> StoreResult<Option<Team>> {
+        Ok(self.state().tables.people.teams.values().find(|team| team.id == id).map(|team| Team::clone(team)))
+    }
+
     async fn teams(&self, filter: &KeyedFilter) -> StoreResult<Page<Team>> {
         let state = self.state();
         let wanted = |team: &&Arc<Team>| matches_filter(filter, &team.key, &[&team.name, &team.description]);
@@ -271,6 +276,20 @@ impl Store for MemoryStore {
 
     async fn team_members(&self, team_id: Id) -> StoreResult<Vec<Member>> {
         Ok(self.state().tables.team_members(team_id))
+    }
+
+    async fn teams_of(&self, account_id: Id) -> StoreResult<Vec<Team>> {
+        Ok(self.state().tables.teams_of(account_id))
+    }
+
+    async fn owned_flags(&self, owner: &str) -> StoreResult<Vec<OwnedFlags>> {
+        Ok(self.state().tables.owned_flags(owner))
+    }
+
+    async fn flags_of_owner(&self, owner: &str, limit: u32) -> StoreResult<Page<OwnedFlag>> {
+        let all = self.state().tables.flags_of_owner(owner);
+        let total = all.len();
+        Ok(page(all, total, limit))
     }
 
     async fn roles(&self) -> StoreResult<Vec<CustomRole>> {
@@ -286,6 +305,10 @@ impl Store for MemoryStore {
         let total = all.len();
         let after = |grant: &Grant| filter.after.is_none_or(|after| grant.id > after);
         Ok(page(all.into_iter().filter(after).collect(), total, filter.limit))
+    }
+
+    async fn grants_of(&self, holder: Holder) -> StoreResult<Vec<Grant>> {
+        Ok(self.state().tables.grants_of(holder))
     }
 
     async fn grants_with_role(&self, role: &str) -> StoreResult<u64> {

@@ -5,13 +5,14 @@ use std::sync::Arc;
 
 use domain::access::Scope;
 use domain::account::Account;
+use domain::flag::Flag;
 use domain::grant::{Grant, GrantFilter, Granted, Holder};
 use domain::id::Id;
 use domain::key::Key;
 use domain::ports::{CommitError, ProjectContent};
 use domain::project::Project;
 use domain::role::CustomRole;
-use domain::team::{Member, Team};
+use domain::team::{Member, OwnedFlag, OwnedFlags, Team};
 use domain::time::Timestamp;
 use engine::model::Revision;
 
@@ -53,11 +54,11 @@ impl PeopleTables {
 }
 
 impl Tables {
-    pub(super) fn create_project(&mut self, project: &Project, revision: Revision) -> Applied {
+    pub(super) fn create_project(&mut self, project: &Project) -> Applied {
         self.expect_owner(project)?;
         let taken = self.projects.values().any(|known| known.key == project.key || known.id == project.id);
         free(!taken, "project")?;
-        let project = Project { version: revision, ..project.clone() };
+        let project = Project { version: 0, ..project.clone() };
         self.projects.insert(project.key.clone(), Arc::new(project));
         Ok(())
     }
@@ -109,7 +110,12 @@ impl Tables {
             return Err(CommitError::Stale);
         }
         let key = self.people.teams.values().find(|team| team.id == id).map(|team| team.key.clone());
-        self.people.teams.remove(&key.ok_or(CommitError::Stale)?);
+        let key = key.ok_or(CommitError::Stale)?;
+        let owner = format!("team:{key}");
+        if self.flags.values().any(|flag| flag.owner.as_deref() == Some(owner.as_str())) {
+            return Err(CommitError::Stale);
+        }
+        self.people.teams.remove(&key);
         self.people.members.retain(|(team_id, _)| *team_id != id);
         self.people.grants.retain(|_, grant| grant.holder != Holder::Team(id));
         Ok(())
@@ -194,7 +200,9 @@ impl Tables {
         Ok(())
     }
 
-    pub(super) fn delete_grant(&mut self, id: Id) -> Applied {
+    pub(super) fn delete_grant(&mut self, chain_id: Id, id: Id) -> Applied {
+        let of_chain = |grant: &&Arc<Grant>| grant.scope.project_id().unwrap_or(Id::NIL) == chain_id;
+        found(self.people.grants.get(&id).filter(of_chain))?;
         found(self.people.grants.remove(&id))
     }
 
@@ -241,6 +249,40 @@ impl Tables {
             environment: environment.map(|place| place.environment.key.clone()),
             ..grant.clone()
         }
+    }
+
+    pub(super) fn grants_of(&self, holder: Holder) -> Vec<Grant> {
+        let own = self.people.grants.values().filter(|grant| grant.holder == holder);
+        own.map(|grant| self.named(grant)).collect()
+    }
+
+    /// By key.
+    pub(super) fn teams_of(&self, account_id: Id) -> Vec<Team> {
+        let teams = self.people.teams.values();
+        let own = teams.filter(|team| self.people.members.contains(&(team.id, account_id)));
+        own.map(|team| Team::clone(team)).collect()
+    }
+
+    /// By key.
+    pub(super) fn owned_flags(&self, owner: &str) -> Vec<OwnedFlags> {
+        let count = |project: &Arc<Project>| {
+            let owned =
+                |flag: &&Arc<Flag>| flag.project_id == project.id && flag.owner.as_deref() == Some(owner);
+            let flags = self.flags.values().filter(owned).count() as u64;
+            OwnedFlags { project_id: project.id, project: project.key.clone(), flags }
+        };
+        self.projects.values().map(count).filter(|owned| owned.flags > 0).collect()
+    }
+
+    /// By the keys of their project and their own.
+    pub(super) fn flags_of_owner(&self, owner: &str) -> Vec<OwnedFlag> {
+        let of_project = |project: &Arc<Project>| {
+            let flags = self.flags.values().filter(|flag| flag.project_id == project.id);
+            let owned = flags.filter(|flag| flag.owner.as_deref() == Some(owner));
+            let named = owned.map(|flag| OwnedFlag { project: project.key.clone(), flag: flag.key.clone() });
+            named.collect::<Vec<_>>()
+        };
+        self.projects.values().flat_map(of_project).collect()
     }
 
     pub(super) fn granted(&self, holder: Holder) -> Vec<Granted> {

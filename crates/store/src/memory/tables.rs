@@ -138,7 +138,7 @@ impl Tables {
                 self.dependencies.insert(project_id, revision);
                 Ok(())
             }
-            Write::CreateProject(project) => self.create_project(project, revision),
+            Write::CreateProject(project) => self.create_project(project),
             Write::UpdateProject(project) => self.update_project(project, revision),
             Write::DeleteProject { id } => self.delete_project(*id),
             Write::CreateTeam(team) => self.create_team(team, revision),
@@ -154,7 +154,7 @@ impl Tables {
             Write::UpdateRole(role) => self.update_role(role, revision),
             Write::DeleteRole { id } => self.delete_role(*id),
             Write::CreateGrant(grant) => self.create_grant(grant),
-            Write::DeleteGrant { id } => self.delete_grant(*id),
+            Write::DeleteGrant { id } => self.delete_grant(project_id, *id),
         }
     }
 

@@ -159,6 +159,40 @@ pub(super) async fn old_entries_go_and_leave_a_checkpoint(world: World) -> Resul
     Ok(())
 }
 
+pub(super) async fn the_log_of_a_deleted_project_only_loses(world: World) -> Result<()> {
+    let id = world.id();
+    world.make_project(id, "shop").await?;
+    let chain = Chain::Project(id);
+    let environment = world.environment(id, "development", 0)?;
+    world.store.commit(world.change(chain, vec![Write::CreateEnvironment(environment.clone())])).await?;
+    world.store.commit(world.change(Chain::Instance, vec![Write::DeleteProject { id }])).await?;
+
+    let late = world.change(chain, vec![Write::CreateEnvironment(environment)]);
+    ensure!(matches!(world.store.commit(late).await, Err(CommitError::Stale)), "nothing is made in it");
+    let empty = world.change(chain, Vec::new());
+    ensure!(matches!(world.store.commit(empty).await, Err(CommitError::Stale)), "nor said of it");
+    let texts = WhichTexts { after: true, ..WhichTexts::default() };
+    let redaction = Change {
+        action: "redact_change",
+        after: Some(r#"{"redacted":{"revision":1,"texts":["after"]}}"#.to_owned()),
+        ..world.change(chain, vec![Write::RedactEntry { revision: 1, texts }])
+    };
+    ensure!(world.store.commit(redaction).await? == 2);
+    ensure!(sound(&world).await?.is_empty(), "{:?}", sound(&world).await?);
+    let heads = world.store.heads().await?;
+    let head = heads.into_iter().find(|head| head.chain == chain).context("its chain is gone")?;
+    let (through, hash) = (head.revision, audit::hex(&head.hash));
+    let expiry = Change {
+        action: "expire_changes",
+        after: Some(format!(r#"{{"checkpoint":{{"revision":{through},"hash":"{hash}"}}}}"#)),
+        ..world.change(chain, vec![Write::ExpireEntries { through, hash: head.hash }])
+    };
+    ensure!(world.store.commit(expiry).await? == 3);
+    ensure!(world.store.log_after(chain, 0, 9).await?.len() == 1);
+    ensure!(sound(&world).await?.is_empty(), "{:?}", sound(&world).await?);
+    Ok(())
+}
+
 fn note(kind: &str, at: i64) -> SecurityNote {
     let at = Timestamp::from_millis(at);
     let (kind, subject, detail) = (kind.to_owned(), "jo@example.com".to_owned(), String::new());

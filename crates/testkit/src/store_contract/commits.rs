@@ -258,6 +258,8 @@ pub(super) async fn a_change_keeps_to_its_chain(world: World) -> Result<()> {
         world.change(Chain::Instance, vec![Write::CreateFlag(flag)]),
         world.in_project(vec![Write::Account(AccountWrite::Create(account(&world, "c@example.org")))]),
         world.change(Chain::Instance, vec![Write::RevokeSdkKey { id: world.id(), at: NOW }]),
+        world.change(Chain::Instance, vec![Write::UpdateProject(World::project(other, "other")?)]),
+        world.in_project(vec![Write::UpdateProject(World::project(other, "other")?)]),
     ];
     for change in strays {
         let error = refused(&world, change).await?;

@@ -3,9 +3,10 @@
 use anyhow::{Context, Result, ensure};
 use domain::access::Scope;
 use domain::account::{Account, AccountWrite};
+use domain::flag::Flag;
 use domain::grant::{Grant, GrantFilter, Holder};
 use domain::log::{Chain, ReadVersion, Write};
-use domain::ports::CommitError;
+use domain::ports::{CommitError, FlagFilter};
 use domain::role::CustomRole;
 use domain::team::Team;
 
@@ -83,6 +84,9 @@ pub(super) async fn teams_say_who_is_in_them(world: World) -> Result<()> {
     ensure!(there.version == version, "who is in it counts as a change of it");
     let emails: Vec<_> = world.store.team_members(team.id).await?.into_iter().map(|one| one.email).collect();
     ensure!(emails == ["ada@example.org", "bob@example.org"]);
+    let of_ada = world.store.teams_of(ada.id).await?;
+    ensure!(of_ada == [there.clone()] && world.store.team_by_id(team.id).await? == Some(there.clone()));
+    ensure!(world.store.teams_of(world.id()).await?.is_empty());
 
     let mut late = world.change(Chain::Instance, vec![Write::UpdateTeam(there.clone())]);
     late.reads = vec![ReadVersion::Team { id: team.id, version: version - 1 }];
@@ -95,11 +99,12 @@ pub(super) async fn teams_say_who_is_in_them(world: World) -> Result<()> {
 
     let mut project = world.store.project("default").await?.context("no project")?;
     project.team_id = Some(team.id);
-    write(&world, vec![Write::UpdateProject(project.clone())]).await?;
+    world.write(vec![Write::UpdateProject(project.clone())]).await?;
     ensure!(world.store.projects_of_team(team.id).await?.len() == 1);
     ensure!(is_stale(&world, Write::DeleteTeam { id: team.id }).await, "it owns a project");
     project.team_id = None;
-    write(&world, vec![Write::UpdateProject(project), Write::DeleteTeam { id: team.id }]).await?;
+    world.write(vec![Write::UpdateProject(project)]).await?;
+    write(&world, vec![Write::DeleteTeam { id: team.id }]).await?;
     ensure!(world.store.team_members(team.id).await?.is_empty());
     Ok(())
 }
@@ -138,14 +143,18 @@ pub(super) async fn grants_reach_who_has_them(world: World) -> Result<()> {
             Write::CreateTeam(team.clone()),
             Write::CreateRole(role.clone()),
             Write::AddMember { team_id: team.id, account_id: ada.id, at: NOW },
-            Write::CreateGrant(own.clone()),
-            Write::CreateGrant(by_team.clone()),
             Write::CreateGrant(grant(&world, Holder::Account(bob.id), "admin", Scope::Instance)),
         ],
     )
     .await?;
-    let again = Grant { id: world.id(), ..by_team.clone() };
-    ensure!(is_taken(&world, Write::CreateGrant(again)).await);
+    world.write(vec![Write::CreateGrant(own.clone()), Write::CreateGrant(by_team.clone())]).await?;
+    let again = world.in_project(vec![Write::CreateGrant(Grant { id: world.id(), ..by_team.clone() })]);
+    ensure!(matches!(world.store.commit(again).await, Err(CommitError::Taken { .. })));
+    let of_ada = world.store.grants_of(Holder::Account(ada.id)).await?;
+    ensure!(of_ada.len() == 1 && of_ada[0].id == own.id, "her team's are not her own: {of_ada:?}");
+    ensure!(of_ada[0].project.as_ref().is_some_and(|key| key.as_str() == "default"));
+    ensure!(world.store.grants_of(Holder::Team(team.id)).await?.len() == 1);
+    ensure!(is_stale(&world, Write::DeleteGrant { id: own.id }).await, "it is not of that chain");
 
     let mut granted = world.store.granted(Holder::Account(ada.id)).await?;
     granted.sort_by(|left, right| left.role.cmp(&right.role));
@@ -187,17 +196,19 @@ pub(super) async fn grants_go_with_what_they_name(world: World) -> Result<()> {
         vec![
             Write::CreateTeam(team.clone()),
             Write::CreateGrant(grant(&world, Holder::Team(team.id), "viewer", Scope::Instance)),
-            Write::CreateGrant(of_ada(here)),
-            Write::CreateGrant(of_ada(Scope::Project(project_id))),
         ],
     )
     .await?;
+    let in_shop = |scope| world.change(Chain::Project(project_id), vec![Write::CreateGrant(of_ada(scope))]);
+    world.store.commit(in_shop(here)).await?;
+    world.store.commit(in_shop(Scope::Project(project_id))).await?;
+    let elsewhere = Scope::Environment { project_id: world.project_id, id: environment.id };
     for (scope, what) in [
-        (Scope::Project(world.id()), "project"),
-        (Scope::Environment { project_id, id: world.id() }, "environment"),
-        (Scope::Environment { project_id: world.project_id, id: environment.id }, "environment there"),
+        (Scope::Environment { project_id: world.project_id, id: world.id() }, "environment"),
+        (elsewhere, "environment there"),
     ] {
-        ensure!(is_stale(&world, Write::CreateGrant(of_ada(scope))).await, "there is no such {what}");
+        let committed = world.store.commit(world.in_project(vec![Write::CreateGrant(of_ada(scope))])).await;
+        ensure!(matches!(committed, Err(CommitError::Stale)), "there is no such {what}");
     }
     let of_nobody = grant(&world, Holder::Account(world.id()), "viewer", Scope::Instance);
     ensure!(is_stale(&world, Write::CreateGrant(of_nobody)).await);
@@ -210,5 +221,93 @@ pub(super) async fn grants_go_with_what_they_name(world: World) -> Result<()> {
     ensure!(world.store.granted(Holder::Account(ada.id)).await?.len() == 1);
     write(&world, vec![Write::DeleteProject { id: project_id }]).await?;
     ensure!(world.store.granted(Holder::Account(ada.id)).await?.is_empty());
+    Ok(())
+}
+
+pub(super) async fn a_teams_flags_are_counted_and_keep_it(world: World) -> Result<()> {
+    let team = team(&world, "payments")?;
+    write(&world, vec![Write::CreateTeam(team.clone())]).await?;
+    let owned = |flag: Flag| Flag { owner: Some(team.owner()), ..flag };
+    let sale = world.create(owned(world.flag("sale")?)).await?;
+    world.create(owned(world.flag("banner")?)).await?;
+    world.create(world.flag("nobodys")?).await?;
+    let shop = world.id();
+    world.make_project(shop, "shop").await?;
+    let other = Flag { project_id: shop, ..owned(world.flag("sale")?) };
+    world.store.commit(world.change(Chain::Project(shop), vec![Write::CreateFlag(other)])).await?;
+
+    let counted = world.store.owned_flags(&team.owner()).await?;
+    let counted: Vec<_> = counted.iter().map(|one| (one.project.as_str(), one.flags)).collect();
+    ensure!(counted == [("default", 2), ("shop", 1)], "{counted:?}");
+    let page = world.store.flags_of_owner(&team.owner(), 2).await?;
+    let named: Vec<_> = page.items.iter().map(|one| (one.project.as_str(), one.flag.as_str())).collect();
+    ensure!(named == [("default", "banner"), ("default", "sale")] && page.more, "{named:?}");
+    ensure!(page.total == Some(3));
+    ensure!(world.store.owned_flags("team:pay").await?.is_empty());
+
+    let gone = Write::DeleteTeam { id: team.id };
+    ensure!(is_stale(&world, gone.clone()).await, "it owns flags");
+    let filter = FlagFilter { owner: Some(team.owner()), limit: 9, ..FlagFilter::default() };
+    ensure!(world.store.flags(&world.environments[0], &filter).await?.items.len() == 2);
+    world.about(&sale, vec![Write::UpdateFlag(Flag { owner: None, ..sale.clone() })]).await?;
+    let banner = world.store.flag(world.project_id, &key("banner")?).await?.context("no flag")?.flag;
+    world.delete(&banner).await?;
+    ensure!(is_stale(&world, gone.clone()).await, "one is left");
+    write(&world, vec![Write::DeleteProject { id: shop }]).await?;
+    write(&world, vec![gone]).await?;
+    Ok(())
+}
+
+/// They are on two chains, so neither waits for the other by itself.
+pub(super) async fn a_team_does_not_go_while_it_is_made_an_owner(world: World) -> Result<()> {
+    for round in 0..20 {
+        let team = team(&world, &format!("team-{round}"))?;
+        let version = write(&world, vec![Write::CreateTeam(team.clone())]).await?;
+        let flag = Flag { owner: Some(team.owner()), ..world.flag(&format!("flag-{round}"))? };
+        let mut gives = world.in_project(world.creation(&flag));
+        gives.reads = vec![ReadVersion::Team { id: team.id, version }];
+        let goes = world.change(Chain::Instance, vec![Write::DeleteTeam { id: team.id }]);
+        let (gives, goes) = tokio::join!(world.store.commit(gives), world.store.commit(goes));
+        for committed in [&gives, &goes] {
+            ensure!(matches!(committed, Ok(_) | Err(CommitError::Stale)), "{committed:?}");
+        }
+        ensure!(gives.is_ok() != goes.is_ok(), "one of them came first: {gives:?} {goes:?}");
+    }
+    Ok(())
+}
+
+pub(super) async fn a_role_does_not_go_while_it_is_granted(world: World) -> Result<()> {
+    let ada = someone(&world, "ada@example.org").await?;
+    for round in 0..20 {
+        let role = role(&world, &format!("role-{round}"))?;
+        let version = write(&world, vec![Write::CreateRole(role.clone())]).await?;
+        let scope = Scope::Project(world.project_id);
+        let given = grant(&world, Holder::Account(ada.id), role.key.as_str(), scope);
+        let mut gives = world.in_project(vec![Write::CreateGrant(given)]);
+        gives.reads = vec![ReadVersion::Role { id: role.id, version }];
+        let goes = world.change(Chain::Instance, vec![Write::DeleteRole { id: role.id }]);
+        let (gives, goes) = tokio::join!(world.store.commit(gives), world.store.commit(goes));
+        for committed in [&gives, &goes] {
+            ensure!(matches!(committed, Ok(_) | Err(CommitError::Stale)), "{committed:?}");
+        }
+        ensure!(gives.is_ok() != goes.is_ok(), "one of them came first: {gives:?} {goes:?}");
+    }
+    Ok(())
+}
+
+/// Whoever is given something while they go does not have it, and nobody is told of a broken store.
+pub(super) async fn an_account_goes_while_it_is_given_something(world: World) -> Result<()> {
+    for round in 0..20 {
+        let someone = someone(&world, &format!("someone-{round}@example.org")).await?;
+        let holder = Holder::Account(someone.id);
+        let given = grant(&world, holder, "viewer", Scope::Project(world.project_id));
+        let gives = world.in_project(vec![Write::CreateGrant(given)]);
+        let gone = Write::Account(AccountWrite::Delete { id: someone.id });
+        let goes = world.change(Chain::Instance, vec![gone]);
+        let (gives, goes) = tokio::join!(world.store.commit(gives), world.store.commit(goes));
+        ensure!(matches!(gives, Ok(_) | Err(CommitError::Stale)), "{gives:?}");
+        ensure!(goes.is_ok(), "{goes:?}");
+        ensure!(world.store.grants_of(holder).await?.is_empty());
+    }
     Ok(())
 }

@@ -42,7 +42,8 @@ pub(super) async fn stale_projects_are_refused(world: World) -> Result<()> {
     ensure!(before.comment_required == CommentRule::None);
     let after =
         Project { name: "New".to_owned(), comment_required: CommentRule::Protected, ..before.clone() };
-    let mut change = world.change(Chain::Instance, vec![Write::UpdateProject(after)]);
+    ensure!(before.version == 0, "its chain begins after it");
+    let mut change = world.in_project(vec![Write::UpdateProject(after)]);
     change.reads = vec![ReadVersion::Project { id: before.id, version: before.version }];
     let revision = world.store.commit(change.clone()).await?;
     let after = world.store.project("default").await?.context("no project")?;
@@ -52,7 +53,7 @@ pub(super) async fn stale_projects_are_refused(world: World) -> Result<()> {
     ensure!(world.store.project_by_id(world.id()).await?.is_none());
     ensure!(matches!(world.store.commit(change).await, Err(CommitError::Stale)));
     let unowned = Project { team_id: Some(world.id()), ..after };
-    let change = world.change(Chain::Instance, vec![Write::UpdateProject(unowned)]);
+    let change = world.in_project(vec![Write::UpdateProject(unowned)]);
     ensure!(matches!(world.store.commit(change).await, Err(CommitError::Stale)), "no such team");
     Ok(())
 }

@@ -81,6 +81,25 @@ pub(crate) struct TeamWithMembers {
     team: Team,
     /// By e-mail.
     members: Vec<Member>,
+    owns: Owns,
+}
+
+/// What a team looks after, as far as the caller may see the projects.
+#[derive(ToSchema)]
+pub(crate) struct Owns {
+    /// Keys of projects, the first 1,000.
+    projects: Vec<String>,
+    /// In which projects flags have the owner `team:KEY`, the first 1,000.
+    flags: Vec<FlagsOwned>,
+}
+
+/// Flags of a project that a team looks after.
+#[derive(ToSchema)]
+pub(crate) struct FlagsOwned {
+    /// The project's key.
+    project: String,
+    /// How many flags.
+    count: u64,
 }
 
 /// Someone in a team.

@@ -1,14 +1,14 @@
 //! A change becomes a revision: one transaction, in the order that its chain's row lets through.
 
 use domain::id::Id;
-use domain::log::{Change, Hash, ReadVersion};
+use domain::log::{Chain, Change, Hash, ReadVersion, Write};
 use engine::model::Revision;
-use sqlx::{Pool, Row as _};
+use sqlx::{AssertSqlSafe, Pool, Row as _};
 
 use super::append::append;
 use super::rows::{hash, revision, signed};
-use super::writes::{Writes, mark_environments};
-use super::{BEGIN_WRITE, Connection, Db, Row};
+use super::writes::{Query, Writes, mark_environments};
+use super::{BEGIN_WRITE, Connection, Db, LOCK_SHARED, Row};
 
 /// Why nothing was committed.
 pub(super) enum Fault {
@@ -30,7 +30,13 @@ pub(super) async fn commit(pool: &Pool<Db>, change: &Change) -> Result<Revision,
     // Dropped without `commit`, at any fault, it is rolled back.
     let mut transaction = pool.begin_with(BEGIN_WRITE).await?;
     let project_id = change.chain.id();
-    let (revision, previous) = advance(&mut transaction, project_id).await?;
+    let (revision, previous) = advance(&mut transaction, change).await?;
+    // Whoever is changing a project that goes ends before, and whoever comes after finds it gone.
+    for write in &change.writes {
+        if let Write::DeleteProject { id } = write {
+            take_chain(&mut transaction, *id).await?;
+        }
+    }
     for read in &change.reads {
         check(&mut transaction, project_id, read).await?;
     }
@@ -45,19 +51,33 @@ pub(super) async fn commit(pool: &Pool<Db>, change: &Change) -> Result<Revision,
 }
 
 /// Takes the chain's next revision, and with it the chain, until the transaction ends. Answers the hash of the
-/// entry before as well. Of a project that has gone the chain stays, but grows no more.
-async fn advance(connection: &mut Connection, project_id: Id) -> Result<(Revision, Hash), Fault> {
+/// entry before as well. Of a project that has gone the chain stays, and grows by what is taken out of it alone.
+async fn advance(connection: &mut Connection, change: &Change) -> Result<(Revision, Hash), Fault> {
+    let outlives = change.chain == Chain::Instance || change.is_of_the_log_alone();
     let row = sqlx::query(
         "UPDATE chains SET revision = revision + 1
          WHERE project_id = $1 AND ($2 OR EXISTS (SELECT 1 FROM projects WHERE projects.id = chains.project_id))
          RETURNING revision, hash",
     )
-    .bind(project_id.to_string())
-    .bind(project_id == Id::NIL)
+    .bind(change.chain.id().to_string())
+    .bind(outlives)
     .try_map(|row: Row| Ok((revision(&row, "revision")?, hash(&row, "hash")?)))
     .fetch_optional(connection)
     .await?;
     row.ok_or(Fault::Stale)
+}
+
+async fn take_chain(connection: &mut Connection, project_id: Id) -> Result<(), Fault> {
+    let query = sqlx::query("UPDATE chains SET revision = revision WHERE project_id = $1");
+    let done = query.bind(project_id.to_string()).execute(connection).await?;
+    if done.rows_affected() == 0 { Err(Fault::Stale) } else { Ok(()) }
+}
+
+/// The version of what belongs to the instance, which no project's chain guards: so nobody changes it before the
+/// transaction ends.
+fn version_of(table: &'static str, id: Id) -> Query {
+    let text = format!("SELECT version FROM {table} WHERE id = $1{LOCK_SHARED}");
+    sqlx::query(AssertSqlSafe(text)).bind(id.to_string())
 }
 
 async fn check(connection: &mut Connection, project_id: Id, read: &ReadVersion) -> Result<(), Fault> {
@@ -97,19 +117,13 @@ async fn check(connection: &mut Connection, project_id: Id, read: &ReadVersion) 
         ReadVersion::Project { id, version } => {
             (sqlx::query("SELECT version FROM projects WHERE id = $1").bind(id.to_string()), version)
         }
-        ReadVersion::Team { id, version } => {
-            (sqlx::query("SELECT version FROM teams WHERE id = $1").bind(id.to_string()), version)
-        }
-        ReadVersion::Role { id, version } => {
-            (sqlx::query("SELECT version FROM roles WHERE id = $1").bind(id.to_string()), version)
-        }
+        ReadVersion::Team { id, version } => (version_of("teams", *id), version),
+        ReadVersion::Role { id, version } => (version_of("roles", *id), version),
         ReadVersion::SdkKey { id, version } => {
             let query = sqlx::query("SELECT version FROM sdk_keys WHERE project_id = $1 AND id = $2");
             (query.bind(project_id.to_string()).bind(id.to_string()), version)
         }
-        ReadVersion::Account { id, version } => {
-            (sqlx::query("SELECT version FROM accounts WHERE id = $1").bind(id.to_string()), version)
-        }
+        ReadVersion::Account { id, version } => (version_of("accounts", *id), version),
         ReadVersion::Dependencies { version } => {
             let query = sqlx::query("SELECT dependencies AS version FROM projects WHERE id = $1");
             (query.bind(project_id.to_string()), version)

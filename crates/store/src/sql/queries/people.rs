@@ -33,6 +33,14 @@ pub(super) async fn team_named(pool: &Pool<Db>, key: &Key) -> sqlx::Result<Optio
         .await
 }
 
+pub(super) async fn team_by_id(pool: &Pool<Db>, id: Id) -> sqlx::Result<Option<Team>> {
+    sqlx::query("SELECT * FROM teams t WHERE t.id = $1")
+        .bind(id.to_string())
+        .try_map(|row: Row| team(&row))
+        .fetch_optional(pool)
+        .await
+}
+
 pub(super) async fn teams(store: &SqlStore, filter: &KeyedFilter) -> sqlx::Result<Page<Team>> {
     if !storable_filter(filter) {
         return Ok(empty());
@@ -60,6 +68,16 @@ pub(super) async fn members(pool: &Pool<Db>, team_id: Id) -> sqlx::Result<Vec<Me
     .try_map(|row: Row| {
         Ok(Member { id: id(&row, "id")?, email: text(&row, "email")?, name: text(&row, "name")? })
     })
+    .fetch_all(pool)
+    .await
+}
+
+pub(super) async fn teams_of(pool: &Pool<Db>, account_id: Id) -> sqlx::Result<Vec<Team>> {
+    sqlx::query(
+        "SELECT t.* FROM teams t JOIN team_members m ON m.team_id = t.id WHERE m.account_id = $1 ORDER BY t.key",
+    )
+    .bind(account_id.to_string())
+    .try_map(|row: Row| team(&row))
     .fetch_all(pool)
     .await
 }
@@ -139,6 +157,17 @@ pub(super) async fn grant_by_id(pool: &Pool<Db>, id: Id) -> sqlx::Result<Option<
     let mut query = QueryBuilder::<Db>::new(concat!("SELECT ", grant_columns!()));
     query.push(FROM_GRANTS).push("g.id = ").push_bind(id.to_string());
     query.build().try_map(|row: Row| grant(&row)).fetch_optional(pool).await
+}
+
+pub(super) async fn grants_of(pool: &Pool<Db>, holder: Holder) -> sqlx::Result<Vec<Grant>> {
+    let mut query = QueryBuilder::<Db>::new(concat!("SELECT ", grant_columns!()));
+    query.push(FROM_GRANTS);
+    match holder {
+        Holder::Account(id) => query.push("g.account_id = ").push_bind(id.to_string()),
+        Holder::Team(id) => query.push("g.team_id = ").push_bind(id.to_string()),
+    };
+    query.push(" ORDER BY g.id");
+    query.build().try_map(|row: Row| grant(&row)).fetch_all(pool).await
 }
 
 pub(super) async fn grants(store: &SqlStore, filter: &GrantFilter) -> sqlx::Result<Page<Grant>> {

@@ -6,7 +6,9 @@ use domain::id::Id;
 use domain::role::CustomRole;
 use domain::team::Team;
 use domain::time::Timestamp;
+use sqlx::AssertSqlSafe;
 
+use super::LOCK_SHARED;
 use super::commit::Fault;
 use super::rows::to_document;
 use super::writes::{Query, Writes};
@@ -41,10 +43,13 @@ impl Writes<'_> {
         self.change(query).await
     }
 
-    /// One that owns a project stays.
+    /// One that owns a project or a flag stays. Its row is taken first: whoever is making it an owner ends before.
     pub(super) async fn delete_team(&mut self, id: Id) -> Result<(), Fault> {
+        let taken = sqlx::query("UPDATE teams SET version = $2 WHERE id = $1");
+        self.change(taken.bind(id.to_string()).bind(self.revision)).await?;
         let query = sqlx::query(
-            "DELETE FROM teams WHERE id = $1 AND NOT EXISTS (SELECT 1 FROM projects WHERE team_id = $1)",
+            "DELETE FROM teams WHERE id = $1 AND NOT EXISTS (SELECT 1 FROM projects WHERE team_id = $1)
+             AND NOT EXISTS (SELECT 1 FROM flags WHERE flags.owner = 'team:' || teams.key)",
         );
         self.change(query.bind(id.to_string())).await
     }
@@ -112,7 +117,10 @@ impl Writes<'_> {
         self.change(query).await
     }
 
+    /// One that somebody has stays. Its row is taken first: whoever is granting it ends before.
     pub(super) async fn delete_role(&mut self, id: Id) -> Result<(), Fault> {
+        let taken = sqlx::query("UPDATE roles SET version = $2 WHERE id = $1");
+        self.change(taken.bind(id.to_string()).bind(self.revision)).await?;
         let query = sqlx::query(
             "DELETE FROM roles WHERE id = $1
              AND NOT EXISTS (SELECT 1 FROM grants WHERE grants.role = roles.key)",
@@ -127,7 +135,7 @@ impl Writes<'_> {
                 (Some(id.to_string()), None)
             }
             Holder::Team(id) => {
-                self.expect(sqlx::query("SELECT 1 FROM teams WHERE id = $1").bind(id.to_string())).await?;
+                self.expect_team(id).await?;
                 (None, Some(id.to_string()))
             }
         };
@@ -164,11 +172,23 @@ impl Writes<'_> {
     }
 
     pub(super) async fn delete_grant(&mut self, id: Id) -> Result<(), Fault> {
-        self.change(sqlx::query("DELETE FROM grants WHERE id = $1").bind(id.to_string())).await
+        let query = sqlx::query("DELETE FROM grants WHERE id = $1 AND COALESCE(project_id, $2) = $3");
+        let query = query.bind(id.to_string()).bind(Id::NIL.to_string()).bind(self.project_id.clone());
+        self.change(query).await
     }
 
     async fn expect_account(&mut self, id: Id) -> Result<(), Fault> {
-        self.expect(sqlx::query("SELECT 1 FROM accounts WHERE id = $1").bind(id.to_string())).await
+        self.expect_there("accounts", id).await
+    }
+
+    pub(super) async fn expect_team(&mut self, id: Id) -> Result<(), Fault> {
+        self.expect_there("teams", id).await
+    }
+
+    /// A row of the instance's must be there, and stay until the transaction ends: its own chain does not guard it.
+    async fn expect_there(&mut self, table: &'static str, id: Id) -> Result<(), Fault> {
+        let query = sqlx::query(AssertSqlSafe(format!("SELECT 1 FROM {table} WHERE id = $1{LOCK_SHARED}")));
+        self.expect(query.bind(id.to_string())).await
     }
 
     /// A row must be there.

@@ -124,7 +124,7 @@ pub(super) async fn dependencies_version(pool: &Pool<Db>, project_id: Id) -> sql
 
 impl Writes<'_> {
     pub(super) async fn create_project(&mut self, project: &Project) -> Result<(), Fault> {
-        self.expect_team(project).await?;
+        self.expect_owner(project).await?;
         let query = sqlx::query(
             "INSERT INTO projects (id, key, name, description, team_id, comment_required, version, created_at,
                                    updated_at)
@@ -136,7 +136,7 @@ impl Writes<'_> {
         .bind(project.description.clone())
         .bind(project.team_id.map(|id| id.to_string()))
         .bind(project.comment_required.name())
-        .bind(self.revision)
+        .bind(0_i64)
         .bind(project.created_at.as_millis())
         .bind(project.updated_at.as_millis());
         self.insert(query, "project").await?;
@@ -146,7 +146,7 @@ impl Writes<'_> {
     }
 
     pub(super) async fn update_project(&mut self, project: &Project) -> Result<(), Fault> {
-        self.expect_team(project).await?;
+        self.expect_owner(project).await?;
         let query = sqlx::query(
             "UPDATE projects SET name = $3, description = $4, team_id = $5, comment_required = $6, version = $7,
                                  updated_at = $8
@@ -163,18 +163,13 @@ impl Writes<'_> {
         self.change(query).await
     }
 
-    async fn expect_team(&mut self, project: &Project) -> Result<(), Fault> {
+    async fn expect_owner(&mut self, project: &Project) -> Result<(), Fault> {
         let Some(team_id) = project.team_id else { return Ok(()) };
-        self.expect(sqlx::query("SELECT 1 FROM teams WHERE id = $1").bind(team_id.to_string())).await
+        self.expect_team(team_id).await
     }
 
-    /// Its chain stays, for its log does. Its row is taken first: whoever is changing the project ends before, and whoever
-    /// comes after finds it gone.
+    /// Its chain, which the commit holds, stays, for its log does.
     pub(super) async fn delete_project(&mut self, id: Id) -> Result<(), Fault> {
-        self.change(
-            sqlx::query("UPDATE chains SET revision = revision WHERE project_id = $1").bind(id.to_string()),
-        )
-        .await?;
         let contents = [
             "DELETE FROM flags WHERE project_id = $1",
             "DELETE FROM sdk_keys WHERE project_id = $1",
