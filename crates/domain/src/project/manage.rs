@@ -3,23 +3,25 @@
 use engine::json::{At, Object, Violations};
 use serde_json::{Value, json};
 
-use super::Project;
+use super::{OwningTeam, Project};
 use crate::access::{
     Caller, CreateProject, DeleteProject, InProject, ManageTeams, OnInstance, Reader, UpdateProject, Visible,
 };
 use crate::comment::read_rule;
-use crate::control::{Attempts, Control, DEFAULT_ENVIRONMENT, DEFAULT_PROJECT, Request, on_instance};
+use crate::control::{
+    Attempts, Control, DEFAULT_ENVIRONMENT, DEFAULT_PROJECT, Request, key_taken, on_instance,
+};
 use crate::environment::{Color, Environment};
 use crate::error::{Error, Result};
 use crate::id::Id;
 use crate::input::{check_key, read_description, read_key, read_name};
 use crate::key::Key;
-use crate::log::{Chain, Entity, ReadVersion, Write};
-use crate::ports::{Ids, KeyedFilter, Page};
+use crate::log::{Chain, Change, Entity, ReadVersion, Write};
+use crate::ports::{CommitError, Ids, KeyedFilter, Page};
 use crate::time::Timestamp;
 
 /// Members that answers carry and requests may send back; they mean nothing there.
-const READ_ONLY: [&str; 5] = ["id", "team_id", "version", "created_at", "updated_at"];
+const READ_ONLY: [&str; 4] = ["id", "version", "created_at", "updated_at"];
 
 /// What a document says of the team that owns a project.
 enum Owner {
@@ -61,8 +63,7 @@ impl Control {
         }
     }
 
-    /// Makes a project with the environments that every one begins with. If it was cut off in between, the same
-    /// request again ends it.
+    /// Makes a project with the environments that every one begins with.
     pub async fn create_project(
         &self,
         permit: &OnInstance<CreateProject>,
@@ -78,42 +79,25 @@ impl Control {
             Some((project, team))
         });
         let (mut project, team) = violations.into_result(read).map_err(Error::Invalid)?;
-        project.team_id = self.owner(permit, team, None).await?;
-        let mut change = on_instance(permit, request, now, "create_project", vec![Entity::project(&project)]);
-        change.after = Some(for_log(&project));
-        change.writes = vec![Write::CreateProject(project.clone())];
-        let made = self.try_create(change, &mut Attempts::default(), "a project", &project.key).await;
-        let project = match made {
-            Ok(Some(revision)) => Project { version: revision, ..project },
-            // The team has gone meanwhile.
-            Ok(None) => return Err(Error::busy()),
-            Err(error) => {
-                let there = self.project_named(project.key.as_str()).await?;
-                if !self.store.environments(there.id).await?.is_empty() {
-                    return Err(error);
-                }
-                there
+        let mut attempts = Attempts::default();
+        loop {
+            project.team = self.owner(permit, &team, None).await?;
+            let entities = vec![Entity::project(&project)];
+            let mut change = on_instance(permit, request, now, "create_project", entities);
+            change.after = Some(for_log(&project));
+            change.writes = vec![Write::CreateProject(project.clone())];
+            let environments = first_environments(project.id, &*self.ids, now)?;
+            let founding = founding(&project, &environments, permit, request, now);
+            let committed = match self.commit_both(change, founding).await {
+                Err(CommitError::Taken { .. }) => return Err(key_taken("a project", &project.key)),
+                committed => committed.map(|(version, _)| version),
+            };
+            // The team may have gone meanwhile, which is told when it is looked for again.
+            if let Some(version) = self.settle(committed, &mut attempts).await? {
+                let environments = self.store.environments(project.id).await?;
+                return Ok((Project { version, ..project }, environments));
             }
-        };
-        self.make_environments(&project, permit, request).await?;
-        let environments = self.store.environments(project.id).await?;
-        Ok((project, environments))
-    }
-
-    async fn make_environments(&self, project: &Project, caller: &Caller, request: &Request) -> Result<()> {
-        let now = self.clock.now();
-        let environments = first_environments(project.id, &*self.ids, now)?;
-        let entities: Vec<_> = environments.iter().map(Entity::environment).collect();
-        let after = json!({ "environments": entities.iter().map(|one| &one.key).collect::<Vec<_>>() });
-        let mut change = on_instance(caller, request, now, "found_project", entities);
-        change.chain = Chain::Project(project.id);
-        change.after = Some(after.to_string());
-        change.writes = environments.into_iter().map(Write::CreateEnvironment).collect();
-        // Before any flag, so that none lacks a config in them.
-        change.reads = vec![ReadVersion::Dependencies { version: 0 }];
-        change.writes.push(Write::TouchDependencies);
-        self.commit(change).await.map_err(crate::control::unexpected)?;
-        Ok(())
+        }
     }
 
     /// Takes over the members that the document names, and keeps the others. A document that changes nothing makes no
@@ -135,7 +119,7 @@ impl Control {
                 apply(&mut after, &object, &mut violations)
             });
             let team = violations.into_result(read).map_err(Error::Invalid)?;
-            after.team_id = self.owner(permit.caller(), team, before.team_id).await?;
+            after.team = self.owner(permit.caller(), &team, before.team.as_ref()).await?;
             if after == before {
                 return Ok(before);
             }
@@ -206,19 +190,24 @@ impl Control {
 
     /// The team that is to own a project: what a document said, or who does now. Who manages the teams of a project
     /// says who is in the one that owns it, so only who manages all teams says which that is.
-    async fn owner(&self, caller: &Caller, said: Owner, now: Option<Id>) -> Result<Option<Id>> {
+    async fn owner(
+        &self,
+        caller: &Caller,
+        said: &Owner,
+        now: Option<&OwningTeam>,
+    ) -> Result<Option<OwningTeam>> {
         let owner = match said {
-            Owner::AsBefore => return Ok(now),
+            Owner::AsBefore => return Ok(now.cloned()),
             Owner::Nobody => None,
-            Owner::Team(key) => match self.team_named(&key).await {
-                Ok(team) => Some(team.id),
+            Owner::Team(key) => match self.team_named(key).await {
+                Ok(team) => Some(OwningTeam { id: team.id, key: team.key }),
                 Err(Error::NotFound { .. }) => {
                     return Err(Error::invalid("team", "is no team; GET /api/v1/teams lists them"));
                 }
                 Err(error) => return Err(error),
             },
         };
-        if owner != now {
+        if owner.as_ref() != now {
             caller.clone().on_instance::<ManageTeams>()?;
         }
         Ok(owner)
@@ -256,12 +245,30 @@ fn apply(project: &mut Project, object: &Object<'_>, violations: &mut Violations
 }
 
 fn for_log(project: &Project) -> String {
-    let Project { key, name, description, team_id, comment_required, .. } = project;
+    let Project { key, name, description, team, comment_required, .. } = project;
     json!({ "project": {
-        "key": key, "name": name, "description": description, "team_id": team_id,
+        "key": key, "name": name, "description": description, "team": team,
         "comment_required": comment_required,
     } })
     .to_string()
+}
+
+/// The change that makes a new project's environments: the first of its own chain.
+fn founding(
+    project: &Project,
+    environments: &[Environment],
+    caller: &Caller,
+    request: &Request,
+    now: Timestamp,
+) -> Change {
+    let entities: Vec<_> = environments.iter().map(Entity::environment).collect();
+    let after = json!({ "environments": entities.iter().map(|one| &one.key).collect::<Vec<_>>() });
+    let mut change = on_instance(caller, request, now, "found_project", entities);
+    change.chain = Chain::Project(project.id);
+    change.after = Some(after.to_string());
+    change.writes = environments.iter().cloned().map(Write::CreateEnvironment).collect();
+    change.writes.push(Write::TouchDependencies);
+    change
 }
 
 /// The environments that every project begins with.

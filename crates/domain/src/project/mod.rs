@@ -3,7 +3,7 @@
 mod manage;
 
 use engine::model::Revision;
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use crate::comment::CommentRule;
 use crate::id::Id;
@@ -24,8 +24,8 @@ pub struct Project {
     pub name: String,
     /// What people should know of it.
     pub description: String,
-    /// The team that looks after it.
-    pub team_id: Option<Id>,
+    /// The team that looks after it, told by its key.
+    pub team: Option<OwningTeam>,
     /// Which of its changes must say why.
     pub comment_required: CommentRule,
     /// Revision, on the instance's chain, of its last change.
@@ -36,6 +36,21 @@ pub struct Project {
     pub updated_at: Timestamp,
 }
 
+/// A team that looks after something.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OwningTeam {
+    /// Its id.
+    pub id: Id,
+    /// Its key, which never changes.
+    pub key: Key,
+}
+
+impl Serialize for OwningTeam {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.key.serialize(serializer)
+    }
+}
+
 impl Project {
     /// A project that nobody looks after yet.
     pub fn new(id: Id, key: Key, name: &str, now: Timestamp) -> Self {
@@ -44,12 +59,17 @@ impl Project {
             key,
             name: name.to_owned(),
             description: String::new(),
-            team_id: None,
+            team: None,
             comment_required: CommentRule::None,
             version: 0,
             created_at: now,
             updated_at: now,
         }
+    }
+
+    /// The id of the team that looks after it.
+    pub fn team_id(&self) -> Option<Id> {
+        self.team.as_ref().map(|team| team.id)
     }
 
     /// Its tag, as `ETag` and `If-Match` have it.

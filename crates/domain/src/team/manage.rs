@@ -4,7 +4,7 @@ use engine::json::{At, Object, Violations};
 use serde_json::{Value, json};
 
 use super::{Member, Team};
-use crate::access::{Caller, ManageTeams, OnInstance, Permission, ReadPeople};
+use crate::access::{Caller, ManageTeams, OnInstance, OverTeam, ReadPeople};
 use crate::account::Account;
 use crate::control::{Attempts, Control, Request, on_instance};
 use crate::error::{Error, Result};
@@ -136,22 +136,27 @@ impl Control {
         }
     }
 
-    /// Lets an account, named by its id or e-mail, join a team or leave it. Who manages teams may, and of a team that
-    /// owns a project who does in it; but nobody gives by it more than they have.
+    /// The team with this key, of whoever may say who is in it.
+    pub async fn over_team(&self, caller: Caller, key: &str) -> Result<OverTeam> {
+        let team = self.team_named(key).await?;
+        let owned = self.store.projects_of_team(team.id).await?;
+        caller.over_team(team, &owned)
+    }
+
+    /// Lets an account, named by its id or e-mail, join a team or leave it; but nobody gives by it more than they have.
     pub async fn change_membership(
         &self,
-        caller: &Caller,
-        key: &str,
+        permit: &OverTeam,
         account: &str,
         membership: Membership,
         request: &Request,
     ) -> Result<()> {
+        let who = permit.caller().account_id();
         let mut attempts = Attempts::default();
+        let mut team = permit.team().clone();
         loop {
-            let team = self.team_named(key).await?;
-            self.may_change_members(caller, &team).await?;
+            self.may_decide_over(permit.caller(), &team).await?;
             let account = self.find_account(account).await?;
-            let who = caller.account_id();
             let Some(change) = self.membership_change(&team, &account, membership, who, request).await?
             else {
                 return Ok(());
@@ -159,6 +164,13 @@ impl Control {
             if self.try_commit(change, &mut attempts).await?.is_some() {
                 return Ok(());
             }
+            let key = team.key.as_str();
+            let again = self.team_named(key).await?;
+            // What has its key now may be another one.
+            if again.id != team.id {
+                return Err(Error::not_found("team", key, "GET /api/v1/teams lists them"));
+            }
+            team = again;
         }
     }
 
@@ -218,19 +230,6 @@ impl Control {
         };
         change.entities.push(account.entity());
         Ok(Some(change))
-    }
-
-    async fn may_change_members(&self, caller: &Caller, team: &Team) -> Result<()> {
-        let rights = caller.rights();
-        if !rights.on_instance(Permission::ManageTeams) {
-            let projects = self.store.projects_of_team(team.id).await?;
-            if !projects.iter().any(|project| rights.in_project(Permission::ManageTeams, project.id)) {
-                let message = "this needs the permission team.manage on the instance, or in a project that the team \
-                               owns; roles with it: team_admin, admin";
-                return Err(Error::Forbidden { code: "not_permitted", message: message.to_owned() });
-            }
-        }
-        self.may_decide_over(caller, team).await
     }
 
     /// Nobody gives what they have not, by a team either, nor takes it.
