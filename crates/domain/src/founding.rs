@@ -1,6 +1,7 @@
 //! The first start: an empty store becomes an instance with a project, three environments, an admin and keys.
 //! Later starts add what they are newly told and say so.
 
+mod restore;
 mod signing_key;
 
 use std::sync::Arc;
@@ -18,7 +19,7 @@ use crate::error::{Error, Result};
 use crate::id::Id;
 use crate::key::Key;
 use crate::log::{Chain, Change, Entity, Write};
-use crate::ports::{Clock, CommitError, Ids, LogFilter, SdkKeyFilter, Store};
+use crate::ports::{Clock, CommitError, Ids, SdkKeyFilter, Store};
 use crate::project::{Project, first_environments};
 use crate::sdk_key::{self, KeyState, NewSdkKey, Origins, Reach, SdkKeyKind};
 use crate::secret::{Secret, SecretKind, hash_secret, looks_made};
@@ -126,33 +127,6 @@ impl Founding {
     /// Gives the history a new name; see [`Store::renew_epoch`].
     pub async fn renew_epoch(&self) -> Result<()> {
         Ok(self.store.renew_epoch(&hex::encode(&self.ids.secret()[..4])).await?)
-    }
-
-    /// Says in the instance's log that what came after this entry was lost: the database was put back from a backup.
-    /// Nobody can tell which of its sessions and links were ended since, so all are, and another key signs: what those
-    /// before it signed is refused. Gives when the last change was made that is not lost.
-    pub async fn note_restore(&self) -> Result<Option<Timestamp>> {
-        let heads = self.store.heads().await?;
-        let mut last = None;
-        for head in &heads {
-            let newest = LogFilter { limit: 1, ..LogFilter::default() };
-            let entries = self.store.log(head.chain, &newest).await?.items;
-            last = entries.first().map(|entry| entry.at).max(last);
-        }
-        let now = self.clock.now();
-        let next = SigningKey::make(None, &*self.ids, now);
-        let keys = self.store.signing_keys().await?;
-        let keys: Vec<_> = keys.iter().filter(|key| key.revoked_at.is_none()).collect();
-        let mut entities = vec![next.entity()];
-        entities.extend(keys.iter().map(|key| key.entity()));
-        let mut writes = vec![Write::Account(AccountWrite::EndAllSessions)];
-        writes.extend(keys.iter().map(|key| key.revocation(now)));
-        let revisions: serde_json::Map<_, _> =
-            heads.iter().map(|head| (head.chain.id().to_string(), json!(head.revision))).collect();
-        let after = json!({ "restored_at": revisions, "signing_key": next.id, "sessions": "ended" });
-        writes.push(Write::Account(AccountWrite::CreateSigningKey(next)));
-        self.commit(Chain::Instance, "restore_backup", entities, after.to_string(), writes).await?;
-        Ok(last)
     }
 
     /// The project, the admin and what signs sessions: one change.

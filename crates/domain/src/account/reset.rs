@@ -127,10 +127,11 @@ impl Control {
             self.note_proof(SecurityKind::SignInFailed, None, "", "reset link", request);
             return Err(GONE);
         };
-        let Some(maker) = self.maker_in_right(&link, &account).await? else {
+        let maker = self.maker_in_right(&link, &account).await;
+        if let Err(Error::Unauthenticated { .. }) = &maker {
             self.note_proof(SecurityKind::SignInFailed, Some(&account), &account.email, NO_RIGHT, request);
-            return Err(GONE);
-        };
+        }
+        let maker = maker?;
         let hash = self.hash_password(password).await?;
         let now = self.clock.now();
         let after = Account { password_hash: Some(hash), updated_at: now, ..account.clone() };
@@ -164,27 +165,22 @@ impl Control {
         }
     }
 
-    /// What using a link must find as it was: its maker, if that is an account. `None` if they could not make the link
-    /// any more.
-    async fn maker_in_right(
-        &self,
-        link: &ResetLink,
-        account: &Account,
-    ) -> Result<Option<Option<ReadVersion>>> {
+    /// What using a link must find as it was: its maker, if that is an account. One who could not make it any more has
+    /// made none.
+    async fn maker_in_right(&self, link: &ResetLink, account: &Account) -> Result<Option<ReadVersion>> {
         let made_by = link.terms.made_by;
         if made_by == Id::NIL {
-            return Ok(Some(None));
+            return Ok(None);
         }
-        let maker = self.store.account(made_by).await?.filter(|maker| maker.active);
-        let Some(maker) = maker else { return Ok(None) };
+        let maker = self.store.account(made_by).await?.filter(|maker| maker.active).ok_or(GONE)?;
         let read = ReadVersion::Account { id: maker.id, version: maker.version };
         let may = match self.caller(maker, None).await?.on_instance::<ManageAccounts>() {
             Ok(permit) => self.may_have_a_hand_in(&permit, account).await,
             Err(error) => Err(error),
         };
         match may {
-            Ok(()) => Ok(Some(Some(read))),
-            Err(Error::Forbidden { .. }) => Ok(None),
+            Ok(()) => Ok(Some(read)),
+            Err(Error::Forbidden { .. }) => Err(GONE),
             Err(error) => Err(error),
         }
     }
