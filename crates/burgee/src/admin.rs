@@ -68,8 +68,8 @@ async fn act(control: &Control, command: AdminCommand, password: Option<String>)
             Some(Promotion::Already) => println!("User '{email}' is already an admin."),
             None => return Ok(not_found(&email)),
         },
-        AdminCommand::ResetPassword { email, .. } => {
-            let Some(link) = control.create_link_for(&email, &request).await? else {
+        AdminCommand::ResetPassword { email, revoke_tokens, .. } => {
+            let Some(link) = control.create_link_for(&email, revoke_tokens, &request).await? else {
                 return Ok(not_found(&email));
             };
             show(&link);

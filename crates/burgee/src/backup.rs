@@ -7,6 +7,7 @@ use std::sync::Arc;
 use anyhow::{Context, bail};
 use domain::founding::Founding;
 use domain::ports::{Clock, Store};
+use domain::time::Timestamp;
 use store::BackupError;
 
 use crate::cli::StoreCommand;
@@ -48,7 +49,11 @@ enum RestoreError {
 
 async fn restore(config: &Config, file: &Path, replace: bool) -> anyhow::Result<ExitCode> {
     let now = SystemClock.now().to_string().replace([':', '.'], "-");
-    let prepare = async |address: String| Ok::<_, RestoreError>(prepare(&address, file).await?);
+    let mut last = None;
+    let prepare = async |address: String| {
+        last = prepare(&address, file).await?;
+        Ok::<_, RestoreError>(())
+    };
     let restored = store::restore(file, &config.database, replace, &now, prepare).await;
     let replaced = restored.map_err(|error| match error {
         RestoreError::Backup(error) => error.into(),
@@ -58,12 +63,29 @@ async fn restore(config: &Config, file: &Path, replace: bool) -> anyhow::Result<
         println!("kept      {}", replaced.display());
     }
     println!("restored  {}", config.place());
+    println!();
+    println!("{}", after_restore(last));
     Ok(ExitCode::SUCCESS)
 }
 
-/// Looks through a copy of the backup, brought up to date, and names its history anew: what clients were told since
-/// the backup may have had the same revisions.
-async fn prepare(address: &str, file: &Path) -> anyhow::Result<()> {
+/// What an operator must know of the database that was put back; `last` is when its last change was made.
+fn after_restore(last: Option<Timestamp>) -> String {
+    let since = last.map_or_else(|| "the backup".to_owned(), |last| format!("{last}, its last change"));
+    format!(
+        "Everyone signs in again: all sessions, links and setup tokens have ended, and a new key signs session tokens
+(a JWT_SECRET_KEY that was given before signs no more).
+What was revoked, rotated, deactivated, deleted or demoted after {since}, is
+not known here and holds again. Look through, and end anew what should have ended:
+  SDK keys            GET /api/v1/projects/{{project}}/sdk-keys of each project
+  access tokens       GET /api/v1/service-accounts/{{id}}/tokens, and each person at GET /auth/tokens
+  accounts and roles  GET /auth/users, GET /api/v1/service-accounts, GET /api/v1/instance/grants
+docs/backup.md says how the database that was replaced tells what that was."
+    )
+}
+
+/// Looks through a copy of the backup, brought up to date, ends what the backup would bring back, and names its history
+/// anew: what clients were told since the backup may have had the same revisions. Gives when its last change was made.
+async fn prepare(address: &str, file: &Path) -> anyhow::Result<Option<Timestamp>> {
     let store: Arc<dyn Store> = store::open(address).await?;
     if store.epoch().await?.is_none() {
         bail!("{} is empty: nothing was ever started on it", file.display());
@@ -79,8 +101,8 @@ async fn prepare(address: &str, file: &Path) -> anyhow::Result<()> {
         token_ttl: 0,
         make_admin: false,
     };
-    founding.note_restore().await?;
+    let last = founding.note_restore().await?;
     founding.renew_epoch().await?;
     store.close().await;
-    Ok(())
+    Ok(last)
 }

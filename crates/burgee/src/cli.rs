@@ -117,6 +117,9 @@ pub(crate) enum AdminCommand {
     ResetPassword {
         /// E-mail of the account.
         email: String,
+        /// Using the link revokes the account's access tokens as well: for an account that was taken over.
+        #[arg(long)]
+        revoke_tokens: bool,
         /// A YAML file with settings; see docs/config.md.
         #[arg(short, long)]
         config: Option<PathBuf>,

@@ -85,7 +85,8 @@ async fn a_backup_under_writes_is_one_moment_and_comes_back_as_another_history()
     assert!(done && said.contains("kept "), "{said}");
 
     let again = start.start().await?;
-    let there = flags(&again, &token).await?;
+    let new = again.login("dev@example.com", "secret").await?;
+    let there = flags(&again, &new).await?;
     assert!(there <= made, "{there} of {made}");
     assert_ne!(epoch(&again, &key).await?, first, "every client takes a full snapshot");
     let verified = again.run(&["audit", "verify"])?;
@@ -100,6 +101,58 @@ async fn a_backup_under_writes_is_one_moment_and_comes_back_as_another_history()
     let env = [("DATABASE_URL", kept.as_str())];
     let old = Start { env: &env, ..start }.start().await?;
     assert_eq!(flags(&old, &token).await?, made, "the old one is whole");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_restore_revives_no_session_no_link_and_no_signing_key() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let env =
+        [("JWT_SECRET_KEY", "a secret that was given, long enough"), ("BURGEE_ADMIN_PASSWORD", "secret")];
+    let start = Start { program: PROGRAM, folder: folder.path(), env: &env };
+    let burgee = start.start().await?;
+    let admin = burgee.admin().await?;
+    let user = json!({ "email": "new@example.com" });
+    let invited = burgee.post("/auth/users", Some(&admin), &user).await?;
+    let left = json!({ "email": "admin@burgee.local", "password": "secret" });
+    let left = burgee.post("/auth/login", None, &left).await?;
+    let script = burgee.post("/auth/tokens", Some(&admin), &json!({ "name": "script" })).await?;
+    let file = folder.path().join("backup.db");
+    assert!(run(&start, &["store", "backup", text(&file)?])?.0);
+    // Ended since the backup, each in its way.
+    let session = left["token"].as_str().context("no token")?;
+    assert_eq!(burgee.ask("POST", "/auth/logout", Some(session), None).await?.0, 204);
+    let link = json!({ "token": invited["reset"]["token"], "password": "of her own" });
+    assert_eq!(burgee.ask("POST", "/auth/reset-password", None, Some(&link)).await?.0, 204);
+    let path = format!("/auth/tokens/{}", script["id"].as_str().context("no id")?);
+    assert_eq!(burgee.ask("DELETE", &path, Some(&admin), None).await?.0, 204);
+    assert!(burgee.run(&["admin", "rotate-signing-keys", "--revoke-old"])?.status.success());
+    burgee.stop().await?;
+
+    let (done, said) = run(&start, &["store", "restore", text(&file)?, "--replace"])?;
+    assert!(done, "{said}");
+    for told in
+        ["Everyone signs in again", "SDK keys", "access tokens", "accounts and roles", "JWT_SECRET_KEY"]
+    {
+        assert!(said.contains(told), "{told}: {said}");
+    }
+    let again = start.start().await?;
+    assert!(again.banner.text.contains("signs nothing again"), "{}", again.banner.text);
+    for session in [admin.as_str(), session] {
+        assert_eq!(again.ask("GET", "/auth/me", Some(session), None).await?.0, 401);
+    }
+    let refresh = json!({ "refresh_token": left["refresh_token"] });
+    assert_eq!(again.ask("POST", "/auth/refresh", None, Some(&refresh)).await?.0, 401);
+    assert_eq!(again.ask("POST", "/auth/reset-password", None, Some(&link)).await?.0, 401);
+    // What nobody can know, as it says.
+    assert_eq!(again.ask("GET", "/auth/me", script["token"].as_str(), None).await?.0, 200);
+    let admin = again.admin().await?;
+    let keys = again.get("/api/v1/signing-keys", &admin).await?;
+    let signing = keys.as_array().into_iter().flatten().filter(|key| key["revoked_at"].is_null());
+    assert_eq!(signing.count(), 1, "{keys}");
+    let log = again.get("/api/v1/instance/audit?action=restore_backup", &admin).await?;
+    assert_eq!(log[0]["after"]["sessions"], "ended", "{log}");
+    assert!(again.run(&["audit", "verify"])?.status.success());
     Ok(())
 }
 
@@ -195,6 +248,7 @@ async fn whoever_pulls_the_plug_leaves_something_to_start_on() -> Result<()> {
         assert!(sound, "round {round}: {said}");
     }
     let burgee = start.start().await?;
+    let token = burgee.login("dev@example.com", "secret").await?;
     assert_eq!(flags(&burgee, &token).await?, 50);
     Ok(())
 }
@@ -206,7 +260,10 @@ async fn a_backup_of_either_database_comes_back_in_the_other() -> Result<()> {
     let env = [("DATABASE_URL", first.as_str())];
     let on_first = Start { program: PROGRAM, folder: folder.path(), env: &env };
     let burgee = on_first.start().await?;
-    let token = burgee.register("dev@example.com", "developer").await?;
+    let session = burgee.register("dev@example.com", "developer").await?;
+    // An access token, which a restore does not end.
+    let token = burgee.post("/auth/tokens", Some(&session), &json!({ "name": "script" })).await?;
+    let token = token["token"].as_str().context("no token")?.to_owned();
     let rule = json!({ "when": { "attribute": "plan", "operator": "equals", "values": ["ä 🚩"] }, "serve": { "variant": "on" } });
     burgee
         .post("/api/v1/flags", Some(&token), &json!({ "key": "a", "rules": [rule], "tags": ["x"] }))

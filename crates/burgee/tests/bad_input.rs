@@ -268,3 +268,23 @@ async fn a_page_from_elsewhere_cannot_reach_a_local_server() -> Result<()> {
     }
     Ok(())
 }
+
+#[tokio::test]
+async fn several_authorization_headers_are_refused_on_both_planes() -> Result<()> {
+    let house = House::open(PROGRAM).await?;
+    let key = &house.burgee.banner.server_key;
+    for (path, good) in [("/api/v1/flags", &house.admin), ("/sdk/v1/snapshot", key)] {
+        for (one, other) in [(good.as_str(), "nonsense"), ("nonsense", good), (good, good)] {
+            let request = house.burgee.http.get(format!("{}{path}", house.burgee.url));
+            let answer = request.bearer_auth(one).bearer_auth(other).send().await?;
+            let status = answer.status();
+            let problem: Value = answer.json().await?;
+            assert_eq!(
+                (status.as_u16(), &problem["code"]),
+                (401, &json!("several_credentials")),
+                "{path}: {problem}"
+            );
+        }
+    }
+    Ok(())
+}

@@ -73,6 +73,42 @@ async fn b4_who_guesses_credentials_is_slowed_down_and_others_are_not() -> Resul
 }
 
 #[tokio::test]
+async fn a_credential_is_counted_however_it_is_written() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let env = [
+        PRODUCTION,
+        ("BURGEE__LIMITS__CONTROL__PER_CREDENTIAL", "{rate=1, burst=5}"),
+        ("BURGEE__LIMITS__DELIVERY__PER_CREDENTIAL", "{rate=1, burst=5}"),
+    ];
+    let burgee = Start { program: PROGRAM, folder: folder.path(), env: &env }.start().await?;
+    let ask = async |path: &str, name: &str, value: String| {
+        let request = burgee.http.get(format!("{}{path}", burgee.url)).header(name, value);
+        anyhow::Ok(request.send().await?.status().as_u16())
+    };
+    let mut codes = Vec::new();
+    for spaces in 1..8 {
+        let scheme = if spaces % 2 == 0 { "Bearer" } else { "bEARER" };
+        let value = format!("{scheme}{}leaked", " ".repeat(spaces));
+        codes.push(ask("/api/v1/flags", "authorization", value).await?);
+    }
+    codes.push(ask("/api/v1/flags", "x-admin-api-key", "leaked".to_owned()).await?);
+    // One a second is given back meanwhile.
+    ensure!(codes[..5] == [401; 5] && codes[5..].contains(&429), "{codes:?}");
+    let key = &burgee.banner.server_key;
+    let mut codes = Vec::new();
+    for spaces in 1..6 {
+        codes.push(
+            ask("/sdk/v1/snapshot", "authorization", format!("Bearer{}{key}", " ".repeat(spaces))).await?,
+        );
+    }
+    for name in ["x-sdk-key", "x-api-key"] {
+        codes.push(ask("/sdk/v1/snapshot", name, key.clone()).await?);
+    }
+    ensure!(codes[..5] == [200; 5] && codes[5..].contains(&429), "{codes:?}");
+    Ok(())
+}
+
+#[tokio::test]
 async fn applications_are_counted_if_somebody_wants_that() -> Result<()> {
     let folder = tempfile::tempdir()?;
     let env = [PRODUCTION, ("BURGEE__LIMITS__DELIVERY__PER_CREDENTIAL", "{rate=1, burst=5}")];

@@ -111,6 +111,7 @@ impl Route {
             ("{revision}", "999999"),
             ("{id}", nothing),
             ("{token}", nothing),
+            ("{identity}", nothing),
             ("{role}", "no-such-role"),
         ];
         let filled = names.iter().fold(self.path.clone(), |path, (name, with)| path.replace(name, with));

@@ -127,6 +127,45 @@ async fn a_project_changes_and_goes() -> Result<()> {
 }
 
 #[tokio::test]
+async fn a_project_is_made_at_once_and_says_its_team() -> Result<()> {
+    let house = House::open(PROGRAM).await?;
+    let projects = "/api/v1/projects";
+    assert_eq!(house.ask(&house.admin, "POST", "/api/v1/teams", json!({ "key": "payments" })).await?.0, 201);
+    let head = async || house.burgee.get("/api/v1/instance/audit?limit=1", &house.admin).await;
+    // That its changes must say why holds for those to come.
+    let shop = json!({ "key": "shop", "team": "payments", "comment_required": "all" });
+    let (status, made) = house.ask(&house.admin, "POST", projects, shop).await?;
+    assert_eq!((status, &made["team"]), (201, &json!("payments")), "{made}");
+    assert!(made.get("team_id").is_none(), "{made}");
+    assert_eq!(
+        house.burgee.get("/api/v1/projects/shop/environments", &house.admin).await?[2]["key"],
+        "production"
+    );
+    let path = "/api/v1/projects/shop";
+    let shown = house.burgee.get(path, &house.admin).await?;
+    assert_eq!(shown["team"], "payments");
+    let listed = house.burgee.get("/api/v1/projects?search=shop", &house.admin).await?;
+    assert_eq!(listed[0], shown);
+
+    let before = head().await?;
+    for (body, expected, code) in [
+        (json!({ "key": "shop" }), 409, "key_taken"),
+        (json!({ "key": "other", "team": "nobody" }), 400, "invalid"),
+        (json!({ "key": "other", "team_id": shown["id"] }), 400, "invalid"),
+    ] {
+        let (status, problem) = house.ask(&house.admin, "POST", projects, body).await?;
+        assert_eq!((status, &problem["code"]), (expected, &json!(code)), "{problem}");
+    }
+    assert_eq!(head().await?, before, "nothing of it was made");
+
+    let (status, same) = house.ask(&house.admin, "PUT", path, shown.clone()).await?;
+    assert_eq!((status, &same), (200, &shown), "what it answers can be sent back");
+    let (status, free) = house.ask(&house.admin, "PATCH", path, json!({ "team": null })).await?;
+    assert_eq!((status, &free["team"]), (200, &Value::Null), "{free}");
+    Ok(())
+}
+
+#[tokio::test]
 async fn projects_come_in_pages() -> Result<()> {
     let house = two_projects().await?;
     for key in ["a", "b"] {

@@ -53,6 +53,9 @@ async fn a_key_is_rotated_with_an_overlap() -> Result<()> {
     assert_eq!(status(burgee, "/sdk/v1/snapshot", &successor.key).await?, 401, "at once");
     let last = Made::of(rotated)?;
     assert_eq!(status(burgee, "/sdk/v1/snapshot", &last.key).await?, 200);
+    let (code, rotated) = rotate(&last, json!({ "overlap": "PT1H" })).await?;
+    assert_eq!(code, 201, "{rotated}");
+    let last = Made::of(rotated)?;
     for overlap in [json!("31d"), json!("1"), json!("-1h"), json!(3), json!("")] {
         let (code, problem) = rotate(&last, json!({ "overlap": overlap })).await?;
         assert_eq!((code, &problem["violations"][0]["path"]), (400, &json!("overlap")), "{overlap}");
@@ -61,8 +64,8 @@ async fn a_key_is_rotated_with_an_overlap() -> Result<()> {
     let log = house.get("/api/v1/audit?limit=10").await?;
     let entries: Vec<_> =
         log.as_array().into_iter().flatten().filter(|entry| entry["action"] == "rotate_sdk_key").collect();
-    assert_eq!(entries.len(), 2);
-    let ids: Vec<_> = entries[1]["entities"].as_array().into_iter().flatten().map(|one| &one["id"]).collect();
+    assert_eq!(entries.len(), 3);
+    let ids: Vec<_> = entries[2]["entities"].as_array().into_iter().flatten().map(|one| &one["id"]).collect();
     assert_eq!(ids, [&json!(old.id), &json!(successor.id)]);
     for key in [&old.key, &successor.key, &last.key] {
         assert!(!log.to_string().contains(key.as_str()), "the log has a secret");

@@ -16,6 +16,7 @@ const DAY: i64 = 24 * HOUR;
 
 struct World {
     control: Control,
+    founding: Founding,
     clock: Arc<FakeClock>,
     setup_token: String,
 }
@@ -46,7 +47,7 @@ async fn world() -> Result<World> {
     let bus = Arc::new(bus::InProcess::default());
     let control = Control::new(store, bus, clock.clone(), ids, settings);
     let (setup_token, _) = founded.setup_token.context("no setup token")?;
-    Ok(World { control, clock, setup_token })
+    Ok(World { control, founding, clock, setup_token })
 }
 
 impl World {
@@ -130,12 +131,44 @@ async fn signing_keys_are_replaced_after_five_days_and_go_when_nothing_of_them_h
 }
 
 #[tokio::test]
+async fn a_given_secret_that_was_replaced_never_signs_again() -> Result<()> {
+    const SECRET: &str = "given by configuration, and once leaked";
+    let world = world().await?;
+    world.set_up().await?;
+    let start = async || {
+        let given = Given { jwt_secret: Some(SECRET.to_owned()), ..Given::default() };
+        anyhow::Ok(world.founding.found(given).await?.warnings)
+    };
+    ensure!(start().await?[0].contains("JWT_SECRET_KEY is new"));
+    let session = world.sign_in("long enough").await?;
+    let request = Request::default();
+    let next = world.control.replace_signing_keys(false, &request).await?;
+    // Whether it still proves what it signed, or nothing of it holds any more and it was removed.
+    for _ in 0..3 {
+        let said = start().await?;
+        ensure!(said.len() == 1 && said[0].contains("signs nothing again"), "{said:?}");
+        world.clock.advance(HOUR + MINUTE);
+        world.control.tend_signing_keys().await?;
+    }
+    ensure!(!world.is_let_in(&session).await);
+    let session = world.refresh(&session).await?;
+    let caller = world.control.authenticate(&session.token).await?;
+    let keys = world.control.list_signing_keys(&caller.on_instance()?).await?;
+    let signing: Vec<_> =
+        keys.iter().filter(|key| key.verifies_until.is_none() && key.revoked_at.is_none()).collect();
+    ensure!(signing.len() == 1 && signing[0].id == next.id, "{keys:?}");
+    ensure!(keys.iter().all(|key| key.secret != SECRET.as_bytes()), "the secret is forgotten");
+    Ok(())
+}
+
+#[tokio::test]
 async fn a_link_is_good_for_a_day() -> Result<()> {
     let world = world().await?;
     world.set_up().await?;
     let request = Request::default();
     for (wait, good) in [(DAY, false), (DAY - 1, true)] {
-        let link = world.control.create_link_for("root@example.org", &request).await?.context("nobody")?;
+        let link =
+            world.control.create_link_for("root@example.org", false, &request).await?.context("nobody")?;
         world.clock.advance(wait);
         let document = json!({ "token": link.token, "password": "another one" });
         ensure!(world.control.reset_password(&document, &request).await.is_ok() == good, "after {wait} ms");

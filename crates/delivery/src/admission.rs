@@ -66,9 +66,19 @@ pub(crate) struct Admitted(pub(crate) Reader);
 #[derive(Clone)]
 struct Verdict(Result<Reader, Problem>);
 
+/// The key that a request brings, in whatever place and form, if it brings one alone. Whether it lets anyone in is not
+/// asked.
+pub fn key_of<'r>(headers: &'r HeaderMap, uri: &Uri) -> Option<Cow<'r, str>> {
+    credential(headers, uri).ok().map(|credential| credential.key)
+}
+
+fn credential<'r>(headers: &'r HeaderMap, uri: &Uri) -> Result<Credential<'r>, Problem> {
+    Credential::of(headers, (uri.path() == STREAM).then_some(uri))
+}
+
 impl<'r> Visit<'r> {
     pub(crate) fn of(headers: &'r HeaderMap, uri: &Uri) -> Result<Self, Problem> {
-        let credential = Credential::of(headers, (uri.path() == STREAM).then_some(uri))?;
+        let credential = credential(headers, uri)?;
         let mut named =
             uri.query().unwrap_or_default().split('&').filter_map(|it| it.strip_prefix(ENVIRONMENT));
         let environment = named.next();

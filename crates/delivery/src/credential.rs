@@ -32,9 +32,12 @@ impl<'r> Credential<'r> {
     /// The key in a request's headers and, where a stream is asked for, `?key=` in its URL: `EventSource` can send no
     /// headers. All places that have one must have the same: it would be chance which of two counts.
     pub(crate) fn of(headers: &'r HeaderMap, url: Option<&Uri>) -> Result<Self, Problem> {
+        if headers.get_all(header::AUTHORIZATION).into_iter().nth(1).is_some() {
+            return Err(Problem::several_authorizations());
+        }
         let plain = [SDK_KEY, API_KEY].into_iter().flat_map(|name| headers.get_all(name));
         let plain = plain.map(|value| Ok(text(value)?.map(Self::of_header)));
-        let authorized = headers.get_all(header::AUTHORIZATION).into_iter();
+        let authorized = headers.get(header::AUTHORIZATION).into_iter();
         let authorized = authorized.map(|value| Ok(text(value)?.and_then(authorization)));
         let query = url.and_then(Uri::query).unwrap_or_default().split('&');
         let in_url = query.filter_map(|pair| pair.strip_prefix("key=")).map(in_url);
@@ -125,10 +128,11 @@ mod tests {
     const ID: &str = "0190a6e0-0000-7000-8000-000000000001";
 
     fn of(headers: &[(&'static str, &str)], uri: &str) -> Result<(String, Option<String>, bool), String> {
-        let headers = headers
-            .iter()
-            .map(|(name, value)| (name.parse().unwrap(), HeaderValue::from_bytes(value.as_bytes()).unwrap()))
-            .collect();
+        let mut all = HeaderMap::new();
+        for (name, value) in headers {
+            all.append(*name, HeaderValue::from_bytes(value.as_bytes()).unwrap());
+        }
+        let headers = all;
         match Credential::of(&headers, Some(&uri.parse().unwrap())) {
             Ok(Credential { key, id, is_in_url }) => Ok((key.into_owned(), id, is_in_url)),
             Err(problem) => Err(problem.document().code.to_owned()),
@@ -183,8 +187,14 @@ mod tests {
         assert_eq!(of(&[("x-api-key", "a"), ("authorization", "Bearer b")], "/"), conflict);
         let one = basic(&format!("{ID}:a"));
         assert_eq!(of(&[("x-api-key", "a"), ("authorization", &one)], "/").unwrap().1.as_deref(), Some(ID));
-        let other = basic(&format!("{}2:a", &ID[..35]));
-        assert_eq!(of(&[("authorization", &one), ("authorization", &other)], "/"), conflict);
+    }
+
+    #[test]
+    fn two_authorizations_are_refused_even_if_they_are_the_same() {
+        let several = Err("several_credentials".to_owned());
+        for (one, other) in [("Bearer a", "Bearer a"), ("Bearer a", "Bearer b"), ("Basic x", "Bearer a")] {
+            assert_eq!(of(&[("authorization", one), ("authorization", other)], "/"), several);
+        }
     }
 
     /// What a header may hold: any bytes, or nearly a key.

@@ -35,6 +35,7 @@ use axum::routing::{get, post};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
+pub use admission::key_of;
 pub use follower::Follower;
 pub use freshness::Freshness;
 pub use hub::Hub;

@@ -80,6 +80,12 @@ impl Problem {
         Self::new(StatusCode::BAD_REQUEST, "conflicting_keys", message)
     }
 
+    /// Which of two headers counts would be chance.
+    pub(crate) fn several_authorizations() -> Self {
+        let message = "several Authorization headers came, and only one of them can be meant; send one";
+        Self::new(StatusCode::UNAUTHORIZED, "several_credentials", message)
+    }
+
     /// The page that asks is not one that the key is for.
     pub(crate) fn origin_not_allowed() -> Self {
         let message =

@@ -141,6 +141,21 @@ impl Control {
         Ok(revision)
     }
 
+    /// Commits two changes, both or neither, and rings the bell for both.
+    pub(crate) async fn commit_both(
+        &self,
+        first: Change,
+        second: Change,
+    ) -> Result<(Revision, Revision), CommitError> {
+        self.expect_comment(&first).await?;
+        self.expect_comment(&second).await?;
+        let chains = (first.chain, second.chain);
+        let revisions = self.store.commit_both(first, second).await?;
+        self.bus.ring(chains.0, revisions.0).await;
+        self.bus.ring(chains.1, revisions.1).await;
+        Ok(revisions)
+    }
+
     /// Commits a change. `None` if another one came first: then it must be decided anew (and with `If-Match` is
     /// refused). A conflict when that happens too often.
     pub(crate) async fn try_commit(
@@ -169,10 +184,7 @@ impl Control {
         key: &Key,
     ) -> Result<Option<Revision>> {
         match self.commit(change).await {
-            Err(CommitError::Taken { .. }) => {
-                let message = format!("{what} with the key {key} already exists");
-                Err(Error::Conflict { code: "key_taken", message })
-            }
+            Err(CommitError::Taken { .. }) => Err(key_taken(what, key)),
             committed => self.settle(committed, attempts).await,
         }
     }
@@ -221,6 +233,12 @@ impl Control {
         self.store.epoch().await?;
         Ok(())
     }
+}
+
+/// Something has that key already. `what` is a noun with its article.
+pub(crate) fn key_taken(what: &str, key: &Key) -> Error {
+    let message = format!("{what} with the key {key} already exists");
+    Error::Conflict { code: "key_taken", message }
 }
 
 /// A change of the instance that says all but what changes.

@@ -1,6 +1,7 @@
 //! The first start: an empty store becomes an instance with a project, three environments, an admin and keys.
 //! Later starts add what they are newly told and say so.
 
+mod restore;
 mod signing_key;
 
 use std::sync::Arc;
@@ -126,16 +127,6 @@ impl Founding {
     /// Gives the history a new name; see [`Store::renew_epoch`].
     pub async fn renew_epoch(&self) -> Result<()> {
         Ok(self.store.renew_epoch(&hex::encode(&self.ids.secret()[..4])).await?)
-    }
-
-    /// Says in the instance's log that what came after this entry was lost: the database was put back from a backup.
-    pub async fn note_restore(&self) -> Result<()> {
-        let heads = self.store.heads().await?;
-        let heads: serde_json::Map<_, _> =
-            heads.iter().map(|head| (head.chain.id().to_string(), json!(head.revision))).collect();
-        let after = json!({ "restored_at": heads });
-        self.commit(Chain::Instance, "restore_backup", Vec::new(), after.to_string(), Vec::new()).await?;
-        Ok(())
     }
 
     /// The project, the admin and what signs sessions: one change.

@@ -34,3 +34,4 @@ pub mod segment;
 pub mod team;
 pub mod time;
 mod turns;
+mod validity;

@@ -17,7 +17,7 @@ use crate::segment::Segment;
 use crate::team::Team;
 use crate::time::Timestamp;
 
-pub use change::{Change, ReadVersion};
+pub use change::{Change, Counted, ReadVersion};
 pub use link::{Hash, Link, Texts, link};
 pub use write::{WhichTexts, Write};
 

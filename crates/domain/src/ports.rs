@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use engine::model::{Delta, Revision, Snapshot};
 use tokio::sync::watch;
 
-use crate::account::{AccessToken, Account, AccountKind, ResetLink, SigningKey, StoredSession};
+use crate::account::{AccessToken, Account, AccountKind, Identity, ResetLink, SigningKey, StoredSession};
 use crate::context_field::ContextField;
 use crate::environment::Environment;
 use crate::error::{Cause, Error};
@@ -276,6 +276,8 @@ pub trait Store: Send + Sync {
     /// revision, appends it to the log, and marks each environment it affects. Revisions commit in order and
     /// without gaps; when this returns, the change survives a crash.
     async fn commit(&self, change: Change) -> Result<Revision, CommitError>;
+    /// The same for two changes, both or neither; the second may stand on what the first makes.
+    async fn commit_both(&self, first: Change, second: Change) -> Result<(Revision, Revision), CommitError>;
 
     /// Finishes what is under way and lets go of the database; nothing may be asked after that.
     async fn close(&self);
@@ -409,8 +411,9 @@ pub trait Store: Send + Sync {
     async fn sdk_key(&self, project_id: Id, id: Id) -> StoreResult<Option<SdkKey>>;
     /// SDK keys of a project, newest first.
     async fn sdk_keys(&self, project_id: Id, filter: &SdkKeyFilter) -> StoreResult<Page<SdkKey>>;
-    /// All SDK keys that are neither revoked nor expired, of all projects, newest first.
-    async fn sdk_keys_in_force(&self, now: Timestamp) -> StoreResult<Vec<SdkKey>>;
+    /// All SDK keys that are neither revoked nor expired, newest first: of all projects, or of these, of which there is
+    /// one at least.
+    async fn sdk_keys_in_force(&self, now: Timestamp, of: Option<&[Id]>) -> StoreResult<Vec<SdkKey>>;
     /// Notes when keys were last used; a use before the last one that is known is none, and so is one of a key that
     /// has gone. No change: nothing of it is logged, and no version moves.
     async fn note_sdk_keys_used(&self, uses: &[SdkKeyUse]) -> StoreResult<()>;
@@ -421,6 +424,8 @@ pub trait Store: Send + Sync {
     async fn account_by_email(&self, email: &str) -> StoreResult<Option<Account>>;
     /// The account of who has this subject at this issuer.
     async fn account_by_identity(&self, issuer: &str, subject: &str) -> StoreResult<Option<Account>>;
+    /// Who the owner of an account is at providers, the oldest first.
+    async fn identities(&self, account_id: Id) -> StoreResult<Vec<Identity>>;
     /// Accounts of a kind, by e-mail.
     async fn accounts(&self, kind: AccountKind, filter: &AccountFilter) -> StoreResult<Page<Account>>;
     /// Some of the admins who can sign in ([`Account::is_admin_in_force`]), the oldest first.

@@ -13,7 +13,7 @@ use crate::error::{Error, Result};
 use crate::id::Id;
 use crate::input::{check_key, or_empty, read_description, read_key, read_name};
 use crate::key::Key;
-use crate::log::{Entity, ReadVersion, Write};
+use crate::log::{Counted, Entity, ReadVersion, Write};
 use crate::time::Timestamp;
 
 /// Members that answers carry and requests may send back; they mean nothing there.
@@ -92,23 +92,27 @@ impl Control {
             apply(&mut role, &object, &mut violations);
             key.map(|_| role)
         });
-        let mut role = violations.into_result(role).map_err(Error::Invalid)?;
+        let role = violations.into_result(role).map_err(Error::Invalid)?;
         if built_in(role.key.as_str()).is_some() {
             let message = format!("a role with the key {} is built in", role.key);
             return Err(Error::Conflict { code: "key_taken", message });
         }
-        if self.store.roles().await?.len() >= MOST_ROLES {
-            let message = format!("an instance has at most {MOST_ROLES} roles of its own; delete some first");
-            return Err(Error::Conflict { code: "too_many_roles", message });
-        }
         permit.may_give(&gift(&role), None)?;
-        let mut change = on_instance(permit, request, now, "create_role", vec![Entity::role(&role)]);
-        change.after = Some(for_log(&role));
-        change.writes = vec![Write::CreateRole(role.clone())];
         let mut attempts = Attempts::default();
-        role.version =
-            self.try_create(change, &mut attempts, "a role", &role.key).await?.ok_or_else(Error::busy)?;
-        Ok(role)
+        loop {
+            if self.store.roles().await?.len() >= MOST_ROLES {
+                let message =
+                    format!("an instance has at most {MOST_ROLES} roles of its own; delete some first");
+                return Err(Error::Conflict { code: "too_many_roles", message });
+            }
+            let mut change = on_instance(permit, request, now, "create_role", vec![Entity::role(&role)]);
+            change.after = Some(for_log(&role));
+            change.reads = vec![ReadVersion::Room { of: Counted::Roles, most: MOST_ROLES as u64 }];
+            change.writes = vec![Write::CreateRole(role.clone())];
+            if let Some(version) = self.try_create(change, &mut attempts, "a role", &role.key).await? {
+                return Ok(CustomRole { version, ..role });
+            }
+        }
     }
 
     /// Takes over the members that the document names, and keeps the others. Whoever has the role has what it allows

@@ -2,17 +2,20 @@
 
 use axum::extract::{FromRequestParts, RawPathParams};
 use axum::http::request::Parts;
-use domain::access::{Caller, InEnvironment, InProject, OnInstance, Right};
+use domain::access::{Caller, InEnvironment, InProject, OnInstance, OverTeam, Right};
 use domain::environment::Environment;
 use domain::error::Error;
 use domain::project::Project;
-use http::{HeaderMap, header};
 use serde::Deserialize;
 
 use crate::AppState;
 use crate::body::{PROJECT, Params, bad_path};
+use crate::credential::token;
 use crate::problem::Problem;
 use crate::watch::Known;
+
+/// The parameter of a path that names a team.
+const TEAM: &str = "team";
 
 /// Anyone who signed in.
 pub struct Signed(pub Caller);
@@ -29,7 +32,7 @@ impl FromRequestParts<AppState> for Signed {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Problem> {
-        let token = credential(&parts.headers).ok_or(Error::Unauthenticated {
+        let token = token(&parts.headers)?.ok_or(Error::Unauthenticated {
             code: "missing_token",
             message: "sign in at POST /auth/login and send the token as Authorization: Bearer <token>",
         })?;
@@ -59,6 +62,16 @@ impl<R: Right> FromRequestParts<AppState> for InProject<R> {
     }
 }
 
+impl FromRequestParts<AppState> for OverTeam {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Problem> {
+        let Signed(caller) = Signed::from_request_parts(parts, state).await?;
+        let key = named(parts, state, TEAM).await?.ok_or_else(bad_path)?;
+        Ok(state.control.over_team(caller, &key).await?)
+    }
+}
+
 impl<R: Right> FromRequestParts<AppState> for With<R> {
     type Rejection = Problem;
 
@@ -80,50 +93,17 @@ impl<R: Right> FromRequestParts<AppState> for InEnvironment<R> {
 
 /// The project that the path names, or the default one.
 async fn project(parts: &mut Parts, state: &AppState) -> Result<Project, Problem> {
+    let key = named(parts, state, PROJECT).await?;
+    Ok(state.control.project(key.as_deref()).await?)
+}
+
+/// What the path names by this parameter.
+async fn named(parts: &mut Parts, state: &AppState, parameter: &str) -> Result<Option<String>, Problem> {
     let path = RawPathParams::from_request_parts(parts, state).await.map_err(|_| bad_path())?;
-    let key = path.iter().find(|(name, _)| *name == PROJECT).map(|(_, key)| key);
-    Ok(state.control.project(key).await?)
+    Ok(path.iter().find(|(name, _)| *name == parameter).map(|(_, value)| value.to_owned()))
 }
 
 async fn environment(parts: &mut Parts, state: &AppState, project: &Project) -> Result<Environment, Problem> {
     let Params(EnvironmentParam { environment }) = Params::from_request_parts(parts, state).await?;
     Ok(state.control.environment(project.id, environment.as_deref()).await?)
-}
-
-/// `X-Admin-API-Key`, or the token of `Authorization: Bearer`.
-pub(crate) fn credential(headers: &HeaderMap) -> Option<&str> {
-    if let Some(key) = headers.get("x-admin-api-key") {
-        return key.to_str().ok();
-    }
-    let (scheme, token) = headers.get(header::AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
-    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
-}
-
-#[cfg(test)]
-mod tests {
-    use http::HeaderValue;
-    use proptest::prelude::*;
-
-    use super::*;
-
-    fn of(name: &'static str, value: &[u8]) -> Option<String> {
-        let value = HeaderValue::from_bytes(value).unwrap();
-        credential(&HeaderMap::from_iter([(name.parse().unwrap(), value)])).map(str::to_owned)
-    }
-
-    proptest! {
-        #[test]
-        fn a_token_is_what_was_sent_after_bearer(scheme in "[A-Za-z]{0,8}|[Bb][Ee][Aa][Rr][Ee][Rr]", token in "[!-~]{1,60}") {
-            let read = of("authorization", format!("{scheme} {token}").as_bytes());
-            prop_assert_eq!(read, scheme.eq_ignore_ascii_case("bearer").then_some(token));
-        }
-
-        #[test]
-        fn whatever_comes_is_read_or_none(bytes in "\\PC{0,60}") {
-            if let Some(token) = of("authorization", bytes.as_bytes()) {
-                prop_assert!(bytes.is_ascii() && bytes.trim_end().ends_with(&token));
-            }
-            prop_assert_eq!(of("x-admin-api-key", bytes.as_bytes()).is_some(), bytes.is_ascii());
-        }
-    }
 }

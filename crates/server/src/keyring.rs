@@ -1,9 +1,9 @@
 //! Who may read an environment: the keys in force.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::error::Error;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -11,6 +11,7 @@ use async_trait::async_trait;
 use delivery::{EnvironmentId, Freshness, Gate, KeyKind, Pages, Pass};
 use domain::environment::Environment;
 use domain::id::Id;
+use domain::log::Chain;
 use domain::ports::{Bus, Clock, SdkKeyUse, Store, StoreError};
 use domain::sdk_key::{KeyState, Reach, SdkKey, SdkKeyKind};
 use domain::secret::{SecretKind, hash_secret, looks_made};
@@ -24,6 +25,8 @@ use tokio_util::sync::CancellationToken;
 const POLL: Duration = Duration::from_secs(2);
 /// How often it is written down which keys were used. Of a key only the minute is, so once a minute at most.
 const NOTE: Duration = Duration::from_secs(10);
+/// If more projects than this have changed at once, the keys of all are read: one query takes only so many ids.
+const MOST_PROJECTS: usize = 100;
 /// What the last use of a key is told by, in milliseconds.
 const MINUTE: i64 = 60_000;
 
@@ -33,6 +36,8 @@ pub struct Keyring {
     store: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
     keys: ArcSwap<HashMap<String, Held>>,
+    /// Up to which revision of each chain they are known.
+    known: Mutex<BTreeMap<Chain, Revision>>,
     changes: watch::Sender<u64>,
     freshness: Freshness,
 }
@@ -73,8 +78,8 @@ impl Held {
 impl Keyring {
     /// Loads the keys; they must load once before anyone is let in.
     pub async fn load(store: Arc<dyn Store>, clock: Arc<dyn Clock>) -> Result<Arc<Self>, StoreError> {
-        let (keys, changes) = (ArcSwap::default(), watch::Sender::new(0));
-        let keyring = Self { store, clock, keys, changes, freshness: Freshness::default() };
+        let (keys, known, changes) = (ArcSwap::default(), Mutex::default(), watch::Sender::new(0));
+        let keyring = Self { store, clock, keys, known, changes, freshness: Freshness::default() };
         keyring.refresh().await?;
         Ok(Arc::new(keyring))
     }
@@ -132,11 +137,35 @@ impl Keyring {
         next.min(POLL)
     }
 
+    /// Reads the keys of the projects in which something has changed since they were last read; where nothing has, one
+    /// short query says so.
     async fn refresh(&self) -> Result<(), StoreError> {
-        let kept = self.store.sdk_keys_in_force(self.clock.now()).await?;
+        // The revisions before the keys: what changes in between is read again.
+        let heads = self.store.heads().await?;
+        let heads: BTreeMap<_, _> = heads.iter().map(|head| (head.chain, head.revision)).collect();
+        let changed = changed(&self.known.lock().unwrap_or_else(PoisonError::into_inner), &heads);
+        match changed {
+            Changed::Projects(projects) if projects.is_empty() => self.drop_expired(),
+            Changed::Projects(projects) => self.read(Some(&projects)).await?,
+            Changed::Anything => self.read(None).await?,
+        }
+        *self.known.lock().unwrap_or_else(PoisonError::into_inner) = heads;
+        self.freshness.renew();
+        Ok(())
+    }
+
+    /// Reads the keys of these projects, or of all.
+    async fn read(&self, projects: Option<&[Id]>) -> Result<(), StoreError> {
+        let now = self.clock.now();
+        let kept = self.store.sdk_keys_in_force(now, projects).await?;
         let environments = self.environments(&kept).await?;
-        let known = self.keys.load();
-        let keys = kept.into_iter().map(|key| {
+        let known = self.keys.load_full();
+        let stays = |held: &Held| {
+            projects.is_some_and(|projects| !projects.contains(&held.project_id)) && !held.is_over(now)
+        };
+        let others =
+            known.iter().filter(|(_, held)| stays(held)).map(|(hash, held)| (hash.clone(), held.clone()));
+        let read = kept.into_iter().map(|key| {
             let uses = known.get(&key.hash).map_or_else(Arc::default, |held| Arc::clone(&held.uses));
             let held = Held {
                 id: key.id,
@@ -148,8 +177,7 @@ impl Keyring {
             };
             (key.hash, held)
         });
-        self.replace(keys.collect());
-        self.freshness.renew();
+        self.replace(others.chain(read).collect());
         Ok(())
     }
 
@@ -166,7 +194,11 @@ impl Keyring {
     /// A key's time is over whether or not the store answers.
     fn drop_expired(&self) {
         let now = self.clock.now();
-        let mut keys = HashMap::clone(&self.keys.load());
+        let known = self.keys.load();
+        if !known.values().any(|held| held.is_over(now)) {
+            return;
+        }
+        let mut keys = HashMap::clone(&known);
         keys.retain(|_, held| !held.is_over(now));
         self.replace(keys);
     }
@@ -201,6 +233,25 @@ impl Keyring {
             }
         }
     }
+}
+
+/// Where keys may have changed.
+enum Changed {
+    /// In these projects.
+    Projects(Vec<Id>),
+    /// Anywhere.
+    Anything,
+}
+
+/// Where keys may have changed between two states of all chains. That a project has gone stands on the instance's
+/// chain; what else stands there changes no key, but is rare beside changes of flags.
+fn changed(before: &BTreeMap<Chain, Revision>, now: &BTreeMap<Chain, Revision>) -> Changed {
+    if before.get(&Chain::Instance) != now.get(&Chain::Instance) {
+        return Changed::Anything;
+    }
+    let moved = now.iter().filter(|(chain, revision)| before.get(chain) != Some(revision));
+    let moved: Vec<_> = moved.map(|(chain, _)| chain.id()).collect();
+    if moved.len() > MOST_PROJECTS { Changed::Anything } else { Changed::Projects(moved) }
 }
 
 /// What a key opens.
@@ -253,5 +304,33 @@ impl Gate for Keyring {
 
     fn changes(&self) -> watch::Receiver<u64> {
         self.changes.subscribe()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_has_changed_is_read() {
+        let project =
+            |number: u128| -> Id { format!("00000000-0000-7000-8000-{number:012}").parse().unwrap() };
+        let heads = |instance, revisions: &[(u128, Revision)]| {
+            let own =
+                revisions.iter().map(|(number, revision)| (Chain::Project(project(*number)), *revision));
+            own.chain([(Chain::Instance, instance)]).collect::<BTreeMap<_, _>>()
+        };
+        let before = heads(3, &[(1, 10), (2, 20)]);
+        let read = |now: &BTreeMap<_, _>| match changed(&before, now) {
+            Changed::Projects(projects) => Some(projects),
+            Changed::Anything => None,
+        };
+        assert_eq!(read(&before), Some(Vec::new()), "nothing");
+        assert_eq!(read(&heads(3, &[(1, 10), (2, 21)])), Some(vec![project(2)]));
+        assert_eq!(read(&heads(3, &[(1, 9), (2, 20)])), Some(vec![project(1)]), "another history");
+        assert_eq!(read(&heads(4, &[(1, 10), (2, 20), (3, 1)])), None, "a project may have gone");
+        assert!(matches!(changed(&BTreeMap::new(), &before), Changed::Anything), "at first");
+        let many: Vec<_> = (0..200).map(|number| (number, 1)).collect();
+        assert_eq!(read(&heads(3, &many)), None);
     }
 }

@@ -5,6 +5,7 @@
 
 pub mod auth;
 pub mod body;
+mod credential;
 pub mod doors;
 pub mod feed;
 pub mod health;

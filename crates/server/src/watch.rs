@@ -13,13 +13,11 @@ use domain::access::Caller;
 use domain::control::Control;
 use domain::secret::SecretKind;
 use domain::security::{SecurityEvent, SecurityKind};
-use http::{HeaderValue, Method, StatusCode, Uri};
-use percent_encoding::percent_decode_str;
+use http::{HeaderMap, Method, StatusCode, Uri};
 
 use crate::body::Client;
+use crate::credential::{self, Plane};
 
-/// Headers that carry credentials, in the order in which they are looked at.
-const CREDENTIALS: [&str; 4] = ["x-admin-api-key", "x-sdk-key", "x-api-key", "authorization"];
 /// How much of a secret of ours is told: its prefix and eight digits, which tell nobody the rest.
 const HINT: usize = 12;
 
@@ -46,7 +44,8 @@ struct Asked {
     method: Method,
     uri: Uri,
     route: Option<MatchedPath>,
-    credential: Option<HeaderValue>,
+    /// Those that carry credentials.
+    headers: HeaderMap,
     known: Known,
 }
 
@@ -54,13 +53,12 @@ struct Asked {
 pub(crate) async fn watch(State(control): State<Arc<Control>>, mut request: Request, next: Next) -> Response {
     let known = Known::default();
     request.extensions_mut().insert(known.clone());
-    let headers = request.headers();
     let asked = Asked {
         address: request.extensions().get().map(|Client(address)| *address),
         method: request.method().clone(),
         uri: request.uri().clone(),
         route: request.extensions().get().cloned(),
-        credential: CREDENTIALS.iter().find_map(|name| headers.get(*name)).cloned(),
+        headers: credential::kept(request.headers()),
         known,
     };
     let response = next.run(request).await;
@@ -74,18 +72,19 @@ impl Asked {
     fn tell(self, control: &Control, status: StatusCode) {
         let path = self.uri.path();
         let of_application = path.starts_with("/sdk/") || path.starts_with("/ofrep/");
-        let credential = self.credential.as_ref().and_then(|value| value.to_str().ok()).map(str::to_owned);
-        let credential = credential.or_else(|| of_application.then(|| in_url(&self.uri))?);
+        let plane = if of_application { Plane::Delivery } else { Plane::Control };
+        let secret = credential::secret(plane, &self.headers, &self.uri);
+        let brought = secret.is_some() || !self.headers.is_empty();
         let kind = match status {
-            _ if of_application && credential.is_some() => SecurityKind::KeyRefused,
-            StatusCode::UNAUTHORIZED if credential.is_some() => SecurityKind::TokenRefused,
+            _ if of_application && brought => SecurityKind::KeyRefused,
+            StatusCode::UNAUTHORIZED if brought => SecurityKind::TokenRefused,
             StatusCode::FORBIDDEN if self.known.caller().is_some() => SecurityKind::Forbidden,
             // Nobody in particular, who proved nothing; sign-in tells of its own failures.
             _ => return,
         };
         let (actor, subject) = match self.known.caller() {
             Some(caller) => (Some(caller.account_id()), caller.email().to_owned()),
-            None => (None, credential.as_deref().map(hint).unwrap_or_default()),
+            None => (None, secret.as_deref().map(hint).unwrap_or_default()),
         };
         // The route as it is written: keys of things would make each request another event.
         let route = self.route.as_ref().map_or("no such route", MatchedPath::as_str);
@@ -95,16 +94,9 @@ impl Asked {
     }
 }
 
-/// `?key=`, by which browsers' streams bring theirs.
-fn in_url(uri: &Uri) -> Option<String> {
-    let key = uri.query()?.split('&').find_map(|pair| pair.strip_prefix("key="))?;
-    Some(percent_decode_str(key).decode_utf8().ok()?.into_owned())
-}
-
 /// As much of a credential as may be told: the first characters of what has the shape of our secrets, and nothing of
 /// anything else, which may be somebody's password.
-fn hint(credential: &str) -> String {
-    let secret = credential.rsplit(' ').next().unwrap_or_default();
+fn hint(secret: &str) -> String {
     let hint = SecretKind::of(secret).and_then(|_| secret.get(..HINT));
     hint.map(|hint| format!("{hint}…")).unwrap_or_default()
 }
@@ -117,8 +109,7 @@ mod tests {
     fn of_a_credential_only_a_secret_of_ours_is_told_and_little_of_it() {
         let secret = format!("bgs_{}2c19d441", "0".repeat(48));
         assert_eq!(hint(&secret), "bgs_00000000…");
-        assert_eq!(hint(&format!("Bearer {secret}")), "bgs_00000000…");
-        for other in ["hunter2", "Bearer eyJhbGciOiJIUzI1NiJ9.e30.x", "", &secret[..40]] {
+        for other in ["hunter2", "eyJhbGciOiJIUzI1NiJ9.e30.x", "", &secret[..40]] {
             assert_eq!(hint(other), "", "{other}");
         }
     }

@@ -186,6 +186,33 @@ async fn a_key_opens_what_it_names_and_nothing_of_another_project() -> Result<()
 }
 
 #[tokio::test]
+async fn keys_of_one_project_stay_when_another_changes_or_goes() -> Result<()> {
+    let world = World::new().await?;
+    let (_, ours) = world.make(|key| key).await?;
+    let there = world.places[1].clone();
+    let secret = Secret::make(SdkKeyKind::Server.secret(), &world.ids);
+    let (like, key) = world.make(|key| SdkKey { name: "another".to_owned(), ..key }).await?;
+    let theirs = SdkKey {
+        id: world.ids.id(world.clock.now()),
+        project_id: there.project_id,
+        reach: Reach::of(&there),
+        hash: hash_secret(&secret.text),
+        ..like
+    };
+    let chain = Chain::Project(there.project_id);
+    commit(&*world.store, &world.clock, chain, vec![Write::CreateSdkKey(theirs)]).await?;
+    world.bus.ring(chain, 1).await;
+    world.until(&secret.text, true).await?;
+    assert!(world.opens(&ours).await && world.opens(&key).await);
+    let gone = Write::DeleteProject { id: there.project_id };
+    commit(&*world.store, &world.clock, Chain::Instance, vec![gone]).await?;
+    world.bus.ring(Chain::Instance, 1).await;
+    world.until(&secret.text, false).await?;
+    assert!(world.opens(&ours).await && world.opens(&key).await);
+    Ok(())
+}
+
+#[tokio::test]
 async fn without_its_store_the_last_known_keys_hold_and_still_expire() -> Result<()> {
     let world = World::new().await?;
     let (_, lasting) = world.make(|key| key).await?;

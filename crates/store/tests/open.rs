@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result, ensure};
 use burgee_store::{OpenError, open};
-use domain::account::AccountKind;
+use domain::account::{AccountKind, LinkTerms};
 use domain::audit;
 use domain::id::Id;
 use domain::key::Key;
@@ -246,6 +246,51 @@ async fn accounts_of_an_older_schema_come_along() -> Result<()> {
         connection.execute(row).await?;
     }
     has_what_an_older_one_wrote(&*open(&address).await?).await
+}
+
+/// What an older Burgee wrote before identities had ids.
+const OLD_IDENTITIES: [&str; 5] = [
+    "INSERT INTO accounts (id, email, name, role, password_hash, version, updated_at, kind, active, created_at) VALUES
+     ('00000000-0000-7000-8000-000000000001', 'ada@example.org', 'Ada', 'admin', '$argon2id$', 5, 6, 'person', TRUE, 6)",
+    "INSERT INTO identities VALUES ('https://a.example', '1', '00000000-0000-7000-8000-000000000001', 7)",
+    "INSERT INTO identities VALUES ('https://b.example', '1', '00000000-0000-7000-8000-000000000001', 8)",
+    "INSERT INTO reset_links VALUES ('00000000-0000-7000-8000-000000000001', 'feed', 9)",
+    "INSERT INTO signing_keys (id, secret, created_at) VALUES ('00000000-0000-7000-8000-000000000004', 'secret', 8)",
+];
+
+async fn has_what_was_written_before_identities_had_ids(store: &dyn Store) -> Result<()> {
+    let (link, ada) = store.reset_link("feed").await?.context("the link is gone")?;
+    ensure!(link.terms == LinkTerms { made_by: Id::NIL, revoke_tokens: false });
+    let identities = store.identities(ada.id).await?;
+    ensure!(identities.len() == 2 && identities[0].id != identities[1].id, "{identities:?}");
+    ensure!(store.account_by_identity("https://b.example", "1").await? == Some(ada));
+    ensure!(store.signing_keys().await?[0].given, "nobody knows, so a fingerprint of it will stay");
+    Ok(())
+}
+
+#[tokio::test]
+async fn identities_and_links_of_an_older_schema_come_along() -> Result<()> {
+    let (_folder, path) = place()?;
+    let mut connection = connect(&path).await?;
+    connection.execute("PRAGMA application_id = 0x42555247").await?;
+    let mut steps = sqlx::migrate!("migrations/sqlite");
+    steps.dangerous_set_table_name(HISTORY);
+    steps.run_direct(Some(11), &mut connection, false).await?;
+    for row in OLD_IDENTITIES {
+        connection.execute(row).await?;
+    }
+    connection.close().await?;
+    has_what_was_written_before_identities_had_ids(&*open_file(&path).await?).await?;
+
+    let address = postgres::database().await?;
+    let mut connection = PgConnection::connect(&address).await?;
+    let mut steps = sqlx::migrate!("migrations/postgres");
+    steps.dangerous_set_table_name(HISTORY);
+    steps.run_direct(Some(11), &mut connection, false).await?;
+    for row in OLD_IDENTITIES {
+        connection.execute(row).await?;
+    }
+    has_what_was_written_before_identities_had_ids(&*open(&address).await?).await
 }
 
 #[tokio::test]

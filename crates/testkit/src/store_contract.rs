@@ -41,6 +41,7 @@ pub async fn all(make: impl AsyncFn() -> Result<Arc<dyn Store>>) -> Result<()> {
         commits: revisions_have_no_gaps_under_concurrency, of_those_who_read_the_same_one_wins,
             one_of_many_creates_of_a_key_wins, stale_reads_are_refused, what_is_taken_is_refused,
             what_is_gone_is_refused, what_names_nothing_is_refused, a_change_keeps_to_its_chain,
+            two_changes_are_made_both_or_neither,
             texts_that_not_every_store_can_keep_are_refused;
         snapshots: a_snapshot_says_what_was_written, documents_come_back_whole, a_deleted_flag_is_null,
             versions_never_repeat, environments_move_only_when_affected, an_unknown_environment_is_none,
@@ -64,18 +65,19 @@ pub async fn all(make: impl AsyncFn() -> Result<Arc<dyn Store>>) -> Result<()> {
         people: teams_say_who_is_in_them, roles_are_themselves, grants_reach_who_has_them,
             grants_go_with_what_they_name, a_teams_flags_are_counted_and_keep_it,
             a_team_does_not_go_while_it_is_made_an_owner, a_role_does_not_go_while_it_is_granted,
-            an_account_goes_while_it_is_given_something;
-        sdk_keys: keys_come_back_whole, keys_are_in_force_until_revoked_or_expired, keys_come_in_pages,
+            an_account_goes_while_it_is_given_something, of_many_who_fill_the_last_place_one_does;
+        sdk_keys: keys_come_back_whole, keys_are_in_force_until_revoked_or_expired,
+            keys_in_force_are_counted_and_found_by_project, keys_come_in_pages,
             keys_are_filtered, a_key_changes_and_says_when, a_key_of_several_environments_outlives_one,
             the_last_use_of_a_key_only_moves_on;
         accounts: accounts_are_found, credentials_are_found, a_history_has_a_name;
         idempotency: a_request_is_noted_once, an_answer_is_kept, requests_are_forgotten, of_many_at_once_one_is_noted,
             an_account_has_so_many_requests;
-        identities: an_identity_is_one_accounts, identities_go_with_their_account;
+        identities: an_identity_is_one_accounts, identities_go_with_their_account, identities_are_listed_and_unlinked;
         sessions: accounts_change_and_go, accounts_come_in_pages_by_email, an_account_that_moved_on_refuses,
             a_session_is_proved_by_its_key, a_refresh_token_is_good_once, sessions_end,
             a_session_of_who_changed_is_not_opened, tokens_expire_and_go, signing_keys_retire_and_are_revoked,
-            a_link_is_good_once, a_setup_token_is_good_once;
+            a_link_is_good_once, all_sessions_end_at_once, tokens_of_one_account_go_at_once, a_setup_token_is_good_once;
         audit: the_log_is_found_by_who_and_what_and_when, the_log_comes_oldest_first, texts_are_taken_out,
             old_entries_go_and_leave_a_checkpoint, the_log_of_a_deleted_project_only_loses,
             the_security_log_is_a_chain, the_security_log_is_found_and_comes_in_pages,

@@ -15,6 +15,7 @@ use crate::environment::Environment;
 use crate::error::{Error, Result};
 use crate::id::Id;
 use crate::project::Project;
+use crate::team::Team;
 
 pub use allows::Allows;
 pub use permission::*;
@@ -59,6 +60,13 @@ pub struct InProject<R>(Permit, PhantomData<R>);
 /// Someone who may do `R` in an environment, and as far as [`Permit::may_in`] in others.
 #[derive(Debug, Clone)]
 pub struct InEnvironment<R>(Writer, PhantomData<R>);
+
+/// Someone who may say who is in a team: who manages teams, on the instance or in a project that the team owns.
+#[derive(Debug, Clone)]
+pub struct OverTeam {
+    caller: Caller,
+    team: Team,
+}
 
 /// Someone who may read a project.
 pub type Reader = InProject<ReadProject>;
@@ -133,6 +141,14 @@ impl Caller {
         Ok(InProject(self.permit::<R>(project)?, PhantomData))
     }
 
+    /// If they may say who is in a team, which owns these projects.
+    pub(crate) fn over_team(self, team: Team, owned: &[Project]) -> Option<OverTeam> {
+        let manages = Permission::ManageTeams;
+        let rights = &self.rights;
+        let may = rights.on_instance(manages) || owned.iter().any(|one| rights.in_project(manages, one.id));
+        may.then_some(OverTeam { caller: self, team })
+    }
+
     /// Whether they hold all that something would give: nobody gives more than they have.
     pub fn may_give(&self, gift: &Held, environment: Option<&Environment>) -> Result<()> {
         let Some(lacking) = self.rights.lacks(gift, environment) else { return Ok(()) };
@@ -158,6 +174,18 @@ impl Caller {
             ));
         }
         Ok(Permit { caller: self, project, permission })
+    }
+}
+
+impl OverTeam {
+    /// Who it is.
+    pub fn caller(&self) -> &Caller {
+        &self.caller
+    }
+
+    /// The team.
+    pub fn team(&self) -> &Team {
+        &self.team
     }
 }
 

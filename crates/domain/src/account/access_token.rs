@@ -4,20 +4,19 @@ use engine::json::{At, Violations};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::input::{read_expiry, read_overlap, read_scopes, read_some_name};
+use super::input::{read_scopes, read_some_name};
 use super::{Account, AccountWrite};
 use crate::control::{Control, Request, unexpected};
 use crate::error::{Error, Result};
 use crate::id::Id;
-use crate::log::{Change, Entity, ReadVersion, Write};
+use crate::log::{Change, Counted, Entity, ReadVersion, Write};
 use crate::ports::CommitError;
 use crate::secret::{Secret, SecretKind};
 use crate::time::Timestamp;
+use crate::validity::{read_expiry, read_overlap};
 
-/// An account has at most so many tokens.
+/// An account has at most so many tokens, expired ones included; a further one is a conflict.
 const MOST_TOKENS: usize = 100;
-/// How long an old token goes on beside a new one unless it is said, in milliseconds: a day.
-const USUAL_OVERLAP: i64 = 24 * 60 * 60 * 1_000;
 
 /// A credential of an account, known by its SHA-256 alone.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -55,7 +54,7 @@ pub struct MadeToken {
 }
 
 impl AccessToken {
-    fn entity(&self) -> Entity {
+    pub(super) fn entity(&self) -> Entity {
         Entity { kind: "access_token".to_owned(), id: self.id, key: self.name.clone() }
     }
 
@@ -85,7 +84,7 @@ impl NewToken {
         // What does not read is told, so the token is not made without it.
         let given = |name| object.get(name).filter(|at| !at.is_null());
         let scopes = given("scopes").and_then(|at| read_scopes(at, violations));
-        let expires_at = given("expires_at").and_then(|at| read_expiry(at, violations, now));
+        let expires_at = given("expires_at").and_then(|at| read_expiry(&at, None, now, violations));
         object.deny_unknown(violations);
         Some(Self { name: name?, scopes, expires_at })
     }
@@ -118,12 +117,13 @@ impl Control {
         id: &str,
         document: Option<&Value>,
     ) -> Result<MadeToken> {
-        let mut violations = Violations::default();
-        let overlap = document
-            .map_or(Some(USUAL_OVERLAP), |document| read_rotation(At::root(document), &mut violations));
-        let overlap = violations.into_result(overlap).map_err(Error::Invalid)?;
+        let overlap = read_overlap(document)?;
         let now = self.clock.now();
         let old = self.token_of(of.owner, id).await?;
+        if old.expires_at.is_some_and(|end| end <= now) {
+            let message = "this token has expired; make another".to_owned();
+            return Err(Error::Conflict { code: "token_expired", message });
+        }
         // As long again as the old one was made for.
         let lasts = |end: Timestamp| now.after_millis(end.as_millis() - old.created_at.as_millis());
         let new = NewToken {
@@ -177,17 +177,30 @@ impl Control {
 
     async fn commit_token(&self, of: &Tokens<'_>, made: &MadeToken, mut change: Change) -> Result<()> {
         let owner = of.owner;
-        if self.store.access_tokens(owner.id).await?.len() >= MOST_TOKENS {
-            let message = format!("an account has at most {MOST_TOKENS} tokens; delete some first");
-            return Err(Error::Conflict { code: "too_many_tokens", message });
-        }
+        self.check_token_room(owner).await?;
         change.entities.insert(0, made.access_token.entity());
         change.entities.push(owner.entity());
         // It must still be there, or there would be a token of nobody.
         change.reads.push(ReadVersion::Account { id: owner.id, version: owner.version });
+        let of = Counted::AccessTokens { account_id: owner.id };
+        change.reads.push(ReadVersion::Room { of, most: MOST_TOKENS as u64 });
         change.writes.push(Write::Account(AccountWrite::CreateAccessToken(made.access_token.clone())));
-        self.commit(change).await.map_err(unexpected)?;
-        Ok(())
+        match self.commit(change).await {
+            Ok(_) => Ok(()),
+            // The account has changed, or others made the last that there was room for.
+            Err(CommitError::Stale) => {
+                Err(self.check_token_room(owner).await.err().unwrap_or_else(Error::busy))
+            }
+            Err(error) => Err(unexpected(error)),
+        }
+    }
+
+    async fn check_token_room(&self, owner: &Account) -> Result<()> {
+        if self.store.access_tokens(owner.id).await?.len() < MOST_TOKENS {
+            return Ok(());
+        }
+        let message = format!("an account has at most {MOST_TOKENS} tokens; delete some first");
+        Err(Error::Conflict { code: "too_many_tokens", message })
     }
 
     async fn token_of(&self, owner: &Account, id: &str) -> Result<AccessToken> {
@@ -195,11 +208,4 @@ impl Control {
         let token = tokens.into_iter().find(|token| token.id.to_string() == id);
         token.ok_or_else(|| Error::not_found("token", id, "their list has their ids"))
     }
-}
-
-fn read_rotation(at: At<'_>, violations: &mut Violations) -> Option<i64> {
-    let object = at.object(violations)?;
-    let overlap = object.optional(violations, "overlap", read_overlap);
-    object.deny_unknown(violations);
-    Some(overlap?.unwrap_or(USUAL_OVERLAP))
 }

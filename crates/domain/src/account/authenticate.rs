@@ -59,7 +59,7 @@ impl Control {
         Ok(self.caller(account, token.scopes.as_deref()).await?.of_token(token.id))
     }
 
-    async fn caller(&self, account: Account, within: Option<&[String]>) -> Result<Caller> {
+    pub(super) async fn caller(&self, account: Account, within: Option<&[String]>) -> Result<Caller> {
         let granted = self.store.granted(Holder::Account(account.id)).await?;
         Ok(Caller::new(account, granted.iter().map(Granted::held).collect(), within))
     }

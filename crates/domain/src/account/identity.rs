@@ -1,16 +1,21 @@
 //! Who an account's owner is elsewhere.
 
+use serde::Serialize;
+
 use crate::id::Id;
 use crate::time::Timestamp;
 
 /// Somebody, as a provider of identities knows them. An issuer gives no subject twice, and an e-mail may.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Identity {
+    /// By what people name it.
+    pub id: Id,
     /// The provider's own name: an URL, byte for byte as its tokens have it.
     pub issuer: String,
     /// Who it is there; at most [`Identity::MOST_SUBJECT`] characters.
     pub subject: String,
     /// Who it is here.
+    #[serde(skip)]
     pub account_id: Id,
     /// When that was said.
     pub created_at: Timestamp,

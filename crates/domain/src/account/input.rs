@@ -1,18 +1,14 @@
 //! What people write about accounts and tokens, read once for all use cases.
 
 use engine::json::{At, Violations};
-use jiff::SignedDuration;
 
 use super::Role;
 use crate::role::read_word;
-use crate::time::Timestamp;
 
 /// The longest e-mail, name and password, in bytes. A password's bound keeps hashing it cheap.
 pub(super) const MOST_TEXT: usize = 254;
 /// A token has at most this many scopes.
 const MOST_SCOPES: usize = 100;
-/// No overlap of a token and the one after it is longer, in seconds: 30 days.
-const LONGEST_OVERLAP: i64 = 30 * 24 * 60 * 60;
 
 /// An e-mail, in lower case.
 pub(super) fn read_email(at: At<'_>, violations: &mut Violations) -> Option<String> {
@@ -93,15 +89,6 @@ pub(super) fn read_role(at: At<'_>, violations: &mut Violations) -> Option<Role>
 /// What is wrong with a text that is no role.
 pub(super) const ROLE_RULE: &str = "must be member, viewer, developer or admin";
 
-/// A time to come.
-pub(super) fn read_expiry(at: At<'_>, violations: &mut Violations, now: Timestamp) -> Option<Timestamp> {
-    let time = Timestamp::parse(at.text(violations)?).filter(|time| *time > now);
-    if time.is_none() {
-        at.fault(violations, "must be a time to come, such as 2030-01-31T12:00:00Z");
-    }
-    time
-}
-
 /// Permission words.
 pub(super) fn read_scopes(at: At<'_>, violations: &mut Violations) -> Option<Vec<String>> {
     let mut scopes = at.each(violations, MOST_SCOPES, read_word)?;
@@ -114,14 +101,4 @@ pub(super) fn read_scopes(at: At<'_>, violations: &mut Violations) -> Option<Vec
     scopes.sort();
     scopes.dedup();
     Some(scopes)
-}
-
-/// How long an old token goes on beside a new one, in milliseconds.
-pub(super) fn read_overlap(at: At<'_>, violations: &mut Violations) -> Option<i64> {
-    let overlap = at.text(violations)?.parse::<SignedDuration>().ok().map(|overlap| overlap.as_secs());
-    let overlap = overlap.filter(|seconds| (0..=LONGEST_OVERLAP).contains(seconds));
-    if overlap.is_none() {
-        at.fault(violations, "must be a number and a unit, such as 30m or 24h, at most 720h");
-    }
-    overlap.map(|seconds| seconds * 1_000)
 }

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::input::{ROLE_RULE, read_email, read_name, read_new_password, read_role};
 use super::register::email_taken;
+use super::reset::LinkTerms;
 use super::{AccessToken, Account, AccountKind, AccountWrite, MadeLink, Role, creation};
 use crate::access::{Caller, ManageAccounts, OnInstance, own_role};
 use crate::control::{Attempts, Control, Request};
@@ -84,7 +85,8 @@ impl Control {
         let mut change = creation(&account, actor, request, now);
         let mut reset = None;
         if account.password_hash.is_none() {
-            let (made, write) = self.link(account.id, now);
+            let (made, write) =
+                self.link(account.id, LinkTerms { made_by: actor, revoke_tokens: false }, now);
             change.writes.push(write);
             reset = Some(made);
         }
@@ -232,12 +234,14 @@ impl Control {
         if permit.account_id() == goes.id {
             return Err(Error::invalid("", "Cannot remove your own admin role"));
         }
+        self.admin_beside(goes, "this is the last admin who can sign in; make another one first").await
+    }
+
+    /// The same, whoever asks; `why` is what is said if there is no other.
+    pub(super) async fn admin_beside(&self, goes: &Account, why: &str) -> Result<ReadVersion> {
         let admins = self.store.admins(2).await?;
         let other = admins.into_iter().find(|other| other.id != goes.id);
-        let other = other.ok_or_else(|| Error::Conflict {
-            code: "last_admin",
-            message: "this is the last admin who can sign in; make another one first".to_owned(),
-        })?;
+        let other = other.ok_or_else(|| Error::Conflict { code: "last_admin", message: why.to_owned() })?;
         Ok(ReadVersion::Account { id: other.id, version: other.version })
     }
 

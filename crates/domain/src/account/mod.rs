@@ -3,6 +3,7 @@
 mod access_token;
 mod authenticate;
 mod id_token;
+mod identities;
 mod identity;
 mod input;
 mod jwt;
@@ -40,7 +41,7 @@ pub use operate::Promotion;
 pub(crate) use password::{hash_password, hashing, verify};
 pub use provider::{Proof, ProviderRules};
 pub(crate) use register::creation;
-pub use reset::{MadeLink, ResetLink};
+pub use reset::{LinkTerms, MadeLink, ResetLink};
 pub use service::ServiceAccount;
 pub use session::{Session, StoredSession};
 pub use signing_key::SigningKey;
@@ -174,8 +175,15 @@ pub enum AccountWrite {
         /// The one that goes on.
         except: Option<Id>,
     },
+    /// Ends the sessions of all accounts, and voids all links and the setup token.
+    EndAllSessions,
     /// Says who an account's owner is at a provider; nobody else may be that there.
     LinkIdentity(Identity),
+    /// Forgets who an account's owner is at a provider; the change is stale if that is not known.
+    UnlinkIdentity {
+        /// The identity.
+        id: Id,
+    },
     /// Makes the one link of an account, in the place of any before.
     PutResetLink(ResetLink),
     /// Uses up an account's link. The change is stale if it has another, or none.
@@ -203,6 +211,11 @@ pub enum AccountWrite {
     DeleteAccessToken {
         /// The token.
         id: Id,
+    },
+    /// Removes all access tokens of an account, if there are any.
+    DeleteAccessTokens {
+        /// The account.
+        account_id: Id,
     },
     /// Makes a key that signs session tokens.
     CreateSigningKey(SigningKey),

@@ -3,6 +3,7 @@
 
 use super::input::{is_email, is_password, password_rule};
 use super::manage::{Invited, NewAccount};
+use super::reset::LinkTerms;
 use super::{Account, AccountKind, MadeLink, Role, SigningKey};
 use crate::control::{Attempts, Control, Request};
 use crate::error::{Error, Result};
@@ -54,10 +55,17 @@ impl Control {
         }
     }
 
-    /// Makes the link of a person's account; `None` if there is none with this e-mail.
-    pub async fn create_link_for(&self, email: &str, request: &Request) -> Result<Option<MadeLink>> {
+    /// Makes the link of a person's account; `None` if there is none with this e-mail. With `revoke_tokens` using it
+    /// revokes the account's access tokens as well.
+    pub async fn create_link_for(
+        &self,
+        email: &str,
+        revoke_tokens: bool,
+        request: &Request,
+    ) -> Result<Option<MadeLink>> {
         let Some(account) = self.person(email).await? else { return Ok(None) };
-        self.make_link(account, Id::NIL, request).await.map(Some)
+        let terms = LinkTerms { made_by: Id::NIL, revoke_tokens };
+        self.make_link(account, terms, request).await.map(Some)
     }
 
     /// Makes a new key sign session tokens; what older ones signed holds until it expires, or not at all.

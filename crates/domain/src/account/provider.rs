@@ -2,14 +2,15 @@
 //!
 //! An account is known by issuer and subject. Its e-mail is worth less: whoever can have a provider write any e-mail
 //! would become anyone. So an account that is there already is linked by its e-mail only where the operator says so,
-//! and only if the provider says that it verified the address.
+//! and only if the provider says that it verified the address. Whoever registered the address before them may have been
+//! somebody else, so nothing by which that one could come in stays.
 
 use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
 use super::input::is_email;
-use super::{Account, AccountKind, AccountWrite, Identity, Role, Session, creation};
+use super::{AccessToken, Account, AccountKind, AccountWrite, Identity, Role, Session, creation};
 use crate::control::{Attempts, Control, Request};
 use crate::error::{Error, Result};
 use crate::id::Id;
@@ -22,6 +23,9 @@ use crate::team::Membership;
 const MOST_GROUPS: usize = 1_000;
 /// The longest name that is taken over, in bytes; a longer one is left out.
 const MOST_NAME: usize = 254;
+/// Why the last admin who has a password keeps it.
+const LAST_ADMIN: &str = "linking an account to a provider takes its password away, and this one is of the last admin who \
+                          has one; make another admin with a password first (burgee admin create)";
 /// How often an account is looked at anew because it was changed while its session was opened.
 const MOST_LOOKS: u32 = 3;
 
@@ -219,10 +223,11 @@ impl Control {
             }
             let email = rules.check_email(person)?;
             let (mut change, account) = match self.store.account_by_email(email).await? {
-                Some(account) => (self.linking(rules, person, &account, request)?, account),
+                Some(account) => (self.linking(rules, person, &account, request).await?, account),
                 None => self.admission(rules, person, email, request),
             };
             change.writes.push(Write::Account(AccountWrite::LinkIdentity(Identity {
+                id: self.ids.id(change.at),
                 issuer: rules.issuer.clone(),
                 subject: proof.subject.clone(),
                 account_id: account.id,
@@ -264,8 +269,9 @@ impl Control {
         (creation(&account, account.id, &by_provider(rules, request), now), account)
     }
 
-    /// The change that says of an account that it is theirs.
-    fn linking(
+    /// The change that says of an account that it is theirs, and theirs alone: the password, the sessions, the access
+    /// tokens and the reset link that it had are whoever's registered it.
+    async fn linking(
         &self,
         rules: &ProviderRules,
         person: &Person,
@@ -288,12 +294,30 @@ impl Control {
                 message: "your account here is not active; ask an admin".to_owned(),
             });
         }
-        let request = by_provider(rules, request);
+        let (request, now) = (by_provider(rules, request), self.clock.now());
+        let mut reads = vec![ReadVersion::Account { id: account.id, version: account.version }];
+        if account.is_admin_in_force() {
+            reads.push(self.admin_beside(account, LAST_ADMIN).await?);
+        }
+        let tokens = self.store.access_tokens(account.id).await?;
+        let revoked: Vec<_> =
+            tokens.iter().map(|token| json!({ "id": token.id, "name": token.name })).collect();
+        let before = json!({ "password": account.password_hash.is_some(), "access_tokens": revoked });
+        let after = json!({ "identity": { "issuer": rules.issuer }, "password": false, "access_tokens": [] });
+        let alone = Account { password_hash: None, updated_at: now, ..account.clone() };
         Ok(Change {
-            entities: vec![account.entity()],
-            after: Some(json!({ "identity": { "issuer": rules.issuer } }).to_string()),
-            reads: vec![ReadVersion::Account { id: account.id, version: account.version }],
-            ..Change::of_instance("link_identity", account.id, &request, self.clock.now())
+            entities: std::iter::once(account.entity())
+                .chain(tokens.iter().map(AccessToken::entity))
+                .collect(),
+            before: Some(before.to_string()),
+            after: Some(after.to_string()),
+            reads,
+            writes: vec![
+                Write::Account(AccountWrite::Update(alone)),
+                Write::Account(AccountWrite::EndSessions { account_id: account.id, except: None }),
+                Write::Account(AccountWrite::DeleteAccessTokens { account_id: account.id }),
+            ],
+            ..Change::of_instance("link_identity", account.id, &request, now)
         })
     }
 

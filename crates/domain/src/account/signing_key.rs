@@ -31,7 +31,11 @@ pub struct SigningKey {
     pub verifies_until: Option<Timestamp>,
     /// Since when nothing that it signed is taken.
     pub revoked_at: Option<Timestamp>,
-    /// Of a revoked one: SHA-256 of the secret in lower-case hex, so that a start that is given it knows it again.
+    /// Whether it was given by configuration, and not made: it may be given again.
+    #[serde(skip)]
+    pub given: bool,
+    /// Of one whose secret was forgotten: SHA-256 of it in lower-case hex, so that a start that is given it knows it
+    /// again.
     #[serde(skip)]
     pub fingerprint: Option<String>,
 }
@@ -52,6 +56,7 @@ impl SigningKey {
             created_at: now,
             verifies_until: None,
             revoked_at: None,
+            given: given.is_some(),
             fingerprint: None,
         }
     }
@@ -72,11 +77,11 @@ impl SigningKey {
         digest.finalize().into()
     }
 
-    fn entity(&self) -> Entity {
+    pub(crate) fn entity(&self) -> Entity {
         Entity { kind: "signing_key".to_owned(), id: self.id, key: self.id.to_string() }
     }
 
-    fn revocation(&self, at: Timestamp) -> Write {
+    pub(crate) fn revocation(&self, at: Timestamp) -> Write {
         let fingerprint = fingerprint(&self.secret);
         Write::Account(AccountWrite::RevokeSigningKey { id: self.id, at, fingerprint })
     }
@@ -219,8 +224,8 @@ impl Control {
         (key, change)
     }
 
-    /// Makes a new key sign when the one that does is old enough, and removes those of which nothing holds any more.
-    /// To be asked now and then by every node: of several that find the same, one does it.
+    /// Makes a new key sign when the one that does is old enough, and removes those of which nothing holds any more. Of
+    /// one that was given a fingerprint stays: it signs nothing again, however often it is given. To be asked now and then by every node: of several that find the same, one does it.
     pub async fn tend_signing_keys(&self) -> Result<()> {
         let now = self.clock.now();
         let keys = self.store.signing_keys().await?;
@@ -236,7 +241,13 @@ impl Control {
         if past.is_empty() {
             return Ok(());
         }
-        let removal = |key: &&SigningKey| Write::Account(AccountWrite::DeleteSigningKey { id: key.id });
+        let removal = |key: &&SigningKey| {
+            if key.given {
+                key.revocation(now)
+            } else {
+                Write::Account(AccountWrite::DeleteSigningKey { id: key.id })
+            }
+        };
         self.commit_once(Change {
             entities: past.iter().map(|key| key.entity()).collect(),
             writes: past.iter().map(removal).collect(),

@@ -55,7 +55,7 @@ impl Control {
     async fn teams_around(&self, permit: &Permit) -> Result<Vec<Team>> {
         let caller = permit.caller();
         let mut teams = self.store.teams_of(caller.account_id()).await?;
-        let mut ids: Vec<_> = permit.project().team_id.into_iter().collect();
+        let mut ids: Vec<_> = permit.project().team_id().into_iter().collect();
         if caller.rights().in_project(Permission::ManageGrants, permit.project_id()) {
             let project_id = Some(permit.project_id());
             let filter = GrantFilter { project_id, limit: MOST_LOOKED_AT, ..GrantFilter::default() };

@@ -10,18 +10,25 @@ use crate::ports::CommitError;
 
 /// How often a start looks anew because another node's came first.
 const MOST_LOOKS: u32 = 8;
+/// What is said of a secret that signs no more.
+const ENDED: &str = "JWT_SECRET_KEY was revoked, or another key took its place: it signs nothing again, and the key in \
+                     the database goes on; take it out of the configuration, or give another";
 
 impl Founding {
-    /// One that was revoked stays so: whoever revoked it knew why.
+    /// One that signs no more stays so, whether it was revoked or another took its place: whoever did that knew why. The
+    /// start goes on with the key that signs, for a server that does not start helps nobody at night.
     pub(super) async fn add_signing_key(&self, secret: &str, founded: &mut Founded) -> Result<()> {
         for _ in 0..MOST_LOOKS {
             let keys = self.store.signing_keys().await?;
-            if keys.iter().any(|key| key.revoked_at.is_none() && key.secret == secret.as_bytes()) {
-                return Ok(());
-            }
-            let revoked = fingerprint(secret.as_bytes());
-            if keys.iter().any(|key| key.fingerprint.as_ref() == Some(&revoked)) {
-                founded.warnings.push("JWT_SECRET_KEY was revoked and stays so; give another".to_owned());
+            let known = fingerprint(secret.as_bytes());
+            let is_given = |key: &&SigningKey| match &key.fingerprint {
+                Some(fingerprint) => *fingerprint == known,
+                None => key.revoked_at.is_none() && fingerprint(&key.secret) == known,
+            };
+            if let Some(key) = keys.iter().filter(is_given).max_by_key(|key| key.signs()) {
+                if !key.signs() {
+                    founded.warnings.push(ENDED.to_owned());
+                }
                 return Ok(());
             }
             let now = self.clock.now();

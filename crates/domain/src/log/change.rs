@@ -159,4 +159,28 @@ pub enum ReadVersion {
         /// The version when it was read, before any of the things that refer to one another.
         version: Revision,
     },
+    /// That there is room for one more of something: of several who add the last one, one does.
+    Room {
+        /// What is counted.
+        of: Counted,
+        /// How many there may be.
+        most: u64,
+    },
+}
+
+/// What there is a bound of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Counted {
+    /// Access tokens of an account, expired ones included.
+    AccessTokens {
+        /// The account.
+        account_id: Id,
+    },
+    /// Roles that somebody made.
+    Roles,
+    /// SDK keys of the chain's project that are in force.
+    SdkKeys {
+        /// When that is.
+        at: Timestamp,
+    },
 }

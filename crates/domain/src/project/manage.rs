@@ -3,24 +3,25 @@
 use engine::json::{At, Object, Violations};
 use serde_json::{Value, json};
 
-use super::Project;
+use super::{OwningTeam, Project};
 use crate::access::{
     Caller, CreateProject, InProject, ManageTeams, OnInstance, Reader, UpdateProject, Visible,
 };
 use crate::comment::read_rule;
-use crate::control::{Attempts, Control, DEFAULT_ENVIRONMENT, DEFAULT_PROJECT, Request, on_instance};
+use crate::control::{
+    Attempts, Control, DEFAULT_ENVIRONMENT, DEFAULT_PROJECT, Request, key_taken, on_instance,
+};
 use crate::environment::{Color, Environment};
 use crate::error::{Error, Result};
 use crate::id::Id;
 use crate::input::{check_key, read_description, read_key, read_name};
 use crate::key::Key;
 use crate::log::{Chain, Change, Entity, ReadVersion, Write};
-use crate::ports::{Ids, KeyedFilter, Page};
-use crate::team::Team;
+use crate::ports::{CommitError, Ids, KeyedFilter, Page};
 use crate::time::Timestamp;
 
 /// Members that answers carry and requests may send back; they mean nothing there.
-const READ_ONLY: [&str; 5] = ["id", "team_id", "version", "created_at", "updated_at"];
+const READ_ONLY: [&str; 4] = ["id", "version", "created_at", "updated_at"];
 
 /// What a document says of the team that owns a project.
 enum Owner {
@@ -55,8 +56,7 @@ impl Control {
         }
     }
 
-    /// Makes a project with the environments that every one begins with. If it was cut off in between, the same
-    /// request again ends it.
+    /// Makes a project with the environments that every one begins with.
     pub async fn create_project(
         &self,
         permit: &OnInstance<CreateProject>,
@@ -72,43 +72,25 @@ impl Control {
             Some((project, team))
         });
         let (mut project, team) = violations.into_result(read).map_err(Error::Invalid)?;
-        let team = self.owner(permit, team, None).await?;
-        project.team_id = team.as_ref().map(|team| team.id);
-        let mut change = on_instance(permit, request, now, "create_project", vec![Entity::project(&project)]);
-        change.after = Some(json!({ "project": for_log(&project, team.as_ref()) }).to_string());
-        change.writes = vec![Write::CreateProject(project.clone())];
-        let made = self.try_create(change, &mut Attempts::default(), "a project", &project.key).await;
-        let project = match made {
-            Ok(Some(_)) => project,
-            // The team has gone meanwhile.
-            Ok(None) => return Err(Error::busy()),
-            Err(error) => {
-                let there = self.project_named(project.key.as_str()).await?;
-                if !self.store.environments(there.id).await?.is_empty() {
-                    return Err(error);
-                }
-                there
+        let mut attempts = Attempts::default();
+        loop {
+            project.team = self.owner(permit, &team, None).await?;
+            let entities = vec![Entity::project(&project)];
+            let mut change = on_instance(permit, request, now, "create_project", entities);
+            change.after = Some(json!({ "project": for_log(&project) }).to_string());
+            change.writes = vec![Write::CreateProject(project.clone())];
+            let environments = first_environments(project.id, &*self.ids, now)?;
+            let founding = founding(&project, &environments, permit, request, now);
+            let committed = match self.commit_both(change, founding).await {
+                Err(CommitError::Taken { .. }) => return Err(key_taken("a project", &project.key)),
+                committed => committed.map(|(revision, _)| revision),
+            };
+            // The team may have gone meanwhile, which is told when it is looked for again.
+            if self.settle(committed, &mut attempts).await?.is_some() {
+                let environments = self.store.environments(project.id).await?;
+                return Ok((project, environments));
             }
-        };
-        self.make_environments(&project, permit, request).await?;
-        let environments = self.store.environments(project.id).await?;
-        Ok((project, environments))
-    }
-
-    async fn make_environments(&self, project: &Project, caller: &Caller, request: &Request) -> Result<()> {
-        let now = self.clock.now();
-        let environments = first_environments(project.id, &*self.ids, now)?;
-        let entities: Vec<_> = environments.iter().map(Entity::environment).collect();
-        let after = json!({ "environments": entities.iter().map(|one| &one.key).collect::<Vec<_>>() });
-        let mut change = on_instance(caller, request, now, "found_project", entities);
-        change.chain = Chain::Project(project.id);
-        change.after = Some(after.to_string());
-        change.writes = environments.into_iter().map(Write::CreateEnvironment).collect();
-        // Before any flag, so that none lacks a config in them.
-        change.reads = vec![ReadVersion::Dependencies { version: 0 }];
-        change.writes.push(Write::TouchDependencies);
-        self.commit(change).await.map_err(crate::control::unexpected)?;
-        Ok(())
+        }
     }
 
     /// Takes over the members that the document names, and keeps the others. A document that changes nothing makes no
@@ -123,8 +105,7 @@ impl Control {
         loop {
             let before = self.project_named(permit.project().key.as_str()).await?;
             request.check(&before.etag())?;
-            let owner = self.team_of(&before).await?;
-            let (mut after, next) = self.edited(permit, &before, owner.clone(), document).await?;
+            let mut after = self.edited(permit, &before, document).await?;
             if after == before {
                 return Ok(before);
             }
@@ -133,8 +114,8 @@ impl Control {
             let (chain, actor) = (Chain::Project(before.id), permit.caller().account_id());
             let mut change = Change::of(chain, "update_project", actor, request, now);
             change.entities = vec![Entity::project(&after)];
-            change.before = Some(json!({ "project": for_log(&before, owner.as_ref()) }).to_string());
-            change.after = Some(json!({ "project": for_log(&after, next.as_ref()) }).to_string());
+            change.before = Some(json!({ "project": for_log(&before) }).to_string());
+            change.after = Some(json!({ "project": for_log(&after) }).to_string());
             change.reads = vec![ReadVersion::Project { id: before.id, version: before.version }];
             change.writes = vec![Write::UpdateProject(after.clone())];
             if let Some(version) = self.try_commit(change, &mut attempts).await? {
@@ -143,14 +124,13 @@ impl Control {
         }
     }
 
-    /// What a document makes of a project, and the team that owns it then.
+    /// What a document makes of a project.
     pub(super) async fn edited(
         &self,
         permit: &InProject<UpdateProject>,
         before: &Project,
-        owner: Option<Team>,
         document: &Value,
-    ) -> Result<(Project, Option<Team>)> {
+    ) -> Result<Project> {
         let mut after = before.clone();
         let mut violations = Violations::default();
         let read = At::root(document).object(&mut violations).map(|object| {
@@ -158,37 +138,33 @@ impl Control {
             apply(&mut after, &object, &mut violations)
         });
         let said = violations.into_result(read).map_err(Error::Invalid)?;
-        let next = self.owner(permit.caller(), said, owner).await?;
-        after.team_id = next.as_ref().map(|team| team.id);
-        Ok((after, next))
+        after.team = self.owner(permit.caller(), &said, before.team.as_ref()).await?;
+        Ok(after)
     }
 
     /// The team that is to own a project: what a document said, or who does now. Who manages the teams of a project
     /// says who is in the one that owns it, so only who manages all teams says which that is; nobody else learns by
     /// it which teams there are.
-    async fn owner(&self, caller: &Caller, said: Owner, now: Option<Team>) -> Result<Option<Team>> {
-        let team = match said {
-            Owner::AsBefore => return Ok(now),
+    async fn owner(
+        &self,
+        caller: &Caller,
+        said: &Owner,
+        now: Option<&OwningTeam>,
+    ) -> Result<Option<OwningTeam>> {
+        let owner = match said {
+            Owner::AsBefore => return Ok(now.cloned()),
             Owner::Nobody => Ok(None),
             Owner::Team(key) => {
                 let none = || Error::invalid("team", "is no team; GET /api/v1/teams lists them");
-                self.known_team(&key).await?.map(Some).ok_or_else(none)
+                let team = self.known_team(key).await?;
+                team.map(|team| Some(OwningTeam { id: team.id, key: team.key })).ok_or_else(none)
             }
         };
-        let id = |team: &Option<Team>| team.as_ref().map(|team| team.id);
-        if team.as_ref().is_ok_and(|team| id(team) == id(&now)) {
-            return team;
+        if owner.as_ref().is_ok_and(|owner| owner.as_ref() == now) {
+            return owner;
         }
         caller.clone().on_instance::<ManageTeams>()?;
-        team
-    }
-
-    /// The team that owns a project.
-    pub(super) async fn team_of(&self, project: &Project) -> Result<Option<Team>> {
-        match project.team_id {
-            Some(id) => Ok(self.store.team_by_id(id).await?),
-            None => Ok(None),
-        }
+        owner
     }
 
     /// Whether a project may be read, and what is said of it.
@@ -222,13 +198,31 @@ fn apply(project: &mut Project, object: &Object<'_>, violations: &mut Violations
     team
 }
 
-/// What the log says of a project and the team that owns it.
-pub(super) fn for_log(project: &Project, team: Option<&Team>) -> Value {
-    let Project { key, name, description, team_id, comment_required, .. } = project;
+/// What the log says of a project.
+pub(super) fn for_log(project: &Project) -> Value {
+    let Project { key, name, description, team, comment_required, .. } = project;
     json!({
-        "key": key, "name": name, "description": description, "team": team.map(|team| &team.key),
-        "team_id": team_id, "comment_required": comment_required,
+        "key": key, "name": name, "description": description, "team": team, "team_id": project.team_id(),
+        "comment_required": comment_required,
     })
+}
+
+/// The change that makes a new project's environments: the first of its own chain.
+fn founding(
+    project: &Project,
+    environments: &[Environment],
+    caller: &Caller,
+    request: &Request,
+    now: Timestamp,
+) -> Change {
+    let entities: Vec<_> = environments.iter().map(Entity::environment).collect();
+    let after = json!({ "environments": entities.iter().map(|one| &one.key).collect::<Vec<_>>() });
+    let mut change = on_instance(caller, request, now, "found_project", entities);
+    change.chain = Chain::Project(project.id);
+    change.after = Some(after.to_string());
+    change.writes = environments.iter().cloned().map(Write::CreateEnvironment).collect();
+    change.writes.push(Write::TouchDependencies);
+    change
 }
 
 /// The environments that every project begins with.

@@ -80,10 +80,9 @@ impl Control {
 
     /// All that goes with a project, for the log of the instance. What is made in it meanwhile is in its own.
     async fn all_of_project(&self, project: &Project, environments: &[Environment]) -> Result<Value> {
-        let owner = self.team_of(project).await?;
         let content = self.store.project_content(project.id).await?;
         let mut all = json!({
-            "project": for_log(project, owner.as_ref()),
+            "project": for_log(project),
             "contents": { "flags": content.flags, "segments": content.segments, "sdk_keys": content.sdk_keys },
         });
         let place = |one: &Environment| json!({ "id": one.id, "key": one.key, "name": one.name });

@@ -12,8 +12,7 @@ impl Control {
     pub(crate) async fn revert_project(&self, revert: &Revert<'_>) -> Result<Outcome> {
         let permit = revert.permit::<UpdateProject>()?;
         let project = self.project_named(revert.reader.project().key.as_str()).await?;
-        let owner = self.team_of(&project).await?;
-        let now = for_log(&project, owner.as_ref());
+        let now = for_log(&project);
         let (old, new) = revert.parts("project");
         let mut back = SetBack::default();
         revert.set_back("project", &old, &new, &now, &mut back);
@@ -33,7 +32,7 @@ impl Control {
         let document = Value::Object(back.members);
         let request = revert.request(project.etag());
         if revert.mode.dry_run {
-            self.edited(&permit, &project, owner, &document).await?;
+            self.edited(&permit, &project, &document).await?;
         } else {
             outcome.revision = Some(self.update_project(&permit, &document, &request).await?.version);
         }

@@ -4,8 +4,7 @@ use engine::model::Revision;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::input::read_overlap;
-use super::manage::{MadeSdkKey, NewSdkKey, made, may_give, still_there};
+use super::manage::{MadeSdkKey, NewSdkKey, made, may_give, room, still_there};
 use super::{KeyState, SdkKey, ShownSdkKey};
 use crate::access::{InProject, ManageSdkKeys, Permit};
 use crate::control::{Attempts, Control, Request};
@@ -13,6 +12,7 @@ use crate::environment::Environment;
 use crate::error::{Error, Result};
 use crate::log::{Chain, Change, Entity, ReadVersion, Write};
 use crate::time::Timestamp;
+use crate::validity::read_overlap;
 
 /// A key, and the one in whose place it came.
 #[derive(Serialize)]
@@ -54,13 +54,15 @@ impl Control {
                 return Ok((ShownSdkKey::of(key, environments, *now), changed));
             }
             changed.updated_at = *now;
-            if key.state(*now) != KeyState::InForce && changed.state(*now) == KeyState::InForce {
-                self.check_room(key.project_id).await?;
+            let comes_back = key.state(*now) != KeyState::InForce && changed.state(*now) == KeyState::InForce;
+            if comes_back {
+                self.check_room(key.project_id, *now).await?;
             }
             let before = key.for_log(environments).to_string();
             let after = changed.for_log(environments).to_string();
             let mut change = known.change("update_sdk_key", permit, request, before, after);
             change.reads.extend(still_there(&changed.reach, environments));
+            change.reads.extend(comes_back.then(|| room(*now)));
             change.writes = vec![Write::UpdateSdkKey(changed.clone())];
             if let Some(revision) = self.try_commit(change, &mut attempts).await? {
                 changed.version = revision;
@@ -82,7 +84,7 @@ impl Control {
         loop {
             let known = self.known(permit, id, request).await?;
             known.check_rotation()?;
-            self.check_room(known.key.project_id).await?;
+            self.check_room(known.key.project_id, known.now).await?;
             let actor = permit.caller().account_id();
             let successor = known.successor();
             let (new, secret) = made(&*self.ids, successor, known.key.project_id, actor, known.now);
@@ -155,6 +157,7 @@ impl Known {
         let mut change = self.change("rotate_sdk_key", permit, request, before, after.to_string());
         change.entities.push(new.entity());
         change.reads.extend(still_there(&new.reach, &self.environments));
+        change.reads.push(room(self.now));
         change.writes = vec![Write::CreateSdkKey(new.clone()), Write::UpdateSdkKey(old.clone())];
         change
     }

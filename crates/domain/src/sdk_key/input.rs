@@ -9,18 +9,12 @@ use crate::error::{Error, Result};
 use crate::id::Id;
 use crate::input::read_description;
 use crate::time::Timestamp;
+use crate::validity::read_expiry;
 
 use super::manage::NewSdkKey;
 
 /// The longest name of a key, in bytes.
 const MOST_NAME: usize = 256;
-/// No key says that it expires later, in milliseconds from now: ten years.
-const LONGEST_LIFE: i64 = 10 * 366 * DAY;
-/// No key is kept beside its successor for longer, in milliseconds: 30 days.
-const LONGEST_OVERLAP: i64 = 30 * DAY;
-/// How long it is unless the request says otherwise.
-const USUAL_OVERLAP: i64 = DAY;
-const DAY: i64 = 24 * 60 * 60 * 1_000;
 /// No key names more environments; one that needs more names all.
 const MOST_ENVIRONMENTS: usize = 1_000;
 
@@ -78,7 +72,7 @@ impl Surroundings<'_> {
             None => {}
         }
         if let Some(at) = object.get("expires_at") {
-            new.expires_at = self.read_expiry(&at, None, violations);
+            new.expires_at = read_expiry(&at, None, self.now, violations);
         }
         object.deny_unknown(violations);
         kind.map(|_| new)
@@ -113,7 +107,7 @@ impl Surroundings<'_> {
             key.origins = self.read_origins(at, key.kind, violations);
         }
         if let Some(at) = object.get("expires_at") {
-            key.expires_at = self.read_expiry(&at, key.expires_at, violations);
+            key.expires_at = read_expiry(&at, key.expires_at, self.now, violations);
         }
         object.deny_unknown(violations);
     }
@@ -177,29 +171,6 @@ impl Surroundings<'_> {
         }
         Origins::read(at, violations)
     }
-
-    /// `null` is never. What it was may be sent back.
-    fn read_expiry(
-        &self,
-        at: &At<'_>,
-        current: Option<Timestamp>,
-        violations: &mut Violations,
-    ) -> Option<Timestamp> {
-        if at.is_null() {
-            return None;
-        }
-        let text = at.text(violations)?;
-        let Ok(time) = text.parse::<jiff::Timestamp>() else {
-            at.fault(violations, "must be a time such as 2027-01-31T12:00:00Z, or null for never");
-            return None;
-        };
-        let time = Timestamp::from_millis(time.as_millisecond());
-        let life = time.as_millis().saturating_sub(self.now.as_millis());
-        if current != Some(time) && !(1..=LONGEST_LIFE).contains(&life) {
-            at.fault(violations, "must be in the future, within ten years; DELETE revokes a key at once");
-        }
-        Some(time)
-    }
 }
 
 const ORIGINS_REQUIRED: &str = "origins are required of a client key here, since anyone can read the key of a page: \
@@ -223,62 +194,4 @@ fn read_kind(at: At<'_>, violations: &mut Violations) -> Option<SdkKeyKind> {
         );
     }
     kind
-}
-
-/// How long a key holds beside its successor, in milliseconds.
-pub(super) fn read_overlap(document: Option<&Value>) -> Result<i64> {
-    let Some(document) = document else { return Ok(USUAL_OVERLAP) };
-    let mut violations = Violations::default();
-    let overlap = At::root(document).object(&mut violations).and_then(|object| {
-        let overlap = match object.get("overlap") {
-            None => Some(USUAL_OVERLAP),
-            Some(at) => {
-                let overlap = parse_overlap(at.text(&mut violations)?);
-                if overlap.is_none() {
-                    at.fault(
-                        &mut violations,
-                        "must be a whole number with s, m, h or d, such as 24h, at most 30d; 0s is at once",
-                    );
-                }
-                overlap
-            }
-        };
-        object.deny_unknown(&mut violations);
-        overlap
-    });
-    violations.into_result(overlap).map_err(Error::Invalid)
-}
-
-fn parse_overlap(text: &str) -> Option<i64> {
-    let (number, unit) = match text.strip_suffix(['s', 'm', 'h', 'd']) {
-        Some(number) => (number, text.get(number.len()..)?),
-        None => (text, ""),
-    };
-    let is_number = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
-    let number: i64 = number.parse().ok().filter(|_| is_number)?;
-    let millis = match unit {
-        "" if number == 0 => 0,
-        "s" => number.checked_mul(1_000)?,
-        "m" => number.checked_mul(60 * 1_000)?,
-        "h" => number.checked_mul(60 * 60 * 1_000)?,
-        "d" => number.checked_mul(DAY)?,
-        _ => return None,
-    };
-    (millis <= LONGEST_OVERLAP).then_some(millis)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{DAY, parse_overlap};
-
-    #[test]
-    fn an_overlap_is_a_number_with_a_unit() {
-        for (text, millis) in [("0", 0), ("0s", 0), ("90s", 90_000), ("24h", DAY), ("30d", 30 * DAY)] {
-            assert_eq!(parse_overlap(text), Some(millis), "{text}");
-        }
-        for none in ["", "h", "-1h", "+1h", "1.5h", "1 h", "31d", "24", "1w", "99999999999999999999d", "721h"]
-        {
-            assert_eq!(parse_overlap(none), None, "{none}");
-        }
-    }
 }

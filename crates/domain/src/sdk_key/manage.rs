@@ -10,7 +10,7 @@ use crate::control::{Control, DEFAULT_ENVIRONMENT, Request, find_environment, un
 use crate::environment::Environment;
 use crate::error::{Error, Result};
 use crate::id::Id;
-use crate::log::{Chain, Change, ReadVersion, Write};
+use crate::log::{Chain, Change, Counted, ReadVersion, Write};
 use crate::ports::{CommitError, Ids, Page, SdkKeyFilter};
 use crate::secret::{Secret, hash_secret};
 use crate::time::Timestamp;
@@ -78,13 +78,22 @@ impl Control {
         let now = self.clock.now();
         let new = self.beside(&environments, now).read_new(document, &addressed)?;
         may_give(permit, &new.reach, &environments)?;
-        self.check_room(permit.project_id()).await?;
+        self.check_room(permit.project_id(), now).await?;
         let actor = permit.caller().account_id();
         let (mut sdk_key, key) = made(&*self.ids, new, permit.project_id(), actor, now);
         let mut change = creation(&sdk_key, &environments, actor, &request.source, now);
         change.comment.clone_from(&request.comment);
         change.reads = still_there(&sdk_key.reach, &environments);
-        sdk_key.version = self.commit(change).await.map_err(unexpected)?;
+        change.reads.push(room(now));
+        sdk_key.version = match self.commit(change).await {
+            Ok(version) => version,
+            // An environment has changed, or others made the last that there was room for.
+            Err(CommitError::Stale) => {
+                self.check_room(permit.project_id(), now).await?;
+                return Err(Error::busy());
+            }
+            Err(error) => return Err(unexpected(error)),
+        };
         Ok(MadeSdkKey { shown: ShownSdkKey::of(&sdk_key, &environments, now), key, sdk_key })
     }
 
@@ -157,9 +166,8 @@ impl Control {
     }
 
     /// Whether one key more may be in force.
-    pub(super) async fn check_room(&self, project_id: Id) -> Result<()> {
-        let filter =
-            SdkKeyFilter { state: Some(KeyState::InForce), limit: 1, ..SdkKeyFilter::all(self.clock.now()) };
+    pub(super) async fn check_room(&self, project_id: Id, now: Timestamp) -> Result<()> {
+        let filter = SdkKeyFilter { state: Some(KeyState::InForce), limit: 1, ..SdkKeyFilter::all(now) };
         let in_force = self.store.sdk_keys(project_id, &filter).await?.total;
         if in_force.is_some_and(|in_force| in_force >= MOST_KEYS) {
             let message = format!("a project has at most {MOST_KEYS} SDK keys in force; revoke some first");
@@ -188,6 +196,11 @@ pub(super) fn may_give(permit: &Permit, reach: &Reach, environments: &[Environme
 pub(super) fn still_there(reach: &Reach, environments: &[Environment]) -> Vec<ReadVersion> {
     let named = environments.iter().filter(|environment| reach.names(environment.id));
     named.map(|place| ReadVersion::Environment { id: place.id, version: place.version }).collect()
+}
+
+/// That there is room for one more still, when it is written.
+pub(super) fn room(at: Timestamp) -> ReadVersion {
+    ReadVersion::Room { of: Counted::SdkKeys { at }, most: MOST_KEYS }
 }
 
 /// A new key and its secret.

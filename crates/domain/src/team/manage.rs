@@ -5,7 +5,7 @@ use engine::model::Revision;
 use serde_json::{Value, json};
 
 use super::{Member, Owns, Team};
-use crate::access::{Caller, ManageTeams, OnInstance, Permission, ReadPeople};
+use crate::access::{Caller, ManageTeams, OnInstance, OverTeam, Permission, ReadPeople};
 use crate::account::Account;
 use crate::control::{Attempts, Control, Request, on_instance};
 use crate::error::{Error, Result};
@@ -146,20 +146,33 @@ impl Control {
         }
     }
 
-    /// Lets an account, named by its id or e-mail, join a team or leave it. Who manages teams may, and of a team that
-    /// owns a project who does in it; but nobody gives by it more than they have. Gives the revision that it took; nothing
-    /// if it is so already.
+    /// The team with this key, of whoever may say who is in it: who manages teams, and of one that owns a project who
+    /// does in that. Who may of some is not told of others whether they are there.
+    pub async fn over_team(&self, caller: Caller, key: &str) -> Result<OverTeam> {
+        if !caller.rights().somewhere(Permission::ManageTeams) {
+            return Err(may_not_fill());
+        }
+        let team = self.team_named(key).await?;
+        let owned = self.store.projects_of_team(team.id).await?;
+        let refusal =
+            if caller.rights().on_instance(Permission::ReadPeople) { may_not_fill() } else { no_team(key) };
+        caller.over_team(team, &owned).ok_or(refusal)
+    }
+
+    /// Lets an account, named by its id or e-mail, join a team or leave it; but nobody gives by it more than they have.
+    /// Gives the revision that it took; nothing if it is so already.
     pub async fn change_membership(
         &self,
-        caller: &Caller,
-        key: &str,
+        permit: &OverTeam,
         account: &str,
         membership: Membership,
         request: &Request,
     ) -> Result<Option<Revision>> {
+        let caller = permit.caller();
         let mut attempts = Attempts::default();
+        let mut team = permit.team().clone();
         loop {
-            let team = self.team_to_fill(caller, key).await?;
+            self.may_decide_over(caller, &team).await?;
             let found = self.find_account(account).await?;
             let who = caller.account_id();
             let Some(change) = self.membership_change(&team, &found, membership, who, request).await? else {
@@ -174,6 +187,13 @@ impl Control {
             if let Some(revision) = self.try_commit(change, &mut attempts).await? {
                 return Ok(Some(revision));
             }
+            let key = team.key.as_str();
+            let again = self.team_named(key).await?;
+            // What has its key now may be another one.
+            if again.id != team.id {
+                return Err(no_team(key));
+            }
+            team = again;
         }
     }
 
@@ -233,24 +253,6 @@ impl Control {
         };
         change.entities.push(account.entity());
         Ok(Some(change))
-    }
-
-    /// The team, if the caller may say who is in it. Who may of some is not told of others whether they are there.
-    pub(super) async fn team_to_fill(&self, caller: &Caller, key: &str) -> Result<Team> {
-        let rights = caller.rights();
-        if !rights.somewhere(Permission::ManageTeams) {
-            return Err(may_not_fill());
-        }
-        let team = self.team_named(key).await?;
-        if !rights.on_instance(Permission::ManageTeams) {
-            let projects = self.store.projects_of_team(team.id).await?;
-            if !projects.iter().any(|project| rights.in_project(Permission::ManageTeams, project.id)) {
-                let knows = rights.on_instance(Permission::ReadPeople);
-                return Err(if knows { may_not_fill() } else { no_team(key) });
-            }
-        }
-        self.may_decide_over(caller, &team).await?;
-        Ok(team)
     }
 
     /// Nobody gives what they have not, by a team either, nor takes it.

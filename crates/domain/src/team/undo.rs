@@ -38,11 +38,11 @@ impl Control {
             return Err(refused(format!("the account {} is gone", account.key)));
         }
         let mut outcome = Outcome { changes: whole("member", new, old), ..Outcome::unchanged() };
-        if told.mode.dry_run {
-            self.team_to_fill(caller, team.key.as_str()).await?;
-        } else {
-            let (key, id) = (team.key.as_str(), account.id.to_string());
-            outcome.revision = self.change_membership(caller, key, &id, membership, told.request).await?;
+        let permit = self.over_team(caller.clone(), team.key.as_str()).await?;
+        self.may_decide_over(permit.caller(), &team).await?;
+        if !told.mode.dry_run {
+            let id = account.id.to_string();
+            outcome.revision = self.change_membership(&permit, &id, membership, told.request).await?;
         }
         Ok(outcome)
     }

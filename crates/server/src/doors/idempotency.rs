@@ -21,8 +21,8 @@ use tracing::Instrument;
 
 use super::patience::{is_upload, too_long};
 use super::seal::Seal;
-use crate::auth::credential;
 use crate::body::whole;
+use crate::credential::token;
 use crate::problem::Problem;
 
 /// Where the key is brought.
@@ -77,7 +77,7 @@ impl Once {
                 "an upload is not kept, so it takes no Idempotency-Key; uploading the same again is harmless";
             return Err(Problem::new(StatusCode::BAD_REQUEST, "idempotency_key_on_upload", message));
         }
-        let credential = credential(request.headers()).map(str::to_owned);
+        let credential = token(request.headers()).ok().flatten().map(str::to_owned);
         // Who is nobody is told so by who knows why, and what they ask without being anybody is not kept.
         let Some(credential) = credential else { return Ok(next.run(request).await) };
         let Ok(caller) = self.control.authenticate(&credential).await else {

@@ -13,6 +13,8 @@ use http::{HeaderValue, Method, header};
 use super::Doors;
 use super::limiter::Quota;
 use crate::body::Client;
+pub(super) use crate::credential::Plane;
+use crate::credential::secret;
 use crate::problem::Problem;
 
 /// How often one may ask a plane; as often as one likes where there is no quota.
@@ -40,17 +42,10 @@ pub struct Limits {
     pub delivery: PlaneLimits,
 }
 
-/// Which routes are meant.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) enum Plane {
-    Control,
-    Delivery,
-}
-
 /// Whose bucket it is.
 #[derive(Hash)]
 enum Who<'a> {
-    Credential(Plane, &'a [u8]),
+    Credential(Plane, &'a str),
     Address(Plane, IpAddr),
 }
 
@@ -79,20 +74,12 @@ fn check(doors: &Doors, plane: Plane, request: &Request) -> Result<(), Duration>
     if let (Some(quota), Some(Client(address))) = (limits.address, request.extensions().get::<Client>()) {
         doors.limiter.take(Who::Address(plane, subscriber(*address)), quota, now)?;
     }
-    if let (Some(quota), Some(credential)) = (limits.credential, credential(request)) {
-        doors.limiter.take(Who::Credential(plane, credential), quota, now)?;
+    if let Some(quota) = limits.credential
+        && let Some(credential) = secret(plane, request.headers(), request.uri())
+    {
+        doors.limiter.take(Who::Credential(plane, &credential), quota, now)?;
     }
     Ok(())
-}
-
-/// What a request proves who asks by, in any of its places.
-fn credential(request: &Request) -> Option<&[u8]> {
-    let headers = ["x-admin-api-key", "x-sdk-key", "x-api-key", header::AUTHORIZATION.as_str()];
-    let in_header = headers.into_iter().find_map(|name| request.headers().get(name));
-    let in_header = in_header.map(HeaderValue::as_bytes);
-    in_header.or_else(|| {
-        request.uri().query()?.split('&').find_map(|pair| pair.strip_prefix("key=")).map(str::as_bytes)
-    })
 }
 
 /// The address, or as much of it as one subscriber has in common.
@@ -118,6 +105,8 @@ fn refusal(plane: Plane, wait: Duration) -> Response {
 
 #[cfg(test)]
 mod tests {
+    use std::borrow::Cow;
+
     use axum::body::Body;
 
     use super::*;
@@ -134,12 +123,14 @@ mod tests {
     fn a_credential_is_found_where_it_may_be() {
         let of = |request: http::request::Builder| {
             let request = request.body(Body::empty()).unwrap();
-            credential(&request).map(|credential| String::from_utf8_lossy(credential).into_owned())
+            secret(Plane::Delivery, request.headers(), request.uri()).map(Cow::into_owned)
         };
-        let ask = || Request::get("/sdk/v1/stream?a=b&key=k4");
-        assert_eq!(of(ask().header("authorization", "Bearer k1")).as_deref(), Some("Bearer k1"));
+        let ask = || Request::get("/sdk/v1/stream?a=b");
+        for written in ["Bearer k1", "bearer  k1"] {
+            assert_eq!(of(ask().header("authorization", written)).as_deref(), Some("k1"));
+        }
         assert_eq!(of(ask().header("x-sdk-key", "k2")).as_deref(), Some("k2"));
-        assert_eq!(of(ask()).as_deref(), Some("k4"));
-        assert_eq!(of(Request::get("/")), None);
+        assert_eq!(of(Request::get("/sdk/v1/stream?a=b&key=k4")).as_deref(), Some("k4"));
+        assert_eq!(of(ask()), None);
     }
 }

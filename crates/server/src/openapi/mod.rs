@@ -175,7 +175,10 @@ fn add_refusals_of_heads(openapi: &mut OpenApi) {
 fn add_common_responses(openapi: &mut OpenApi) {
     const EVERYWHERE: [(&str, &str); 7] = [
         ("400", "What was sent is wrong; `violations` say where. Nothing was written."),
-        ("401", "`missing_token`, `invalid_token`, `token_expired` or `invalid_credentials`"),
+        (
+            "401",
+            "`missing_token`, `invalid_token`, `token_expired`, `several_credentials` or `invalid_credentials`",
+        ),
         ("403", "`not_permitted`, `protected_environment` or `more_than_own`: the caller may not do this"),
         ("404", "`not_found`"),
         ("408", "`body_too_slow`: the body did not arrive in time"),

@@ -15,10 +15,10 @@ use serde_json::Value;
 use utoipa::ToSchema;
 
 pub(crate) use accounts::{
-    AccessToken, Account, AccountRole, Credentials, FirstRole, Invited, MadeAccessToken, NewAccessToken,
-    NewServiceAccount, NewUser, OwnAccountInput, PasswordChange, PasswordReset, Refresh, Registration,
-    ResetLink, ServiceAccount, ServiceAccountInput, Session, Setup, SetupStatus, SignIn, SigningKey,
-    UserInput,
+    AccessToken, Account, AccountRole, Credentials, FirstRole, Identity, Invited, MadeAccessToken,
+    NewAccessToken, NewResetLink, NewServiceAccount, NewUser, OwnAccountInput, PasswordChange, PasswordReset,
+    Refresh, Registration, ResetLink, ServiceAccount, ServiceAccountInput, Session, Setup, SetupStatus,
+    SignIn, SigningKey, UserInput,
 };
 pub(crate) use audit::{AuditEntry, ExportFormat, RedactInput, Redacted, Reverted, SecurityEntry};
 pub(crate) use environments::{Environment, EnvironmentInput, EnvironmentOrder, NewEnvironment};

@@ -11,6 +11,7 @@ mod flag_changes;
 mod flags;
 mod grants;
 mod here;
+mod identities;
 mod in_project;
 mod oidc;
 mod page;
@@ -45,6 +46,7 @@ pub fn router() -> OpenApiRouter<AppState> {
         .merge(setup::router())
         .merge(oidc::router())
         .merge(users::router())
+        .merge(identities::router())
         .merge(tokens::router())
         .merge(service_accounts::router())
         .merge(signing_keys::router())

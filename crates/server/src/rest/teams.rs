@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use domain::access::{ManageTeams, OnInstance, ReadPeople};
+use domain::access::{ManageTeams, OnInstance, OverTeam, ReadPeople};
 use domain::team::{Member, Membership, Owns, Team};
 use http::{StatusCode, header};
 use serde::Serialize;
@@ -12,7 +12,6 @@ use utoipa_axum::routes;
 
 use super::page::{self, KeyedQuery};
 use crate::AppState;
-use crate::auth::Signed;
 use crate::body::{self, Named, NamedIn, Params, Said};
 use crate::openapi::{ChangeHeaders, CommentHeader, schema};
 use crate::problem::Problem;
@@ -127,12 +126,12 @@ async fn delete_team(
 ))]
 async fn add_team_member(
     State(state): State<AppState>,
-    Signed(caller): Signed,
-    NamedIn(team, account): NamedIn,
+    permit: OverTeam,
+    NamedIn(_, account): NamedIn,
     Said(request): Said,
 ) -> Result<StatusCode, Problem> {
     let joins = Membership::Joins;
-    state.control.change_membership(&caller, &team, &account, joins, &request).await?;
+    state.control.change_membership(&permit, &account, joins, &request).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -143,12 +142,12 @@ async fn add_team_member(
 ))]
 async fn remove_team_member(
     State(state): State<AppState>,
-    Signed(caller): Signed,
-    NamedIn(team, account): NamedIn,
+    permit: OverTeam,
+    NamedIn(_, account): NamedIn,
     Said(request): Said,
 ) -> Result<StatusCode, Problem> {
     let leaves = Membership::Leaves;
-    state.control.change_membership(&caller, &team, &account, leaves, &request).await?;
+    state.control.change_membership(&permit, &account, leaves, &request).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

@@ -169,9 +169,11 @@ async fn set_role(
 
 /// Make a one-time link for someone
 ///
-/// Who has it sets a new password at `POST /auth/reset-password`. Good once, for a day; it voids the one before.
-/// Only admins may.
-#[utoipa::path(post, path = "/auth/users/{id}/reset-link", tag = "users", params(("id" = String, Path), CommentHeader), responses(
+/// Who has it sets a new password at `POST /auth/reset-password`. Good once, for a day, as long as who made it may make it
+/// for the account as it then is; it voids the one before. With `revoke_tokens` using it revokes the account's access
+/// tokens as well: for an account that was taken over. Only admins may.
+#[utoipa::path(post, path = "/auth/users/{id}/reset-link", tag = "users", params(("id" = String, Path), CommentHeader),
+    request_body = Option<schema::NewResetLink>, responses(
     (status = 201, description = "The link's token, shown this once", body = schema::ResetLink),
 ))]
 async fn create_reset_link(
@@ -179,7 +181,8 @@ async fn create_reset_link(
     permit: OnInstance<ManageAccounts>,
     Named(id): Named,
     Said(request): Said,
+    body::OptionalJson(document): body::OptionalJson,
 ) -> Result<Response, Problem> {
-    let made = state.control.create_reset_link(&permit, &id, &request).await?;
+    let made = state.control.create_reset_link(&permit, &id, document.as_ref(), &request).await?;
     Ok((StatusCode::CREATED, secret(&made)).into_response())
 }

@@ -49,7 +49,19 @@ impl AccountTables {
                 self.identities.retain(|_, identity| identity.account_id != *id);
             }
             AccountWrite::EndSessions { account_id, except } => self.end_sessions(*account_id, *except),
+            AccountWrite::EndAllSessions => {
+                self.sessions.clear();
+                self.reset_links.clear();
+                self.setup_token = None;
+            }
             AccountWrite::LinkIdentity(identity) => self.link_identity(identity)?,
+            AccountWrite::UnlinkIdentity { id } => {
+                let known = self.identities.len();
+                self.identities.retain(|_, identity| identity.id != *id);
+                if self.identities.len() == known {
+                    return Err(CommitError::Stale);
+                }
+            }
             AccountWrite::PutResetLink(link) => {
                 self.accounts.get(&link.account_id).ok_or_else(|| dangling("account"))?;
                 self.reset_links.insert(link.account_id, link.clone());
@@ -69,6 +81,9 @@ impl AccountTables {
             }
             AccountWrite::DeleteAccessToken { id } => {
                 self.access_tokens.remove(id).ok_or(CommitError::Stale)?;
+            }
+            AccountWrite::DeleteAccessTokens { account_id } => {
+                self.access_tokens.retain(|_, token| token.account_id != *account_id);
             }
             AccountWrite::CreateSigningKey(key) => {
                 free(!self.signing_keys.contains_key(&key.id), "signing_key")?;
@@ -112,7 +127,8 @@ impl AccountTables {
 
     fn link_identity(&mut self, identity: &Identity) -> Applied {
         let place = (identity.issuer.clone(), identity.subject.clone());
-        free(!self.identities.contains_key(&place), "identity")?;
+        let is_new = self.identities.values().all(|known| known.id != identity.id);
+        free(is_new && !self.identities.contains_key(&place), "identity")?;
         self.accounts.get(&identity.account_id).ok_or_else(|| dangling("account"))?;
         self.identities.insert(place, identity.clone());
         Ok(())
@@ -135,6 +151,14 @@ impl AccountTables {
     pub(super) fn by_identity(&self, issuer: &str, subject: &str) -> Option<Account> {
         let identity = self.identities.get(&(issuer.to_owned(), subject.to_owned()))?;
         self.account(identity.account_id)
+    }
+
+    /// Oldest first.
+    pub(super) fn identities(&self, account_id: Id) -> Vec<Identity> {
+        let own = self.identities.values().filter(|identity| identity.account_id == account_id);
+        let mut own: Vec<_> = own.cloned().collect();
+        own.sort_by_key(|identity| (identity.created_at, identity.id));
+        own
     }
 
     /// Those of a kind with what is searched for, by e-mail.

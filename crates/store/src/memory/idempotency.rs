@@ -8,7 +8,7 @@ use domain::ports::Noted;
 use domain::time::Timestamp;
 
 /// By account and key.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(super) struct Attempts(BTreeMap<(Id, String), Attempt>);
 
 impl Attempts {

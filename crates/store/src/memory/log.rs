@@ -79,7 +79,7 @@ fn within(revision: Revision, before: Option<Revision>, after: Option<Revision>)
 }
 
 /// The security log.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(super) struct SecurityTable {
     entries: Vec<SecurityEntry>,
     revision: Revision,

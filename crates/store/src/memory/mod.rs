@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
-use domain::account::{AccessToken, Account, AccountKind, ResetLink, SigningKey, StoredSession};
+use domain::account::{AccessToken, Account, AccountKind, Identity, ResetLink, SigningKey, StoredSession};
 use domain::context_field::ContextField;
 use domain::environment::Environment;
 use domain::flag::{FlagEverywhere, FlagHere, document};
@@ -44,6 +44,7 @@ pub(crate) struct MemoryStore {
     state: Mutex<State>,
 }
 
+#[derive(Clone)]
 struct State {
     epoch: Option<String>,
     /// By project; the instance's own under [`Id::NIL`].
@@ -182,6 +183,16 @@ impl Store for MemoryStore {
         self.state().commit(&change)
     }
 
+    async fn commit_both(&self, first: Change, second: Change) -> Result<(Revision, Revision), CommitError> {
+        crate::fit::check(&first)?;
+        crate::fit::check(&second)?;
+        let mut state = self.state();
+        let mut both = state.clone();
+        let revisions = (both.commit(&first)?, both.commit(&second)?);
+        *state = both;
+        Ok(revisions)
+    }
+
     async fn close(&self) {}
 
     async fn epoch(&self) -> StoreResult<Option<String>> {
@@ -249,7 +260,7 @@ impl Store for MemoryStore {
 
     async fn projects_of_team(&self, team_id: Id) -> StoreResult<Vec<Project>> {
         let state = self.state();
-        let projects = state.tables.projects.values().filter(|project| project.team_id == Some(team_id));
+        let projects = state.tables.projects.values().filter(|project| project.team_id() == Some(team_id));
         Ok(projects.map(|project| Project::clone(project)).collect())
     }
 
@@ -496,8 +507,11 @@ impl Store for MemoryStore {
         Ok(page(all.into_iter().filter(after).collect(), total, filter.limit))
     }
 
-    async fn sdk_keys_in_force(&self, now: Timestamp) -> StoreResult<Vec<SdkKey>> {
-        Ok(self.state().tables.sdk_keys(|key| key.state(now) == KeyState::InForce))
+    async fn sdk_keys_in_force(&self, now: Timestamp, of: Option<&[Id]>) -> StoreResult<Vec<SdkKey>> {
+        let wanted = |key: &SdkKey| {
+            key.state(now) == KeyState::InForce && of.is_none_or(|ids| ids.contains(&key.project_id))
+        };
+        Ok(self.state().tables.sdk_keys(wanted))
     }
 
     async fn note_sdk_keys_used(&self, uses: &[SdkKeyUse]) -> StoreResult<()> {
@@ -518,6 +532,10 @@ impl Store for MemoryStore {
 
     async fn account_by_identity(&self, issuer: &str, subject: &str) -> StoreResult<Option<Account>> {
         Ok(self.state().tables.of_accounts.by_identity(issuer, subject))
+    }
+
+    async fn identities(&self, account_id: Id) -> StoreResult<Vec<Identity>> {
+        Ok(self.state().tables.of_accounts.identities(account_id))
     }
 
     async fn accounts(&self, kind: AccountKind, filter: &AccountFilter) -> StoreResult<Page<Account>> {

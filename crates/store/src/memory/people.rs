@@ -74,7 +74,7 @@ impl Tables {
 
     fn expect_owner(&self, project: &Project) -> Applied {
         let there = |id| self.people.teams.values().any(|team| team.id == id);
-        if project.team_id.is_none_or(there) { Ok(()) } else { Err(CommitError::Stale) }
+        if project.team_id().is_none_or(there) { Ok(()) } else { Err(CommitError::Stale) }
     }
 
     pub(super) fn delete_project(&mut self, id: Id) -> Applied {
@@ -106,7 +106,7 @@ impl Tables {
     }
 
     pub(super) fn delete_team(&mut self, id: Id) -> Applied {
-        if self.projects.values().any(|project| project.team_id == Some(id)) {
+        if self.projects.values().any(|project| project.team_id() == Some(id)) {
             return Err(CommitError::Stale);
         }
         let key = self.people.teams.values().find(|team| team.id == id).map(|team| team.key.clone());

@@ -8,10 +8,10 @@ use domain::environment::Environment;
 use domain::flag::{Config, Flag, FlagEverywhere, FlagHere};
 use domain::id::Id;
 use domain::key::Key;
-use domain::log::{ReadVersion, Write};
+use domain::log::{Counted, ReadVersion, Write};
 use domain::ports::{CommitError, FlagFilter, StoreError};
 use domain::project::Project;
-use domain::sdk_key::SdkKey;
+use domain::sdk_key::{KeyState, SdkKey};
 use domain::time::Timestamp;
 use engine::model::Revision;
 
@@ -76,6 +76,7 @@ impl Tables {
             ReadVersion::Role { id, version } => self.people.has_role(*id, *version),
             ReadVersion::Account { id, version } => self.of_accounts.has(*id, *version),
             ReadVersion::Dependencies { version } => self.dependencies_version(project_id) == *version,
+            ReadVersion::Room { of, most } => (self.count(project_id, *of) as u64) < *most,
             ReadVersion::Flag { id, version } => {
                 self.flags.values().any(|flag| flag.id == *id && flag.version == *version)
             }
@@ -85,6 +86,18 @@ impl Tables {
             }
         };
         if reads.iter().all(current) { Ok(()) } else { Err(CommitError::Stale) }
+    }
+
+    fn count(&self, project_id: Id, of: Counted) -> usize {
+        match of {
+            Counted::AccessTokens { account_id } => self.of_accounts.access_tokens(account_id).len(),
+            Counted::Roles => self.people.roles.len(),
+            Counted::SdkKeys { at } => {
+                let counts =
+                    |key: &SdkKey| key.project_id == project_id && key.state(at) == KeyState::InForce;
+                self.sdk_keys(counts).len()
+            }
+        }
     }
 
     pub(super) fn apply(

@@ -96,6 +96,7 @@ pub(super) async fn credentials_are_found(world: World) -> Result<()> {
         created_at,
         verifies_until: None,
         revoked_at: None,
+        given: true,
         fingerprint: None,
     };
     let keys = [key(&[0, 255, 10, 0], later(5)), key(b"", later(9)), key(b"oldest", NOW)];

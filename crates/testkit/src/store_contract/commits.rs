@@ -3,6 +3,7 @@
 use anyhow::{Result, ensure};
 use domain::account::{AccessToken, Account, AccountKind, AccountWrite, Role, SigningKey};
 use domain::audit;
+use domain::environment::Environment;
 use domain::flag::{Config, Flag};
 use domain::id::Id;
 use domain::log::{Chain, Change, ReadVersion, Write};
@@ -177,6 +178,7 @@ pub(super) async fn what_is_taken_is_refused(world: World) -> Result<()> {
         created_at: NOW,
         verifies_until: None,
         revoked_at: None,
+        given: true,
         fingerprint: None,
     };
     let known = vec![
@@ -283,5 +285,38 @@ pub(super) async fn texts_that_not_every_store_can_keep_are_refused(world: World
         let error = refused(&world, change).await?;
         ensure!(is_corrupt(&error), "{error:?}");
     }
+    Ok(())
+}
+
+pub(super) async fn two_changes_are_made_both_or_neither(world: World) -> Result<()> {
+    let store = &world.store;
+    let both = |id, name: &str, place: &Environment| -> Result<_> {
+        let first = world.change(Chain::Instance, vec![Write::CreateProject(World::project(id, name)?)]);
+        let second = world.change(Chain::Project(id), vec![Write::CreateEnvironment(place.clone())]);
+        Ok((first, second))
+    };
+    let instance = async || Ok::<_, anyhow::Error>(store.heads().await?.first().map(|head| head.revision));
+    let before = instance().await?;
+    let id = world.id();
+    let place = world.environment(id, "production", 0)?;
+    let (first, second) = both(id, "shop", &place)?;
+    let revisions = store.commit_both(first, second).await?;
+    ensure!(Some(revisions.0) == before.map(|before| before + 1) && revisions.1 == 1, "{revisions:?}");
+    let made = store.environments(id).await?;
+    ensure!(made == [Environment { version: 1, ..place.clone() }], "{made:?}");
+
+    // The second cannot be: nothing of the first is there.
+    let before = (instance().await?, store.heads().await?);
+    let other = world.id();
+    let (first, second) = both(other, "taken", &Environment { project_id: other, ..place })?;
+    let mut stale = second.clone();
+    stale.reads = vec![ReadVersion::Dependencies { version: 7 }];
+    ensure!(matches!(store.commit_both(first.clone(), stale).await, Err(CommitError::Stale)));
+    ensure!(store.project("taken").await?.is_none() && (instance().await?, store.heads().await?) == before);
+    // Nor is the second without the first.
+    let (taken, _) = both(id, "shop", &world.environment(id, "x", 1)?)?;
+    let refused = store.commit_both(taken, second).await;
+    ensure!(matches!(refused, Err(CommitError::Taken { what: "project" })), "{refused:?}");
+    ensure!(store.heads().await? == before.1);
     Ok(())
 }

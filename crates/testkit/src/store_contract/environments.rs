@@ -98,7 +98,7 @@ pub(super) async fn an_environment_goes_with_all_that_is_in_it(world: World) -> 
     ensure!(found(&world, &gone).await?.is_none());
     ensure!(world.store.snapshot(gone.id).await?.is_none());
     ensure!(world.store.changes_since(gone.id, 0).await?.is_none());
-    let in_force = world.store.sdk_keys_in_force(NOW).await?;
+    let in_force = world.store.sdk_keys_in_force(NOW, None).await?;
     ensure!(in_force.iter().map(|key| key.hash.as_str()).collect::<Vec<_>>() == ["stays"]);
     let everywhere = world.store.flag(world.project_id, &flag.key).await?.context("the flag is gone")?;
     ensure!(everywhere.configs.len() == 2 && everywhere.here(gone.id).is_none());

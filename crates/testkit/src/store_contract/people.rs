@@ -5,8 +5,9 @@ use domain::access::Scope;
 use domain::account::{Account, AccountWrite};
 use domain::flag::Flag;
 use domain::grant::{Grant, GrantFilter, Holder};
-use domain::log::{Chain, ReadVersion, Write};
+use domain::log::{Chain, Counted, ReadVersion, Write};
 use domain::ports::{CommitError, FlagFilter};
+use domain::project::OwningTeam;
 use domain::role::CustomRole;
 use domain::team::Team;
 
@@ -98,11 +99,11 @@ pub(super) async fn teams_say_who_is_in_them(world: World) -> Result<()> {
     ensure!(is_stale(&world, nobody).await, "there is no such account");
 
     let mut project = world.store.project("default").await?.context("no project")?;
-    project.team_id = Some(team.id);
+    project.team = Some(OwningTeam { id: team.id, key: team.key.clone() });
     world.write(vec![Write::UpdateProject(project.clone())]).await?;
     ensure!(world.store.projects_of_team(team.id).await?.len() == 1);
     ensure!(is_stale(&world, Write::DeleteTeam { id: team.id }).await, "it owns a project");
-    project.team_id = None;
+    project.team = None;
     world.write(vec![Write::UpdateProject(project)]).await?;
     write(&world, vec![Write::DeleteTeam { id: team.id }]).await?;
     ensure!(world.store.team_members(team.id).await?.is_empty());
@@ -308,6 +309,38 @@ pub(super) async fn an_account_goes_while_it_is_given_something(world: World) ->
         ensure!(matches!(gives, Ok(_) | Err(CommitError::Stale)), "{gives:?}");
         ensure!(goes.is_ok(), "{goes:?}");
         ensure!(world.store.grants_of(holder).await?.is_empty());
+    }
+    Ok(())
+}
+
+pub(super) async fn of_many_who_fill_the_last_place_one_does(world: World) -> Result<()> {
+    const MANY: usize = 16;
+    write(&world, vec![Write::CreateRole(role(&world, "first")?)]).await?;
+    let mut at_once = Vec::new();
+    for number in 0..MANY {
+        let mut change =
+            world.change(Chain::Instance, vec![Write::CreateRole(role(&world, &format!("role-{number}"))?)]);
+        change.reads = vec![ReadVersion::Room { of: Counted::Roles, most: 2 }];
+        let store = world.store.clone();
+        at_once.push(tokio::spawn(async move { store.commit(change).await }));
+    }
+    let mut made = 0;
+    for one in at_once {
+        match one.await? {
+            Ok(_) => made += 1,
+            Err(CommitError::Stale) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    ensure!(made == 1 && world.store.roles().await?.len() == 2, "{made} made the last one");
+
+    let ada = account(&world, "ada@example.org");
+    write(&world, vec![Write::Account(AccountWrite::Create(ada.clone()))]).await?;
+    let mut change = world.change(Chain::Instance, Vec::new());
+    let of = Counted::AccessTokens { account_id: ada.id };
+    for (most, room) in [(0, false), (1, true)] {
+        change.reads = vec![ReadVersion::Room { of, most }];
+        ensure!(world.store.commit(change.clone()).await.is_ok() == room, "{most}");
     }
     Ok(())
 }

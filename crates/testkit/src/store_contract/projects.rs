@@ -5,7 +5,7 @@ use domain::comment::CommentRule;
 use domain::flag::Flag;
 use domain::log::{Chain, ReadVersion, Write};
 use domain::ports::{CommitError, KeyedFilter, ProjectContent};
-use domain::project::Project;
+use domain::project::{OwningTeam, Project};
 
 use super::sdk_keys::sdk_key;
 use super::world::{NOW, World, key};
@@ -52,7 +52,7 @@ pub(super) async fn stale_projects_are_refused(world: World) -> Result<()> {
     ensure!(world.store.project_by_id(before.id).await?.as_ref() == Some(&after));
     ensure!(world.store.project_by_id(world.id()).await?.is_none());
     ensure!(matches!(world.store.commit(change).await, Err(CommitError::Stale)));
-    let unowned = Project { team_id: Some(world.id()), ..after };
+    let unowned = Project { team: Some(OwningTeam { id: world.id(), key: key("nobody")? }), ..after };
     let change = world.in_project(vec![Write::UpdateProject(unowned)]);
     ensure!(matches!(world.store.commit(change).await, Err(CommitError::Stale)), "no such team");
     Ok(())
@@ -81,7 +81,7 @@ pub(super) async fn a_project_goes_with_all_but_its_log(world: World) -> Result<
     ensure!(world.store.project("shop").await?.is_none());
     ensure!(world.store.project_content(id).await? == ProjectContent::default());
     ensure!(world.store.snapshot(environment.id).await?.is_none());
-    ensure!(world.store.sdk_keys_in_force(NOW).await?.iter().all(|key| key.project_id != id));
+    ensure!(world.store.sdk_keys_in_force(NOW, None).await?.iter().all(|key| key.project_id != id));
     ensure!(world.store.log_after(Chain::Project(id), 0, 10).await?.len() == 1, "its log stays");
     ensure!(matches!(world.store.commit(delete()).await, Err(CommitError::Stale)), "it is gone");
     let late = world

@@ -3,7 +3,7 @@
 use anyhow::{Context, Result, ensure};
 use domain::environment::Environment;
 use domain::id::Id;
-use domain::log::{Chain, ReadVersion, Write};
+use domain::log::{Chain, Counted, ReadVersion, Write};
 use domain::ports::{CommitError, SdkKeyFilter, SdkKeyUse};
 use domain::sdk_key::{KeyState, Origins, Reach, SdkKey, SdkKeyKind};
 use domain::time::Timestamp;
@@ -124,8 +124,8 @@ pub(super) async fn keys_are_in_force_until_revoked_or_expired(world: World) -> 
     let ending = written(&world, ending).await?;
     let foreign = written(&world, made_at(&world, &elsewhere(&world).await?, "03", 3)).await?;
     let store = &world.store;
-    ensure!(store.sdk_keys_in_force(later(99)).await? == [foreign.clone(), ending, old.clone()]);
-    ensure!(store.sdk_keys_in_force(later(100)).await? == [foreign.clone(), old.clone()]);
+    ensure!(store.sdk_keys_in_force(later(99), None).await? == [foreign.clone(), ending, old.clone()]);
+    ensure!(store.sdk_keys_in_force(later(100), None).await? == [foreign.clone(), old.clone()]);
 
     let revoke = |millis| vec![Write::RevokeSdkKey { id: old.id, at: later(millis) }];
     let astray = world.change(Chain::Project(foreign.project_id), revoke(5));
@@ -135,10 +135,37 @@ pub(super) async fn keys_are_in_force_until_revoked_or_expired(world: World) -> 
     ensure!(matches!(again, Err(CommitError::Stale)), "it was revoked twice");
     let update = store.commit(world.in_project(vec![Write::UpdateSdkKey(old.clone())])).await;
     ensure!(matches!(update, Err(CommitError::Stale)), "a revoked key changed");
-    ensure!(store.sdk_keys_in_force(later(100)).await? == [foreign]);
+    ensure!(store.sdk_keys_in_force(later(100), None).await? == [foreign]);
     let revoked = kept(&world, old.id).await?;
     ensure!(revoked.revoked_at == Some(later(10)), "the revocation that counts");
     ensure!(revoked.version > old.version && revoked.updated_at == later(10));
+    Ok(())
+}
+
+pub(super) async fn keys_in_force_are_counted_and_found_by_project(world: World) -> Result<()> {
+    let [here, ..] = world.environments.as_slice() else { anyhow::bail!("no environment") };
+    let other = world.id();
+    world.make_project(other, "other").await?;
+    let there = world.environment(other, "production", 0)?;
+    let change = world.change(Chain::Project(other), vec![Write::CreateEnvironment(there.clone())]);
+    world.store.commit(change).await?;
+    let own = written(&world, sdk_key(&world, here, "11")).await?;
+    written(&world, SdkKey { expires_at: Some(later(50)), ..sdk_key(&world, here, "22") }).await?;
+    let gone = written(&world, sdk_key(&world, here, "33")).await?;
+    let foreign = written(&world, sdk_key(&world, &there, "44")).await?;
+    world.write(vec![Write::RevokeSdkKey { id: gone.id, at: NOW }]).await?;
+    let in_force = async |of: &[Id]| world.store.sdk_keys_in_force(later(50), Some(of)).await;
+    ensure!(in_force(&[world.project_id]).await? == [own]);
+    ensure!(in_force(&[other]).await? == [foreign]);
+    ensure!(
+        in_force(&[other, world.project_id]).await?.len() == 2 && in_force(&[world.id()]).await?.is_empty()
+    );
+
+    let mut change = world.in_project(Vec::new());
+    for (at, most, room) in [(later(49), 2, false), (later(50), 2, true), (later(50), 1, false)] {
+        change.reads = vec![ReadVersion::Room { of: Counted::SdkKeys { at }, most }];
+        ensure!(world.store.commit(change.clone()).await.is_ok() == room, "{most}");
+    }
     Ok(())
 }
 

@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result, ensure};
 use domain::account::{
-    AccessToken, Account, AccountKind, AccountWrite, ResetLink, Role, SigningKey, StoredSession,
+    AccessToken, Account, AccountKind, AccountWrite, LinkTerms, ResetLink, Role, SigningKey, StoredSession,
 };
 use domain::log::{Chain, Change, ReadVersion, Write};
 use domain::ports::{AccountFilter, CommitError};
@@ -35,6 +35,11 @@ fn token(world: &World, account: &Account, hash: &str, millis: i64) -> AccessTok
     }
 }
 
+fn link(account: &Account, hash: &str, by: &Account) -> ResetLink {
+    let terms = LinkTerms { made_by: by.id, revoke_tokens: hash == "22" };
+    ResetLink { account_id: account.id, hash: hash.to_owned(), expires_at: later(9), terms }
+}
+
 fn signing_key(world: &World, millis: i64) -> SigningKey {
     SigningKey {
         id: world.id(),
@@ -42,6 +47,7 @@ fn signing_key(world: &World, millis: i64) -> SigningKey {
         created_at: later(millis),
         verifies_until: None,
         revoked_at: None,
+        given: false,
         fingerprint: None,
     }
 }
@@ -75,7 +81,7 @@ pub(super) async fn accounts_change_and_go(world: World) -> Result<()> {
     ensure!(matches!(store.commit(taken).await, Err(CommitError::Taken { what: "account" })));
 
     ensure!(store.open_session(&session(&world, &bob, "11", 0), bob.version, 9).await?);
-    let link = ResetLink { account_id: bob.id, hash: "22".to_owned(), expires_at: later(9) };
+    let link = link(&bob, "22", &ada);
     let own =
         vec![AccountWrite::CreateAccessToken(token(&world, &bob, "33", 0)), AccountWrite::PutResetLink(link)];
     in_instance(&world, own).await?;
@@ -274,7 +280,7 @@ pub(super) async fn signing_keys_retire_and_are_revoked(world: World) -> Result<
 pub(super) async fn a_link_is_good_once(world: World) -> Result<()> {
     let store = &world.store;
     let ada = made(&world, account(&world, "ada@example.org", Role::Viewer)).await?;
-    let link = |hash: &str| ResetLink { account_id: ada.id, hash: hash.to_owned(), expires_at: later(9) };
+    let link = |hash: &str| link(&ada, hash, &ada);
     let take = |hash: &str| AccountWrite::TakeResetLink { account_id: ada.id, hash: hash.to_owned() };
     for hash in ["11", "22"] {
         in_instance(&world, vec![AccountWrite::PutResetLink(link(hash))]).await?;
@@ -298,5 +304,42 @@ pub(super) async fn a_setup_token_is_good_once(world: World) -> Result<()> {
     in_instance(&world, vec![take("22")]).await?;
     ensure!(is_stale(&world, take("22")).await && store.setup_token().await?.is_none());
     store.renew_epoch("feedbeef").await?;
+    Ok(())
+}
+
+pub(super) async fn all_sessions_end_at_once(world: World) -> Result<()> {
+    let store = &world.store;
+    let ada = made(&world, account(&world, "ada@example.org", Role::Viewer)).await?;
+    let bob = made(&world, account(&world, "bob@example.org", Role::Viewer)).await?;
+    for (account, hash) in [(&ada, "11"), (&bob, "22")] {
+        ensure!(store.open_session(&session(&world, account, hash, 0), account.version, 9).await?);
+        in_instance(&world, vec![AccountWrite::PutResetLink(link(account, hash, &ada))]).await?;
+    }
+    in_instance(&world, vec![AccountWrite::CreateAccessToken(token(&world, &ada, "33", 0))]).await?;
+    store.put_setup_token("44", later(1)).await?;
+    in_instance(&world, vec![AccountWrite::EndAllSessions]).await?;
+    for hash in ["11", "22"] {
+        ensure!(store.session_of_family(&format!("family of {hash}")).await?.is_none());
+        ensure!(store.reset_link(hash).await?.is_none());
+    }
+    ensure!(store.setup_token().await?.is_none());
+    ensure!(store.access_token("33").await?.is_some() && store.account(bob.id).await? == Some(bob));
+    in_instance(&world, vec![AccountWrite::EndAllSessions]).await?;
+    Ok(())
+}
+
+pub(super) async fn tokens_of_one_account_go_at_once(world: World) -> Result<()> {
+    let store = &world.store;
+    let ada = made(&world, account(&world, "ada@example.org", Role::Viewer)).await?;
+    let bob = made(&world, account(&world, "bob@example.org", Role::Viewer)).await?;
+    for (account, hash) in [(&ada, "11"), (&ada, "22"), (&bob, "33")] {
+        in_instance(&world, vec![AccountWrite::CreateAccessToken(token(&world, account, hash, 0))]).await?;
+    }
+    // That there is none is no fault.
+    for _ in 0..2 {
+        in_instance(&world, vec![AccountWrite::DeleteAccessTokens { account_id: ada.id }]).await?;
+        ensure!(store.access_tokens(ada.id).await?.is_empty() && store.access_token("11").await?.is_none());
+    }
+    ensure!(store.access_tokens(bob.id).await?.len() == 1);
     Ok(())
 }

@@ -160,6 +160,27 @@ pub(crate) struct Invited {
     reset: Option<ResetLink>,
 }
 
+/// What a link is to do besides.
+#[derive(ToSchema)]
+pub(crate) struct NewResetLink {
+    /// Whether using it revokes the account's access tokens; not unless given.
+    #[schema(nullable = false)]
+    revoke_tokens: Option<bool>,
+}
+
+/// Who somebody is at a provider of identities.
+#[derive(ToSchema)]
+pub(crate) struct Identity {
+    id: String,
+    /// The provider's own name.
+    #[schema(example = "https://id.example.com/realms/staff")]
+    issuer: String,
+    /// Who it is there.
+    subject: String,
+    #[schema(format = DateTime)]
+    created_at: String,
+}
+
 /// What sets a password, once.
 #[derive(ToSchema)]
 pub(crate) struct ResetLink {

@@ -21,8 +21,8 @@ pub(crate) struct Project {
     key: String,
     name: String,
     description: String,
-    /// The team that looks after it.
-    team_id: Option<String>,
+    /// Key of the team that looks after it.
+    team: Option<String>,
     comment_required: CommentRequired,
     version: u64,
     #[schema(format = DateTime)]

@@ -99,8 +99,13 @@ pub(crate) struct MadeSdkKey {
 /// How a key or a token is replaced.
 #[derive(ToSchema)]
 pub(crate) struct Rotation {
-    /// How long the old one holds on: a whole number with `s`, `m`, `h` or `d`; at most 30d.
-    #[schema(example = "24h", pattern = "^[0-9]+[smhd]$", nullable = false)]
+    /// How long the old one holds on: whole numbers with `s`, `m`, `h` or `d`, as in `24h` or `1d12h`, or days and times
+    /// of ISO 8601, as in `P1D` or `PT24H`; at most 30 days.
+    #[schema(
+        example = "24h",
+        pattern = "^(([0-9]+[smhd])+|P([0-9]+D)?(T([0-9]+H)?([0-9]+M)?([0-9]+S)?)?)$",
+        nullable = false
+    )]
     overlap: Option<String>,
 }
 

@@ -15,7 +15,11 @@ impl Writes<'_> {
             AccountWrite::Update(account) => self.update_account(account).await,
             AccountWrite::Delete { id } => self.delete_account(*id).await,
             AccountWrite::EndSessions { account_id, except } => self.end_sessions(*account_id, *except).await,
+            AccountWrite::EndAllSessions => self.end_all_sessions().await,
             AccountWrite::LinkIdentity(identity) => self.link_identity(identity).await,
+            AccountWrite::UnlinkIdentity { id } => {
+                self.change(sqlx::query("DELETE FROM identities WHERE id = $1").bind(id.to_string())).await
+            }
             AccountWrite::PutResetLink(link) => self.put_reset_link(link).await,
             AccountWrite::TakeResetLink { account_id, hash } => {
                 let query = sqlx::query("DELETE FROM reset_links WHERE account_id = $1 AND hash = $2");
@@ -34,6 +38,11 @@ impl Writes<'_> {
             }
             AccountWrite::DeleteAccessToken { id } => {
                 self.change(sqlx::query("DELETE FROM access_tokens WHERE id = $1").bind(id.to_string())).await
+            }
+            AccountWrite::DeleteAccessTokens { account_id } => {
+                let query = sqlx::query("DELETE FROM access_tokens WHERE account_id = $1");
+                query.bind(account_id.to_string()).execute(&mut *self.connection).await?;
+                Ok(())
             }
             AccountWrite::CreateSigningKey(key) => self.create_signing_key(key).await,
             AccountWrite::RetireSigningKey { id, until } => {
@@ -119,11 +128,23 @@ impl Writes<'_> {
         Ok(())
     }
 
+    async fn end_all_sessions(&mut self) -> Result<(), Fault> {
+        for query in [
+            "DELETE FROM sessions",
+            "DELETE FROM reset_links",
+            "UPDATE instance SET setup_hash = NULL, setup_expires_at = NULL",
+        ] {
+            sqlx::query(query).execute(&mut *self.connection).await?;
+        }
+        Ok(())
+    }
+
     async fn link_identity(&mut self, identity: &Identity) -> Result<(), Fault> {
         let query = sqlx::query(
-            "INSERT INTO identities (issuer, subject, account_id, created_at) VALUES ($1, $2, $3, $4)
+            "INSERT INTO identities (id, issuer, subject, account_id, created_at) VALUES ($1, $2, $3, $4, $5)
              ON CONFLICT DO NOTHING",
         )
+        .bind(identity.id.to_string())
         .bind(identity.issuer.clone())
         .bind(identity.subject.clone())
         .bind(identity.account_id.to_string())
@@ -133,13 +154,17 @@ impl Writes<'_> {
 
     async fn put_reset_link(&mut self, link: &ResetLink) -> Result<(), Fault> {
         sqlx::query(
-            "INSERT INTO reset_links (account_id, hash, expires_at) VALUES ($1, $2, $3)
+            "INSERT INTO reset_links (account_id, hash, expires_at, made_by, revoke_tokens)
+             VALUES ($1, $2, $3, $4, $5)
              ON CONFLICT (account_id)
-             DO UPDATE SET hash = excluded.hash, expires_at = excluded.expires_at",
+             DO UPDATE SET hash = excluded.hash, expires_at = excluded.expires_at, made_by = excluded.made_by,
+                           revoke_tokens = excluded.revoke_tokens",
         )
         .bind(link.account_id.to_string())
         .bind(link.hash.clone())
         .bind(link.expires_at.as_millis())
+        .bind(link.terms.made_by.to_string())
+        .bind(link.terms.revoke_tokens)
         .execute(&mut *self.connection)
         .await?;
         Ok(())
@@ -165,14 +190,15 @@ impl Writes<'_> {
 
     async fn create_signing_key(&mut self, key: &SigningKey) -> Result<(), Fault> {
         let query = sqlx::query(
-            "INSERT INTO signing_keys (id, secret, created_at, verifies_until, revoked_at, fingerprint)
-             VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING",
+            "INSERT INTO signing_keys (id, secret, created_at, verifies_until, revoked_at, given, fingerprint)
+             VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING",
         )
         .bind(key.id.to_string())
         .bind(key.secret.clone())
         .bind(key.created_at.as_millis())
         .bind(key.verifies_until.map(Timestamp::as_millis))
         .bind(key.revoked_at.map(Timestamp::as_millis))
+        .bind(key.given)
         .bind(key.fingerprint.clone());
         self.insert(query, "signing_key").await
     }

@@ -1,6 +1,6 @@
 //! Accounts, their credentials, and what signs their sessions.
 
-use domain::account::{AccessToken, Account, AccountKind, Role, SigningKey};
+use domain::account::{AccessToken, Account, AccountKind, Identity, Role, SigningKey};
 use domain::id::Id;
 use domain::ports::{AccountFilter, Page};
 use domain::time::Timestamp;
@@ -25,7 +25,7 @@ pub(super) use columns;
 /// The columns that [`read_key`] reads, of `signing_keys k`.
 macro_rules! key_columns {
     () => {
-        "k.id AS key_id, k.secret, k.created_at AS key_created_at, k.verifies_until, k.revoked_at,
+        "k.id AS key_id, k.secret, k.created_at AS key_created_at, k.verifies_until, k.revoked_at, k.given,
          k.fingerprint"
     };
 }
@@ -61,6 +61,7 @@ pub(super) fn read_key(row: &Row) -> sqlx::Result<SigningKey> {
         created_at: time(row, "key_created_at")?,
         verifies_until: some_time(row, "verifies_until")?,
         revoked_at: some_time(row, "revoked_at")?,
+        given: row.try_get("given")?,
         fingerprint: row.try_get("fingerprint")?,
     })
 }
@@ -122,6 +123,25 @@ pub(super) async fn by_identity(
     .bind(subject)
     .try_map(|row: Row| read(&row))
     .fetch_optional(pool)
+    .await
+}
+
+pub(super) async fn identities(pool: &Pool<Db>, account_id: Id) -> sqlx::Result<Vec<Identity>> {
+    sqlx::query(
+        "SELECT id, issuer, subject, account_id, created_at FROM identities WHERE account_id = $1
+         ORDER BY created_at, id",
+    )
+    .bind(account_id.to_string())
+    .try_map(|row: Row| {
+        Ok(Identity {
+            id: id(&row, "id")?,
+            issuer: text(&row, "issuer")?,
+            subject: text(&row, "subject")?,
+            account_id,
+            created_at: time(&row, "created_at")?,
+        })
+    })
+    .fetch_all(pool)
     .await
 }
 

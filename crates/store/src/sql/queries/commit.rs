@@ -1,14 +1,15 @@
 //! A change becomes a revision: one transaction, in the order that its chain's row lets through.
 
 use domain::id::Id;
-use domain::log::{Chain, Change, Hash, ReadVersion, Write};
+use domain::log::{Chain, Change, Counted, Hash, ReadVersion, Write};
+use domain::ports::CommitError;
 use engine::model::Revision;
 use sqlx::{AssertSqlSafe, Pool, Row as _};
 
 use super::append::append;
 use super::rows::{hash, revision, signed};
 use super::writes::{Query, Writes, mark_environments};
-use super::{BEGIN_WRITE, Connection, Db, LOCK_SHARED, Row};
+use super::{BEGIN_WRITE, Connection, Db, LOCK_SHARED, Row, store_error};
 
 /// Why nothing was committed.
 pub(super) enum Fault {
@@ -26,27 +27,54 @@ impl From<sqlx::Error> for Fault {
     }
 }
 
+impl From<Fault> for CommitError {
+    fn from(fault: Fault) -> Self {
+        match fault {
+            Fault::Stale => Self::Stale,
+            Fault::Taken(what) => Self::Taken { what },
+            Fault::Sql(error) => store_error(error).into(),
+        }
+    }
+}
+
 pub(super) async fn commit(pool: &Pool<Db>, change: &Change) -> Result<Revision, Fault> {
     // Dropped without `commit`, at any fault, it is rolled back.
     let mut transaction = pool.begin_with(BEGIN_WRITE).await?;
+    let revision = make(&mut transaction, change).await?;
+    transaction.commit().await?;
+    Ok(revision)
+}
+
+pub(super) async fn commit_both(
+    pool: &Pool<Db>,
+    first: &Change,
+    second: &Change,
+) -> Result<(Revision, Revision), Fault> {
+    let mut transaction = pool.begin_with(BEGIN_WRITE).await?;
+    let revisions = (make(&mut transaction, first).await?, make(&mut transaction, second).await?);
+    transaction.commit().await?;
+    Ok(revisions)
+}
+
+/// Makes a change in a transaction.
+async fn make(connection: &mut Connection, change: &Change) -> Result<Revision, Fault> {
     let project_id = change.chain.id();
-    let (revision, previous) = advance(&mut transaction, change).await?;
+    let (revision, previous) = advance(connection, change).await?;
     // Whoever is changing a project that goes ends before, and whoever comes after finds it gone.
     for write in &change.writes {
         if let Write::DeleteProject { id } = write {
-            take_chain(&mut transaction, *id).await?;
+            take_chain(connection, *id).await?;
         }
     }
     for read in &change.reads {
-        check(&mut transaction, project_id, read).await?;
+        check(connection, project_id, read).await?;
     }
-    let mut writes = Writes::new(&mut transaction, change, revision);
+    let mut writes = Writes::new(connection, change, revision);
     for write in &change.writes {
         writes.apply(write).await?;
     }
-    mark_environments(&mut transaction, project_id, revision).await?;
-    append(&mut transaction, change, revision, &previous).await?;
-    transaction.commit().await?;
+    mark_environments(connection, project_id, revision).await?;
+    append(connection, change, revision, &previous).await?;
     Ok(revision)
 }
 
@@ -128,8 +156,34 @@ async fn check(connection: &mut Connection, project_id: Id, read: &ReadVersion) 
             let query = sqlx::query("SELECT dependencies AS version FROM projects WHERE id = $1");
             (query.bind(project_id.to_string()), version)
         }
+        ReadVersion::Room { of, most } => return check_room(connection, project_id, *of, *most).await,
     };
     let current: Option<i64> =
         query.try_map(|row: Row| row.try_get("version")).fetch_optional(connection).await?;
     if current == Some(signed(*expected)) { Ok(()) } else { Err(Fault::Stale) }
+}
+
+/// Whoever else adds one waits for the chain, so what is counted here stays so until the change is made.
+async fn check_room(
+    connection: &mut Connection,
+    project_id: Id,
+    of: Counted,
+    most: u64,
+) -> Result<(), Fault> {
+    let query = match of {
+        Counted::AccessTokens { account_id } => {
+            let query = sqlx::query("SELECT count(*) AS count FROM access_tokens WHERE account_id = $1");
+            query.bind(account_id.to_string())
+        }
+        Counted::Roles => sqlx::query("SELECT count(*) AS count FROM roles"),
+        Counted::SdkKeys { at } => {
+            let query = sqlx::query(
+                "SELECT count(*) AS count FROM sdk_keys
+                 WHERE project_id = $1 AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > $2)",
+            );
+            query.bind(project_id.to_string()).bind(at.as_millis())
+        }
+    };
+    let count = query.try_map(|row: Row| revision(&row, "count")).fetch_one(connection).await?;
+    if count < most { Ok(()) } else { Err(Fault::Stale) }
 }

@@ -2,7 +2,7 @@
 //! [`LONGEST`].
 
 use async_trait::async_trait;
-use domain::account::{AccessToken, Account, AccountKind, ResetLink, SigningKey, StoredSession};
+use domain::account::{AccessToken, Account, AccountKind, Identity, ResetLink, SigningKey, StoredSession};
 use domain::context_field::ContextField;
 use domain::environment::Environment;
 use domain::flag::{FlagEverywhere, FlagHere};
@@ -26,8 +26,7 @@ use engine::model::{Delta, Revision, Snapshot};
 
 use super::{
     LONGEST, SqlStore, accounts, bounded, commit, context_fields, environments, flags, idempotency,
-    key_lists, log, owners, people, projects, sdk_keys, security, segments, sessions, snapshot, store_error,
-    too_long,
+    key_lists, log, owners, people, projects, sdk_keys, security, segments, sessions, snapshot, too_long,
 };
 
 #[async_trait]
@@ -35,11 +34,14 @@ impl Store for SqlStore {
     async fn commit(&self, change: Change) -> Result<Revision, CommitError> {
         crate::fit::check(&change)?;
         let committed = tokio::time::timeout(LONGEST, commit::commit(&self.writer, &change)).await;
-        committed.map_err(|_| too_long())?.map_err(|fault| match fault {
-            commit::Fault::Stale => CommitError::Stale,
-            commit::Fault::Taken(what) => CommitError::Taken { what },
-            commit::Fault::Sql(error) => store_error(error).into(),
-        })
+        committed.map_err(|_| too_long())?.map_err(CommitError::from)
+    }
+
+    async fn commit_both(&self, first: Change, second: Change) -> Result<(Revision, Revision), CommitError> {
+        crate::fit::check(&first)?;
+        crate::fit::check(&second)?;
+        let both = commit::commit_both(&self.writer, &first, &second);
+        tokio::time::timeout(LONGEST, both).await.map_err(|_| too_long())?.map_err(CommitError::from)
     }
 
     async fn close(&self) {
@@ -249,8 +251,8 @@ impl Store for SqlStore {
         bounded(sdk_keys::page(self, project_id, filter)).await
     }
 
-    async fn sdk_keys_in_force(&self, now: Timestamp) -> StoreResult<Vec<SdkKey>> {
-        bounded(sdk_keys::in_force(&self.reader, now)).await
+    async fn sdk_keys_in_force(&self, now: Timestamp, of: Option<&[Id]>) -> StoreResult<Vec<SdkKey>> {
+        bounded(sdk_keys::in_force(&self.reader, now, of)).await
     }
 
     async fn note_sdk_keys_used(&self, uses: &[SdkKeyUse]) -> StoreResult<()> {
@@ -267,6 +269,10 @@ impl Store for SqlStore {
 
     async fn account_by_identity(&self, issuer: &str, subject: &str) -> StoreResult<Option<Account>> {
         bounded(accounts::by_identity(&self.reader, issuer, subject)).await
+    }
+
+    async fn identities(&self, account_id: Id) -> StoreResult<Vec<Identity>> {
+        bounded(accounts::identities(&self.reader, account_id)).await
     }
 
     async fn accounts(&self, kind: AccountKind, filter: &AccountFilter) -> StoreResult<Page<Account>> {

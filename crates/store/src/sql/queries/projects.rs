@@ -3,7 +3,7 @@
 use domain::comment::CommentRule;
 use domain::id::Id;
 use domain::ports::{KeyedFilter, Page, ProjectContent};
-use domain::project::Project;
+use domain::project::{OwningTeam, Project};
 use engine::model::Revision;
 use sqlx::{Pool, QueryBuilder, Row as _};
 
@@ -16,18 +16,21 @@ use super::{Db, Row, SqlStore};
 /// The columns that [`read`] reads, of `projects p`.
 macro_rules! columns {
     () => {
-        "p.id, p.key, p.name, p.description, p.team_id, p.comment_required, p.version, p.created_at, p.updated_at"
+        "p.id, p.key, p.name, p.description, p.team_id, t.key AS team_key, p.comment_required,
+          p.version, p.created_at, p.updated_at"
     };
 }
 
 fn read(row: &Row) -> sqlx::Result<Project> {
-    let team: Option<String> = row.try_get("team_id")?;
+    let team: Option<String> = row.try_get("team_key")?;
+    let team = team
+        .map(|_| Ok::<_, sqlx::Error>(OwningTeam { id: id(row, "team_id")?, key: key(row, "team_key")? }));
     Ok(Project {
         id: id(row, "id")?,
         key: key(row, "key")?,
         name: text(row, "name")?,
         description: text(row, "description")?,
-        team_id: team.map(|_| id(row, "team_id")).transpose()?,
+        team: team.transpose()?,
         comment_required: word(row, "comment_required", CommentRule::parse)?,
         version: revision(row, "version")?,
         created_at: time(row, "created_at")?,
@@ -35,11 +38,18 @@ fn read(row: &Row) -> sqlx::Result<Project> {
     })
 }
 
+/// Where they are read from.
+macro_rules! from {
+    () => {
+        " FROM projects p LEFT JOIN teams t ON t.id = p.team_id WHERE "
+    };
+}
+
 pub(super) async fn project(pool: &Pool<Db>, key: &str) -> sqlx::Result<Option<Project>> {
     if !crate::fit::storable(key) {
         return Ok(None);
     }
-    sqlx::query(concat!("SELECT ", columns!(), " FROM projects p WHERE p.key = $1"))
+    sqlx::query(concat!("SELECT ", columns!(), from!(), "p.key = $1"))
         .bind(key)
         .try_map(|row: Row| read(&row))
         .fetch_optional(pool)
@@ -47,7 +57,7 @@ pub(super) async fn project(pool: &Pool<Db>, key: &str) -> sqlx::Result<Option<P
 }
 
 pub(super) async fn project_by_id(pool: &Pool<Db>, id: Id) -> sqlx::Result<Option<Project>> {
-    sqlx::query(concat!("SELECT ", columns!(), " FROM projects p WHERE p.id = $1"))
+    sqlx::query(concat!("SELECT ", columns!(), from!(), "p.id = $1"))
         .bind(id.to_string())
         .try_map(|row: Row| read(&row))
         .fetch_optional(pool)
@@ -75,7 +85,7 @@ pub(super) async fn page(
 
 /// A caller is granted something in at most a few thousand projects; SQLite takes 32,766 values.
 fn push_conditions(query: &mut QueryBuilder<Db>, filter: &KeyedFilter, of: Option<&[Id]>) {
-    query.push(" FROM projects p WHERE TRUE");
+    query.push(concat!(from!(), "TRUE"));
     if let Some(ids) = of {
         query.push(" AND p.id IN (");
         let mut values = query.separated(", ");
@@ -88,7 +98,7 @@ fn push_conditions(query: &mut QueryBuilder<Db>, filter: &KeyedFilter, of: Optio
 }
 
 pub(super) async fn of_team(pool: &Pool<Db>, team_id: Id) -> sqlx::Result<Vec<Project>> {
-    sqlx::query(concat!("SELECT ", columns!(), " FROM projects p WHERE p.team_id = $1 ORDER BY p.key"))
+    sqlx::query(concat!("SELECT ", columns!(), from!(), "p.team_id = $1 ORDER BY p.key"))
         .bind(team_id.to_string())
         .try_map(|row: Row| read(&row))
         .fetch_all(pool)
@@ -134,7 +144,7 @@ impl Writes<'_> {
         .bind(project.key.to_string())
         .bind(project.name.clone())
         .bind(project.description.clone())
-        .bind(project.team_id.map(|id| id.to_string()))
+        .bind(project.team_id().map(|id| id.to_string()))
         .bind(project.comment_required.name())
         .bind(0_i64)
         .bind(project.created_at.as_millis())
@@ -156,7 +166,7 @@ impl Writes<'_> {
         .bind(project.key.to_string())
         .bind(project.name.clone())
         .bind(project.description.clone())
-        .bind(project.team_id.map(|id| id.to_string()))
+        .bind(project.team_id().map(|id| id.to_string()))
         .bind(project.comment_required.name())
         .bind(self.revision)
         .bind(project.updated_at.as_millis());
@@ -164,7 +174,7 @@ impl Writes<'_> {
     }
 
     async fn expect_owner(&mut self, project: &Project) -> Result<(), Fault> {
-        let Some(team_id) = project.team_id else { return Ok(()) };
+        let Some(team_id) = project.team_id() else { return Ok(()) };
         self.expect_team(team_id).await
     }
 

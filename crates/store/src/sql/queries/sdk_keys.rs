@@ -149,17 +149,24 @@ fn push_conditions(query: &mut QueryBuilder<Db>, project_id: Id, filter: &SdkKey
     }
 }
 
-pub(super) async fn in_force(pool: &Pool<Db>, now: Timestamp) -> sqlx::Result<Vec<SdkKey>> {
-    let rows = sqlx::query(concat!(
-        "SELECT ",
-        columns!(),
-        " FROM (SELECT * FROM sdk_keys WHERE revoked_at IS NULL AND (expires_at IS NULL OR expires_at > $1))",
-        with_environments!()
-    ))
-    .bind(now.as_millis())
-    .fetch_all(pool)
-    .await?;
-    read_all(&rows)
+pub(super) async fn in_force(
+    pool: &Pool<Db>,
+    now: Timestamp,
+    of: Option<&[Id]>,
+) -> sqlx::Result<Vec<SdkKey>> {
+    let mut query = QueryBuilder::<Db>::new(concat!("SELECT ", columns!(), " FROM (SELECT * FROM sdk_keys"));
+    query.push(" WHERE revoked_at IS NULL AND (expires_at IS NULL OR expires_at > ");
+    query.push_bind(now.as_millis()).push(")");
+    if let Some(projects) = of {
+        query.push(" AND project_id IN (");
+        let mut values = query.separated(", ");
+        for project in projects {
+            values.push_bind(project.to_string());
+        }
+        query.push(")");
+    }
+    query.push(concat!(")", with_environments!()));
+    read_all(&query.build().fetch_all(pool).await?)
 }
 
 pub(super) async fn note_used(pool: &Pool<Db>, uses: &[SdkKeyUse]) -> sqlx::Result<()> {

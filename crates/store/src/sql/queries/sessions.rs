@@ -1,10 +1,10 @@
 //! Sessions, one-time links and the setup token: what accounts prove themselves with that is no change of the log.
 
-use domain::account::{Account, ResetLink, SigningKey, StoredSession};
+use domain::account::{Account, LinkTerms, ResetLink, SigningKey, StoredSession};
 use domain::id::Id;
 use domain::time::Timestamp;
 use engine::model::Revision;
-use sqlx::{Pool, QueryBuilder};
+use sqlx::{Pool, QueryBuilder, Row as _};
 
 use super::accounts;
 use super::rows::{id, signed, text, time};
@@ -138,10 +138,11 @@ pub(super) async fn reset_link(pool: &Pool<Db>, hash: &str) -> sqlx::Result<Opti
     let both = |row: Row| {
         let account = accounts::read(&row)?;
         let (hash, expires_at) = (text(&row, "link_hash")?, time(&row, "link_expires_at")?);
-        Ok((ResetLink { account_id: account.id, hash, expires_at }, account))
+        let terms = LinkTerms { made_by: id(&row, "made_by")?, revoke_tokens: row.try_get("revoke_tokens")? };
+        Ok((ResetLink { account_id: account.id, hash, expires_at, terms }, account))
     };
     sqlx::query(concat!(
-        "SELECT l.hash AS link_hash, l.expires_at AS link_expires_at, ",
+        "SELECT l.hash AS link_hash, l.expires_at AS link_expires_at, l.made_by, l.revoke_tokens, ",
         accounts::columns!(),
         " FROM reset_links l JOIN accounts a ON a.id = l.account_id WHERE l.hash = $1"
     ))
