@@ -197,6 +197,7 @@ impl Config {
             retention: Retention {
                 changes: retention("audit.retention", &document.audit.retention)?,
                 security: retention("security.retention", &document.security.retention)?,
+                security_entries: document.security.max_entries,
             },
             base_path: document.storage.base_path,
             max_streams: document.delivery.max_streams,

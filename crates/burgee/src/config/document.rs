@@ -17,7 +17,7 @@ pub(super) struct Document {
     pub iam: Iam,
     pub oidc: oidc::Section,
     pub audit: Kept,
-    pub security: Kept,
+    pub security: Security,
     pub storage: Storage,
     #[expect(dead_code, reason = "checked like every other section; nothing needs it yet")]
     pub events: Events,
@@ -46,6 +46,13 @@ pub(super) struct Iam {
 #[serde(deny_unknown_fields)]
 pub(super) struct Kept {
     pub retention: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Security {
+    pub retention: String,
+    pub max_entries: u64,
 }
 
 #[derive(Deserialize)]
