@@ -30,6 +30,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 use tracing::Instrument;
 
 pub(crate) use headers::DOCUMENTS;
+pub(crate) use idempotency::READING;
 pub use idempotency::sweep;
 pub(crate) use patience::UPLOAD;
 
