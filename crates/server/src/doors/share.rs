@@ -82,13 +82,13 @@ impl Drop for Held {
 mod tests {
     use super::*;
 
-    fn address(last: u8) -> Option<IpAddr> {
-        Some(IpAddr::from([203, 0, 113, last]))
+    fn address(last: u8) -> IpAddr {
+        IpAddr::from([203, 0, 113, last])
     }
 
     /// All that one gets.
     fn greedy(share: &Arc<Share>, who: u8) -> Vec<Held> {
-        std::iter::from_fn(|| share.take(address(who), 1)).collect()
+        std::iter::from_fn(|| share.take(Some(address(who)), 1)).collect()
     }
 
     #[test]
@@ -121,7 +121,7 @@ mod tests {
     fn nothing_is_too_large_to_be_refused() {
         let share = Share::new(100, None);
         assert_eq!(greedy(&Share::new(1, None), 1).len(), 1);
-        assert!(share.take(address(1), u64::MAX).is_none() && share.take(None, 101).is_none());
+        assert!(share.take(Some(address(1)), u64::MAX).is_none() && share.take(None, 101).is_none());
         let held = share.take(None, 100);
         assert!(held.is_some() && share.take(None, u64::MAX).is_none());
     }
