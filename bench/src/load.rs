@@ -55,12 +55,14 @@ async fn repeat(port: u16, request: &[u8], until: Instant) -> Result<u64> {
 
 /// Sends a request and reads its answer, which must be 200.
 pub(crate) async fn ask(stream: &mut TcpStream, request: &[u8], buffer: &mut [u8]) -> Result<()> {
-    stream.write_all(request).await?;
-    read_answer(stream, buffer).await
+    let status = exchange(stream, request, buffer).await?;
+    ensure!(status == 200, "{status} was answered");
+    Ok(())
 }
 
-/// Reads one answer with a `Content-Length`, and insists on 200.
-async fn read_answer(stream: &mut TcpStream, buffer: &mut [u8]) -> Result<()> {
+/// Sends a request and reads its answer, which must have a `Content-Length`. Gives the status.
+pub(crate) async fn exchange(stream: &mut TcpStream, request: &[u8], buffer: &mut [u8]) -> Result<u16> {
+    stream.write_all(request).await?;
     let mut length = 0;
     loop {
         let read = stream.read(buffer.get_mut(length..).context("the answer is too large")?).await?;
@@ -69,7 +71,7 @@ async fn read_answer(stream: &mut TcpStream, buffer: &mut [u8]) -> Result<()> {
         let answer = buffer.get(..length).unwrap_or_default();
         let Some(head) = answer.windows(4).position(|window| window == b"\r\n\r\n") else { continue };
         let head_text = std::str::from_utf8(answer.get(..head).unwrap_or_default())?;
-        ensure!(head_text.starts_with("HTTP/1.1 200"), "{head_text}");
+        let status = head_text.split(' ').nth(1).context("no status")?.parse()?;
         let body: usize = head_text
             .lines()
             .find_map(|line| {
@@ -78,7 +80,7 @@ async fn read_answer(stream: &mut TcpStream, buffer: &mut [u8]) -> Result<()> {
             .context("no content-length")?
             .parse()?;
         if length >= head + 4 + body {
-            return Ok(());
+            return Ok(status);
         }
     }
 }

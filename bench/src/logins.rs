@@ -5,11 +5,12 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use serde_json::json;
+use tempfile::TempDir;
 use testkit::process::{Burgee, Start};
 use tokio::net::TcpStream;
 use tokio::time::sleep_until;
@@ -18,7 +19,7 @@ use crate::load::ask;
 use crate::ofrep::request;
 use crate::spread::Spread;
 
-const ROUNDS: usize = 3;
+const ROUNDS: usize = 5;
 const ROUND: Duration = Duration::from_secs(4);
 const CONNECTIONS: u32 = 16;
 /// Questions in a second, over all connections.
@@ -26,38 +27,79 @@ const RATE: u32 = 500;
 /// People who sign in at once, over and over.
 const PEOPLE: u8 = 20;
 
-/// Measures both and prints the medians of their p99 and the ratio.
-pub(crate) async fn run(program: &str) -> Result<()> {
-    let folder = tempfile::tempdir()?;
-    let burgee = Start { program, folder: folder.path(), env: &[] }.start().await?;
-    let admin = burgee.admin().await?;
-    let flag = json!({ "key": "new-checkout", "enabled": true, "rollout_percentage": 25 });
-    burgee.post("/api/v1/flags", Some(&admin), &flag).await?;
-    tokio::time::sleep(Duration::from_millis(500)).await;
-    let port: u16 = burgee.url.rsplit(':').next().context("no port")?.parse()?;
-    let request = request(&burgee.banner.server_key, r#"{"context":{"targetingKey":"user-42"}}"#);
-
-    let (mut idle, mut busy, mut ratios, signed) = (Vec::new(), Vec::new(), Vec::new(), AtomicU64::new(0));
+/// Measures while nobody signs in and while people do, and prints the medians of their p99 and the ratio; of `other`, a
+/// second build of the program, in turns with the first, if one is given.
+pub(crate) async fn run(program: &str, other: Option<&str>) -> Result<()> {
+    let mut sides = Vec::new();
+    for program in [Some(program), other].into_iter().flatten() {
+        sides.push(Side::start(program).await?);
+    }
     for _ in 0..ROUNDS {
-        let before = questions(port, &request).await?;
-        let during = while_people_sign_in(&burgee, &signed, questions(port, &request)).await?;
-        ratios.push(during.quantile(0.99).as_secs_f64() / before.quantile(0.99).as_secs_f64());
-        println!("nobody signs in:  {before}\n{PEOPLE} sign in:       {during}");
-        idle.push(before.quantile(0.99));
-        busy.push(during.quantile(0.99));
+        for side in &mut sides {
+            side.measure().await?;
+        }
     }
-    for figures in [&mut idle, &mut busy] {
-        figures.sort_unstable();
+    for side in &mut sides {
+        side.tell();
     }
-    ratios.sort_unstable_by(f64::total_cmp);
-    let tries = signed.load(Ordering::Relaxed);
-    println!(
-        "OFREP p99 at {RATE}/s: idle {:?}, while {PEOPLE} sign in at once ({tries} tries) {:?}: {:.2} times (median of {ROUNDS} pairs)",
-        idle[ROUNDS / 2],
-        busy[ROUNDS / 2],
-        ratios[ROUNDS / 2]
-    );
     Ok(())
+}
+
+/// A program that is measured, and what was.
+struct Side {
+    program: String,
+    burgee: Burgee,
+    _folder: TempDir,
+    port: u16,
+    request: Vec<u8>,
+    idle: Vec<Duration>,
+    busy: Vec<Duration>,
+    ratios: Vec<f64>,
+    tries: u64,
+}
+
+impl Side {
+    async fn start(program: &str) -> Result<Self> {
+        let folder = tempfile::tempdir()?;
+        let burgee = Start { program, folder: folder.path(), env: &[] }.start().await?;
+        let admin = burgee.admin().await?;
+        let flag = json!({ "key": "new-checkout", "enabled": true, "rollout_percentage": 25 });
+        burgee.post("/api/v1/flags", Some(&admin), &flag).await?;
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        let port = burgee.url.rsplit(':').next().context("no port")?.parse()?;
+        let request = request(&burgee.banner.server_key, r#"{"context":{"targetingKey":"user-42"}}"#);
+        let (idle, busy, ratios) = Default::default();
+        let program = program.to_owned();
+        Ok(Self { program, burgee, _folder: folder, port, request, idle, busy, ratios, tries: 0 })
+    }
+
+    async fn measure(&mut self) -> Result<()> {
+        let before = questions(self.port, &self.request).await?;
+        let measured = questions(self.port, &self.request);
+        let (during, tries) = while_people_sign_in(&self.burgee, measured).await?;
+        self.ratios.push(during.quantile(0.99).as_secs_f64() / before.quantile(0.99).as_secs_f64());
+        println!("nobody signs in:  {before}\n{PEOPLE} sign in:       {during}");
+        self.idle.push(before.quantile(0.99));
+        self.busy.push(during.quantile(0.99));
+        self.tries += tries;
+        Ok(())
+    }
+
+    fn tell(&mut self) {
+        for figures in [&mut self.idle, &mut self.busy] {
+            figures.sort_unstable();
+        }
+        self.ratios.sort_unstable_by(f64::total_cmp);
+        println!(
+            "{}: OFREP p99 at {RATE}/s: idle {:?}, while {PEOPLE} sign in at once ({} tries) {:?}: {:.2} times (median of \
+             {ROUNDS} pairs)",
+            self.program,
+            self.idle[ROUNDS / 2],
+            self.tries,
+            self.busy[ROUNDS / 2],
+            self.ratios[ROUNDS / 2]
+        );
+    }
 }
 
 async fn questions(port: u16, request: &[u8]) -> Result<Spread> {
@@ -91,9 +133,8 @@ async fn questions(port: u16, request: &[u8]) -> Result<Spread> {
 /// Everyone from an address of their own, or they would be told to come back.
 async fn while_people_sign_in(
     burgee: &Burgee,
-    signed: &AtomicU64,
     measured: impl Future<Output = Result<Spread>>,
-) -> Result<Spread> {
+) -> Result<(Spread, u64)> {
     let over = Arc::new(AtomicBool::new(false));
     let people: Vec<_> = (0..PEOPLE)
         .map(|person| {
@@ -116,8 +157,9 @@ async fn while_people_sign_in(
         .collect();
     let spread = measured.await;
     over.store(true, Ordering::Relaxed);
+    let mut tries = 0;
     for person in people {
-        signed.fetch_add(person.await??, Ordering::Relaxed);
+        tries += person.await??;
     }
-    spread
+    Ok((spread?, tries))
 }

@@ -4,6 +4,7 @@
 
 mod bare;
 mod fanout;
+mod flood;
 mod load;
 mod logins;
 mod ofrep;
@@ -28,14 +29,16 @@ async fn main() -> Result<()> {
         Some("start") => start::run(&program()?).await,
         Some("fanout") => fanout::run(&program()?).await,
         Some("ofrep") => ofrep::run(&program()?).await,
-        Some("logins") => logins::run(&program()?).await,
+        Some("logins") => logins::run(&program()?, std::env::args().nth(2).as_deref()).await,
+        Some("flood") => flood::run(&program()?).await,
         None => {
             let program = program()?;
             start::run(&program).await?;
             fanout::run(&program).await?;
             ofrep::run(&program).await?;
-            logins::run(&program).await
+            logins::run(&program, None).await?;
+            flood::run(&program).await
         }
-        Some(other) => bail!("{other:?} is none of start, fanout, ofrep, logins"),
+        Some(other) => bail!("{other:?} is none of start, fanout, ofrep, logins, flood"),
     }
 }

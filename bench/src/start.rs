@@ -63,7 +63,7 @@ async fn fill(burgee: &Burgee) -> Result<()> {
 }
 
 /// Megabytes (10⁶ bytes) that the process holds in memory.
-fn resident(burgee: &Burgee) -> Result<f64> {
+pub(crate) fn resident(burgee: &Burgee) -> Result<f64> {
     let status = std::fs::read_to_string(format!("/proc/{}/status", burgee.pid()))?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("no VmRSS")?;
     let kilobytes: f64 = line.trim().trim_end_matches(" kB").parse()?;

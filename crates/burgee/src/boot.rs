@@ -7,6 +7,7 @@ use delivery::{Delivery, Follower, Hub};
 use domain::control::{Control, Settings};
 use domain::founding::Founding;
 use domain::ports::{Bus, Store};
+use server::doors::client::Proxies;
 use server::doors::{self, Doors};
 use server::feed::StoreSource;
 use server::health::Health;
@@ -17,11 +18,12 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::banner;
-use crate::config::{Config, ConfigError, Profile};
+use crate::config::{Config, ConfigError, Connections, Profile};
 use crate::keep;
+use crate::limits;
 use crate::outbound;
 use crate::seen::Seen;
-use crate::serve::{self, Tls};
+use crate::serve::{self, Guests, Tls};
 use crate::system::{self, SystemClock, SystemIds};
 use crate::upkeep;
 
@@ -31,6 +33,7 @@ pub(crate) async fn start(config: Config) -> anyhow::Result<()> {
     let tls =
         config.tls.map(Tls::load).transpose().map_err(|fault| ConfigError::new(format!("{fault:#}")))?;
     let tls = tls.map(Arc::new);
+    let guests = guests(config.connections, config.doors.proxies.clone());
     let outbound = outbound::client(!config.oidc.providers.is_empty())?;
     let store: Arc<dyn Store> = store::open(&config.database).await?;
     let seen = Seen::open(&config.base_path, store.clone())?;
@@ -102,7 +105,7 @@ pub(crate) async fn start(config: Config) -> anyhow::Result<()> {
     }
     let scheme = if tls.is_some() { "https" } else { "http" };
     banner::print(&format!("{scheme}://{address}"), config.profile, &founded);
-    serve::serve(listener, tls, doors.before_all(router), shutdown.clone()).await;
+    serve::serve(listener, guests, tls, doors.before_all(router), shutdown.clone()).await;
     shutdown.cancel();
     for task in tasks {
         task.await.context("a task panicked")??;
@@ -111,6 +114,20 @@ pub(crate) async fn start(config: Config) -> anyhow::Result<()> {
     control.flush_security(true).await.context("the security log lacks its last entries")?;
     store.close().await;
     Ok(())
+}
+
+/// Of the open files one in ten is left to the store, and to what else a node opens.
+fn guests(connections: Connections, proxies: Proxies) -> Guests {
+    let files = limits::open_files();
+    let most = connections.most.min(files - files / 10).max(1);
+    if most < connections.most {
+        tracing::warn!(
+            "there will be at most {most} connections, not {} (server.max_connections): the system allows this process \
+             {files} open files (ulimit -Hn)",
+            connections.most
+        );
+    }
+    Guests::new(most, connections.most_of_one, proxies)
 }
 
 /// What an operator chose, for the use cases.
@@ -124,6 +141,7 @@ pub(crate) fn settings(config: &Config) -> Settings {
         client_visible: config.profile == Profile::Local,
         password_login: config.oidc.password_login,
         origins_required: config.profile == Profile::Production,
+        give_way: limits::give_way,
     }
 }
 

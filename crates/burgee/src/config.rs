@@ -2,42 +2,35 @@
 //!
 //! Read and checked once, before a port opens. Everything else is handed plain values.
 
+mod document;
 mod doors;
+mod environment;
+mod log;
 mod oidc;
+mod secret;
+mod span;
 
 use std::fmt;
-use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use clap::ValueEnum;
 use domain::audit::Retention;
 use domain::founding::Given;
 use figment::Figment;
 use figment::error::Kind;
 use figment::providers::{Env, Format, Serialized};
-use jiff::SignedDuration;
-use serde::Deserialize;
 
-pub(crate) use doors::TlsFiles;
+use document::{Database, Document, Iam};
+use environment::{check_variables, profile, variable};
+use secret::secret;
+use span::{retention, seconds};
+
+pub(crate) use doors::{Connections, TlsFiles};
+pub(crate) use log::{Log, LogFormat, LogLevel};
 pub(crate) use oidc::Oidc;
 
 /// The defaults, which are also their documentation.
 const DEFAULTS: &str = include_str!("default.yaml");
-/// A given secret is at least this long, in characters.
-const SHORTEST_SECRET: usize = 16;
-/// No session and no signing key lasts longer, in seconds.
-const LONGEST_TTL: i64 = 365 * 24 * 60 * 60;
-/// No log is kept for a number of seconds beyond this; for ever is another word.
-const LONGEST_RETENTION: i64 = 36_500 * 24 * 60 * 60;
-/// Secrets that stand in somebody's documentation: everyone knows them.
-const KNOWN_SECRETS: [&str; 4] = [
-    "change-me-in-production",
-    "admin-secret-key",
-    "sdk-secret-key",
-    "your-super-secret-key-change-in-production",
-];
-
 /// A setting that cannot be, with where it came from.
 #[derive(Debug)]
 pub(crate) struct ConfigError(String);
@@ -74,6 +67,8 @@ pub(crate) struct Config {
     pub server: Server,
     /// The certificate and its key, if connections are to be secure.
     pub tls: Option<TlsFiles>,
+    /// How many connections there may be.
+    pub connections: Connections,
     /// What stands before every handler.
     pub doors: server::doors::Settings,
     /// Signing in with providers of identities.
@@ -106,110 +101,6 @@ pub(crate) struct Server {
     pub port: u16,
     /// How long to go on after being told to stop.
     pub shutdown_delay: Duration,
-}
-
-/// What to log.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Log {
-    /// The least important level that is written.
-    pub level: LogLevel,
-    /// For whom.
-    pub format: LogFormat,
-}
-
-/// How much is logged.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, ValueEnum)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum LogLevel {
-    Error,
-    Warn,
-    Info,
-    Debug,
-    Trace,
-}
-
-impl LogLevel {
-    /// Its name in settings.
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Self::Error => "error",
-            Self::Warn => "warn",
-            Self::Info => "info",
-            Self::Debug => "debug",
-            Self::Trace => "trace",
-        }
-    }
-}
-
-/// For whom the log is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum LogFormat {
-    /// People.
-    Text,
-    /// Machines.
-    Json,
-}
-
-/// The file's shape.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Document {
-    server: doors::Server,
-    limits: doors::Limits,
-    database: Database,
-    iam: Iam,
-    oidc: oidc::Section,
-    audit: Kept,
-    security: Kept,
-    storage: Storage,
-    #[expect(dead_code, reason = "checked like every other section; nothing needs it yet")]
-    events: Events,
-    delivery: Delivery,
-    log: Log,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Database {
-    path: String,
-    url: String,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Iam {
-    jwt_secret: String,
-    token_ttl: String,
-    session_ttl: String,
-    rotate_signing_keys: String,
-}
-
-/// A log, and how long it is kept.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Kept {
-    retention: String,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Storage {
-    base_path: PathBuf,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Events {
-    #[expect(dead_code, reason = "see `Document::events`")]
-    nats_port: u16,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Delivery {
-    max_streams: usize,
 }
 
 /// YAML for figment, whose own reader stands on a library that is no longer kept.
@@ -268,6 +159,7 @@ impl Config {
         let server = Server { host: host.clone(), port: *port, shutdown_delay };
         let tls = document.server.tls()?;
         let doors = document.server.doors(&document.limits, profile, tls.is_some())?;
+        let connections = document.server.connections()?;
         let oidc = document.oidc.read(document.server.public_url()?, profile, tls.is_some())?;
         let Iam { jwt_secret, token_ttl, session_ttl, rotate_signing_keys } = document.iam;
         let token_ttl = seconds("iam.token_ttl", &token_ttl)?;
@@ -294,6 +186,7 @@ impl Config {
             profile,
             server,
             tls,
+            connections,
             doors,
             oidc,
             database,
@@ -304,6 +197,7 @@ impl Config {
             retention: Retention {
                 changes: retention("audit.retention", &document.audit.retention)?,
                 security: retention("security.retention", &document.security.retention)?,
+                security_entries: document.security.max_entries,
             },
             base_path: document.storage.base_path,
             max_streams: document.delivery.max_streams,
@@ -330,84 +224,4 @@ fn explain(error: figment::Error) -> String {
     };
     let faults: Vec<_> = error.into_iter().map(explain).collect();
     format!("the configuration cannot be used: {}", faults.join("; "))
-}
-
-fn profile(host: &str) -> Result<Profile, ConfigError> {
-    let loopback =
-        host.eq_ignore_ascii_case("localhost") || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback());
-    match variable("BURGEE_PROFILE").as_deref() {
-        Some("production") => Ok(Profile::Production),
-        Some("local") if !loopback => Err(ConfigError(format!(
-            "BURGEE_PROFILE=local serves this machine only, but server.host is {host}; \
-             use a loopback address or BURGEE_PROFILE=production"
-        ))),
-        Some("local") => Ok(Profile::Local),
-        Some(other) => {
-            Err(ConfigError(format!("BURGEE_PROFILE is {other:?}; it can be local or production")))
-        }
-        None if loopback => Ok(Profile::Local),
-        None => Ok(Profile::Production),
-    }
-}
-
-/// A secret that was given: long enough, and in production nobody else's.
-fn secret(name: &str, value: Option<String>, profile: Profile) -> Result<Option<String>, ConfigError> {
-    let Some(value) = value else { return Ok(None) };
-    if profile == Profile::Production && KNOWN_SECRETS.contains(&value.as_str()) {
-        return Err(ConfigError(format!(
-            "{name} is a secret that everyone knows; give one of your own, or none"
-        )));
-    }
-    if value.chars().count() < SHORTEST_SECRET {
-        return Err(ConfigError(format!("{name} must have {SHORTEST_SECRET} characters or more")));
-    }
-    Ok(Some(value))
-}
-
-/// A length of time.
-fn seconds(name: &str, text: &str) -> Result<i64, ConfigError> {
-    let seconds = text.parse::<SignedDuration>().map(|duration| duration.as_secs());
-    seconds.ok().filter(|seconds| (1..=LONGEST_TTL).contains(seconds)).ok_or_else(|| {
-        ConfigError(format!(
-            "{name} is {text:?}; it must be a number and a unit, such as 30m, 24h or 7d, at most 365d"
-        ))
-    })
-}
-
-/// In milliseconds; nothing is for ever.
-fn retention(name: &str, text: &str) -> Result<Option<i64>, ConfigError> {
-    if text.is_empty() {
-        return Ok(None);
-    }
-    // A day is 24 hours here, which the library does not take for granted.
-    let days = text.strip_suffix('d').and_then(|days| days.parse::<i64>().ok()?.checked_mul(24 * 60 * 60));
-    let seconds = days.or_else(|| Some(text.parse::<SignedDuration>().ok()?.as_secs()));
-    let seconds = seconds.filter(|seconds| (1..=LONGEST_RETENTION).contains(seconds));
-    seconds.map(|seconds| Some(seconds * 1_000)).ok_or_else(|| {
-        ConfigError(format!(
-            "{name} is {text:?}; it must be a number and a unit, such as 8760h or 400d, at most 36500d, or empty for \
-             ever"
-        ))
-    })
-}
-
-/// A variable that is ours by its name and means nothing is a slip of the hand that would go unnoticed.
-fn check_variables() -> Result<(), ConfigError> {
-    const KNOWN: [&str; 3] = ["BURGEE_PROFILE", "BURGEE_ADMIN_EMAIL", "BURGEE_ADMIN_PASSWORD"];
-    let ours = std::env::vars_os()
-        .filter_map(|(name, _)| name.into_string().ok())
-        .filter(|name| name.starts_with("BURGEE_"));
-    match ours.into_iter().find(|name| !name.starts_with("BURGEE__") && !KNOWN.contains(&name.as_str())) {
-        Some(name) => Err(ConfigError(format!(
-            "the environment variable {name} is not known; there are {}, and BURGEE__SECTION__KEY for settings",
-            KNOWN.join(", ")
-        ))),
-        None => Ok(()),
-    }
-}
-
-/// A variable that is set and not empty.
-#[expect(clippy::disallowed_methods, reason = "this is where settings are read")]
-fn variable(name: &str) -> Option<String> {
-    std::env::var(name).ok().filter(|value| !value.is_empty())
 }

@@ -8,6 +8,7 @@ mod cli;
 mod config;
 mod eval;
 mod keep;
+mod limits;
 mod outbound;
 mod seen;
 mod serve;

@@ -4,9 +4,11 @@
 //! may take to say what it wants.
 
 mod connection;
+mod guests;
 #[cfg(test)]
 mod tests;
 mod tls;
+mod under_way;
 
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
@@ -18,20 +20,20 @@ use axum::Router;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::{JoinError, JoinSet};
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use crate::config::Server;
 
+pub(crate) use guests::Guests;
 pub(crate) use tls::Tls;
 
 /// What the server puts up with.
 #[derive(Debug, Clone, Copy)]
 struct Bounds {
-    /// Connections at a time. When there are so many, further ones wait in the system's queue until one ends.
-    connections: usize,
     /// How long a request's head may take, from the end of the request before it: so this is also how long an
-    /// idle connection is kept. A connection's first bytes, which tell its protocol, have as long again.
+    /// idle connection is kept, of HTTP/1 and of HTTP/2. A stream is an answer that has not ended, and not idle. A
+    /// connection's first bytes, which tell its protocol, have as long again.
     head: Duration,
     /// How long it may take to make a connection secure.
     handshake: Duration,
@@ -43,10 +45,6 @@ struct Bounds {
 }
 
 const BOUNDS: Bounds = Bounds {
-    // The system's bound on open files is 20,000 or more where many clients are served, and each connection is
-    // one; the rest is for the store, and for what streams leave over (`delivery.max_streams`). Where the system
-    // allows fewer, accepting fails and is waited out.
-    connections: 18_000,
     head: Duration::from_secs(30),
     handshake: Duration::from_secs(10),
     ping: Duration::from_secs(20),
@@ -55,8 +53,6 @@ const BOUNDS: Bounds = Bounds {
 
 /// When a connection cannot be accepted, most likely for want of open files, so long passes before the next try.
 const ACCEPT_AGAIN: Duration = Duration::from_secs(1);
-/// That there is no room is not said again within this time: with every connection that ends it may be so anew.
-const QUIET: Duration = Duration::from_mins(1);
 
 /// Takes the port, before anything is made that a start without it would lose.
 pub(crate) async fn bind(server: &Server) -> anyhow::Result<(TcpListener, SocketAddr)> {
@@ -72,35 +68,38 @@ pub(crate) async fn bind(server: &Server) -> anyhow::Result<(TcpListener, Socket
 /// that do not.
 pub(crate) async fn serve(
     listener: TcpListener,
+    guests: Guests,
     tls: Option<Arc<Tls>>,
     router: Router,
     shutdown: CancellationToken,
 ) {
-    serve_within(BOUNDS, listener, tls, router, shutdown).await;
+    serve_within(BOUNDS, listener, guests, tls, router, shutdown).await;
 }
 
 async fn serve_within(
     bounds: Bounds,
     listener: TcpListener,
+    mut guests: Guests,
     tls: Option<Arc<Tls>>,
     router: Router,
     shutdown: CancellationToken,
 ) {
     let mut connections = JoinSet::new();
-    let mut told_full: Option<Instant> = None;
     loop {
-        let has_room = connections.len() < bounds.connections;
-        if !has_room && told_full.is_none_or(|told| told.elapsed() >= QUIET) {
-            tracing::warn!("{} connections are open; further ones wait until one ends", bounds.connections);
-            told_full = Some(Instant::now());
-        }
         tokio::select! {
             () = shutdown.cancelled() => break,
             Some(ended) = connections.join_next() => note(ended),
-            accepted = listener.accept(), if has_room => match accepted {
-                Ok((stream, _)) => {
+            accepted = listener.accept() => match accepted {
+                Ok((stream, peer)) => {
+                    let address = peer.ip().to_canonical();
+                    // Without a place it is closed: who waits in the system's queue takes the place of others there.
+                    let Some(place) = guests.admit(address) else { continue };
                     let (tls, router, shutdown) = (tls.clone(), router.clone(), shutdown.clone());
-                    connections.spawn(connection::attend(stream, tls, router, bounds, shutdown));
+                    let attending = connection::attend(stream, address, tls, router, bounds, shutdown);
+                    connections.spawn(async move {
+                        let _place = place;
+                        attending.await;
+                    });
                 }
                 Err(error) => wait_out(&error, &shutdown).await,
             },

@@ -110,12 +110,19 @@ async fn a_key_is_for_one_request_of_one_caller() -> Result<()> {
     }
     let admin = ask(burgee, &house.admin, Method::POST, FLAGS, "k1", flag("b")).await?;
     assert_eq!((admin.status, admin.replayed), (201, false), "another's keys are their own");
-    // Who signs in anew does not see the answer, for it may have shown a secret; but nothing is done twice.
+    // Who signs in anew is the same caller. Where there may be a secret in it, only the token that saw the answer sees it
+    // again; but nothing is done twice.
+    let (path, made) = ("/api/v1/sdk-keys", json!({ "name": "ci", "kind": "server" }));
+    assert_eq!(ask(burgee, dev, Method::POST, path, "k2", made.clone()).await?.status, 201);
     sleep(Duration::from_millis(1_100)).await;
     let anew = burgee.login("dev@example.com", "secret").await?;
     ensure!(anew != *dev, "the same token");
-    let refused = ask(burgee, &anew, Method::POST, FLAGS, "k1", flag("a")).await?;
+    let again = ask(burgee, &anew, Method::POST, FLAGS, "k1", flag("a")).await?;
+    assert_eq!((again.status, again.replayed, &again.body["key"]), (201, true, &json!("a")));
+    let refused = ask(burgee, &anew, Method::POST, path, "k2", made).await?;
     assert_eq!(refused.code(), (409, "idempotency_not_replayable"));
+    let refused = ask(burgee, &anew, Method::POST, FLAGS, "k2", flag("a")).await?;
+    assert_eq!(refused.code(), (422, "idempotency_key_reused"));
 
     for bad in ["", "a b", &"x".repeat(65), "é"] {
         let refused = ask(burgee, dev, Method::POST, FLAGS, bad, flag("c")).await?;
@@ -230,6 +237,30 @@ async fn after_a_kill_nothing_is_done_twice() -> Result<()> {
         let after = burgee.get("/api/v1/audit?limit=1", &dev).await?[0]["revision"].clone();
         let changes = after.as_u64().context("no revision")? - before.as_u64().context("no revision")?;
         ensure!(changes <= 1 && (cut_off || changes == 1), "round {round}: {changes} changes, {again:?}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_a_retry_may_change_is_not_kept_and_reading_takes_no_key() -> Result<()> {
+    let house = House::open(PROGRAM).await?;
+    let burgee = &house.burgee;
+    let (path, flag) = ("/api/v1/flags", json!({ "key": "a" }));
+    assert_eq!(ask(burgee, &house.user, Method::POST, path, "k1", flag.clone()).await?.status, 403);
+    let users = burgee.get("/auth/users", &house.admin).await?;
+    let user = users.as_array().context("no list")?.iter().find(|user| user["email"] == "user@example.com");
+    let id = user.and_then(|user| user["id"].as_str()).context("no such user")?;
+    let role = format!("/auth/users/{id}/role?new_role=developer");
+    assert_eq!(house.ask(&house.admin, "PUT", &role, Value::Null).await?.0, 200);
+    let made = ask(burgee, &house.user, Method::POST, path, "k1", flag).await?;
+    assert_eq!((made.status, made.replayed), (201, false), "{made:?}");
+
+    let question = json!({ "flag": "a", "context": { "targetingKey": "u" } });
+    for _ in 0..2 {
+        let explained =
+            ask(burgee, &house.developer, Method::POST, "/api/v1/evaluate/explain", "k1", question.clone())
+                .await?;
+        ensure!(!explained.replayed && explained.status != 409 && explained.status != 422, "{explained:?}");
     }
     Ok(())
 }

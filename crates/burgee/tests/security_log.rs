@@ -1,8 +1,10 @@
 //! Who was refused is written down, however often, and within bounds.
 
-use std::time::Duration;
+use std::net::IpAddr;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
+use futures_util::future::join_all;
 use serde_json::{Value, json};
 use testkit::house::House;
 
@@ -105,5 +107,88 @@ async fn what_is_held_back_is_written_at_shutdown_and_edits_are_found() -> Resul
     testkit::sqlite::execute(&file, "DELETE FROM security_events WHERE revision = 2").await?;
     let (sound, text) = verify()?;
     assert!(!sound && text.contains("ends at 1, but 2 were made"), "{text}");
+    Ok(())
+}
+
+/// What an attacker did: the log was full of keys that never were when one that is was misused.
+#[tokio::test]
+async fn a_flood_of_keys_that_never_were_hides_no_misuse_of_one_that_is() -> Result<()> {
+    let house = House::open(PROGRAM).await?;
+    let url = format!("{}/sdk/v1/snapshot", house.burgee.url);
+    let flood = (2..7_u8).map(|last| {
+        let url = url.clone();
+        async move {
+            let http = reqwest::Client::builder().local_address(IpAddr::from([127, 0, 0, last]));
+            let http = http.tls_certs_only([]).build()?;
+            for number in 0..2_000_u32 {
+                let key = well_formed(u32::from(last) << 16 | number);
+                let answer = http.get(&url).header("x-sdk-key", key).send().await?;
+                assert_eq!(answer.status(), 401);
+            }
+            anyhow::Ok(())
+        }
+    });
+    for flooded in join_all(flood).await {
+        flooded?;
+    }
+    let client = house.burgee.banner.client_key.clone();
+    assert_eq!(house.ask(&client, "GET", "/sdk/v1/snapshot", Value::Null).await?.0, 403);
+    let hint = format!("{}…", &client[..12]);
+    let deadline = Instant::now() + Duration::from_secs(10);
+    loop {
+        let log = house.burgee.get("/api/v1/security-log?kind=key_refused&limit=500", &house.admin).await?;
+        let log = log.as_array().context("no list")?;
+        let counted: u64 = log.iter().filter_map(|entry| entry["count"].as_u64()).sum();
+        if log.iter().any(|entry| entry["subject"] == hint.as_str()) {
+            // Fifty of each address, what is beyond in one entry a minute, and the one that counts.
+            assert!(log.len() <= 5 * 50 + 3, "{}", log.len());
+            let is_rest = |entry: &&Value| {
+                entry["detail"]
+                    .as_str()
+                    .is_some_and(|detail| detail.starts_with("more than are told one by one"))
+            };
+            assert_eq!(log.iter().filter(is_rest).count(), 1, "{log:?}");
+            return Ok(());
+        }
+        assert!(Instant::now() < deadline, "{} entries, {counted} events", log.len());
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
+
+/// A server key that tells itself to be whole, and is nobody's.
+fn well_formed(number: u32) -> String {
+    let body = format!("bgs_{number:08x}{:040}", 0);
+    let sum = domain::secret::hash_secret(&body);
+    format!("{body}{}", &sum[..8])
+}
+
+#[tokio::test]
+async fn of_too_many_entries_the_oldest_go_and_the_rest_is_proved() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let password = ("BURGEE_ADMIN_PASSWORD", "a-password-of-ours");
+    let start = testkit::process::Start { program: PROGRAM, folder: folder.path(), env: &[password] };
+    let burgee = start.start().await?;
+    for number in 0..30 {
+        burgee.ask("GET", "/sdk/v1/snapshot", Some(&well_formed(number)), None).await?;
+    }
+    burgee.stop().await?;
+    let env = [password, ("BURGEE__SECURITY__MAX_ENTRIES", "10"), ("BURGEE__SECURITY__RETENTION", "")];
+    let start = testkit::process::Start { env: &env, ..start };
+    let burgee = start.start().await?;
+    let admin = burgee.admin().await?;
+    let deadline = Instant::now() + Duration::from_secs(10);
+    let log = loop {
+        let log = burgee.get("/api/v1/security-log", &admin).await?;
+        let log = log.as_array().context("no list")?.clone();
+        if log.iter().any(|entry| entry["kind"] == "entries_expired") {
+            break log;
+        }
+        assert!(Instant::now() < deadline, "{} entries", log.len());
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    };
+    assert!((10..15).contains(&log.len()), "{log:?}");
+    burgee.stop().await?;
+    let output = start.command().args(["audit", "verify"]).output()?;
+    assert!(output.status.success(), "{}", String::from_utf8(output.stdout)?);
     Ok(())
 }

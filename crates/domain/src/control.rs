@@ -56,6 +56,8 @@ pub struct Settings {
     pub client_visible: bool,
     /// Whether a new client key must say which pages may use it.
     pub origins_required: bool,
+    /// What a thread does before it hashes a password, so that others go first; they take a core for some 20 ms.
+    pub give_way: fn(),
 }
 
 /// The use cases. They stand in this crate by capability: [`crate::flag`], [`crate::account`],

@@ -9,7 +9,7 @@ use crate::access::Caller;
 use crate::control::Control;
 use crate::error::Result;
 use crate::id::Id;
-use crate::ports::Noted;
+use crate::ports::{AnswerRoom, Noted};
 use crate::secret::hash_secret;
 use crate::time::Timestamp;
 
@@ -22,6 +22,10 @@ pub const MOST: u32 = 10_000;
 /// No answer that is kept is larger, in bytes as it is sealed. Of a larger one it is known that it was given.
 pub const MOST_ANSWER: usize = 64 << 10;
 
+/// All answers that are kept for an account have so many bytes at most, and those of all accounts. Where there is no
+/// room the oldest of the account go, and of these it is known that they were given: nobody's go for another's.
+const ROOM: AnswerRoom = AnswerRoom { of_one: 16 << 20, of_all: 256 << 20 };
+
 /// A request under a key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Attempt {
@@ -31,9 +35,9 @@ pub struct Attempt {
     pub account_id: Id,
     /// SHA-256 of the key, in hexadecimal digits.
     pub key_hash: String,
-    /// SHA-256 of the credential that came with it, in hexadecimal digits.
+    /// SHA-256 of the credential that came with it, in hexadecimal digits, if that alone opens the answer; else empty.
     pub credential_hash: String,
-    /// What was asked, in hexadecimal digits that say nothing to who does not have the credential.
+    /// What was asked, in hexadecimal digits that say nothing to who lacks what the answer is sealed with.
     pub fingerprint: String,
     /// When it began.
     pub begun_at: Timestamp,
@@ -48,7 +52,7 @@ pub enum Beginning {
     New(Id),
     /// It was done; this is its sealed answer.
     Done(Vec<u8>),
-    /// It was done, but its answer is too large to be kept.
+    /// It was done, but its answer is not kept: it was too large, or too many came after it.
     NotKept,
     /// It was begun with another credential of the same account, which alone opens its answer.
     OtherCredential,
@@ -63,12 +67,13 @@ pub enum Beginning {
 }
 
 impl Control {
-    /// Begins a request under a key, unless it was begun before.
+    /// Begins a request under a key, unless it was begun before. With a credential it alone opens the answer; without
+    /// one whatever the caller proves themselves by.
     pub async fn begin_attempt(
         &self,
         caller: &Caller,
         key: &str,
-        credential: &str,
+        credential: Option<&str>,
         fingerprint: String,
     ) -> Result<Beginning> {
         let now = self.clock.now();
@@ -76,7 +81,7 @@ impl Control {
             id: self.ids.id(now),
             account_id: caller.account_id(),
             key_hash: hash_secret(key),
-            credential_hash: hash_secret(credential),
+            credential_hash: credential.map(hash_secret).unwrap_or_default(),
             fingerprint,
             begun_at: now,
             answer: None,
@@ -91,7 +96,7 @@ impl Control {
     /// Keeps the answer of a request; without one the request may be begun anew.
     pub async fn end_attempt(&self, id: Id, answer: Option<&[u8]>) -> Result<()> {
         let answer = answer.map(|answer| if answer.len() > MOST_ANSWER { &[][..] } else { answer });
-        Ok(self.store.end_attempt(id, answer).await?)
+        Ok(self.store.end_attempt(id, answer, ROOM).await?)
     }
 
     /// Forgets the requests that began too long ago. Gives how many.
@@ -107,8 +112,9 @@ fn before(now: Timestamp, span: Duration) -> Timestamp {
 
 fn again(attempt: &Attempt, earlier: Attempt) -> Beginning {
     if earlier.credential_hash != attempt.credential_hash {
-        // Their fingerprints cannot be compared.
-        return Beginning::OtherCredential;
+        // Their fingerprints cannot be compared, but what the one needs and the other does not is not the same.
+        let needs_none = earlier.credential_hash.is_empty() || attempt.credential_hash.is_empty();
+        return if needs_none { Beginning::Reused } else { Beginning::OtherCredential };
     }
     if earlier.fingerprint != attempt.fingerprint {
         return Beginning::Reused;
@@ -149,6 +155,8 @@ mod tests {
         let other = Attempt { fingerprint: "g".to_owned(), ..of(Some(b"a")) };
         assert_eq!(again(&attempt, other.clone()), Beginning::Reused);
         let stranger = Attempt { credential_hash: "d".to_owned(), ..other };
-        assert_eq!(again(&attempt, stranger), Beginning::OtherCredential);
+        assert_eq!(again(&attempt, stranger.clone()), Beginning::OtherCredential);
+        let without = Attempt { credential_hash: String::new(), ..stranger };
+        assert_eq!(again(&attempt, without), Beginning::Reused, "it was for another route");
     }
 }

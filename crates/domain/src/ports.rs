@@ -269,6 +269,15 @@ pub enum Noted {
     TooMany,
 }
 
+/// How many bytes kept answers may have together.
+#[derive(Debug, Clone, Copy)]
+pub struct AnswerRoom {
+    /// Those of one account.
+    pub of_one: u64,
+    /// Those of all.
+    pub of_all: u64,
+}
+
 /// Where everything is kept.
 #[async_trait]
 pub trait Store: Send + Sync {
@@ -469,8 +478,9 @@ pub trait Store: Send + Sync {
     /// Notes a request under a key, unless its account used the key since `forgotten`, or has `most` requests or more
     /// since then. Of several at once one is noted.
     async fn note_attempt(&self, attempt: &Attempt, forgotten: Timestamp, most: u32) -> StoreResult<Noted>;
-    /// Keeps the answer of a request that was noted; without one, forgets the request.
-    async fn end_attempt(&self, id: Id, answer: Option<&[u8]>) -> StoreResult<()>;
+    /// Keeps the answer of a request that was noted; without one, forgets the request. Where there is no room, the oldest
+    /// answers of the same account are emptied, and if that does not help, this one.
+    async fn end_attempt(&self, id: Id, answer: Option<&[u8]>, room: AnswerRoom) -> StoreResult<()>;
     /// Forgets the requests that began before a time. Gives how many.
     async fn sweep_attempts(&self, before: Timestamp) -> StoreResult<u64>;
 }

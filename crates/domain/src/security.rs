@@ -5,6 +5,7 @@
 //! program makes every second and at shutdown. Noise is bounded before it is written, so that whoever knocks all day
 //! fills no disk.
 
+mod budget;
 mod chain;
 mod pending;
 mod read;
@@ -35,6 +36,8 @@ pub struct SecurityEvent {
     pub at: Timestamp,
     /// What.
     pub kind: SecurityKind,
+    /// Whether it is about an account or a key that exists: strangers' noise does not use up what is written of these.
+    pub known: bool,
     /// The account, if it is known.
     pub actor: Option<Id>,
     /// Where from, if that is known.
@@ -68,15 +71,13 @@ pub enum SecurityKind {
     SetupUsed,
     /// A password was set by a one-time link.
     PasswordReset,
-    /// Events that came too thick were not written; the entry counts them.
-    EventsDropped,
     /// Old entries of this log were removed.
     EntriesExpired,
 }
 
 impl SecurityKind {
     /// All of them.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 11] = [
         Self::SignedIn,
         Self::SignInFailed,
         Self::SignInThrottled,
@@ -87,7 +88,6 @@ impl SecurityKind {
         Self::KeyRefused,
         Self::SetupUsed,
         Self::PasswordReset,
-        Self::EventsDropped,
         Self::EntriesExpired,
     ];
 
@@ -104,7 +104,6 @@ impl SecurityKind {
             Self::KeyRefused => "key_refused",
             Self::SetupUsed => "setup_used",
             Self::PasswordReset => "password_reset",
-            Self::EventsDropped => "events_dropped",
             Self::EntriesExpired => "entries_expired",
         }
     }
@@ -145,7 +144,7 @@ pub struct SecurityEntry {
 impl SecurityNote {
     /// What happened once.
     pub fn once(event: SecurityEvent) -> Self {
-        let SecurityEvent { at, kind, actor, address, subject, detail } = event;
+        let SecurityEvent { at, kind, actor, address, subject, detail, .. } = event;
         let (subject, detail) = (bounded(subject, MOST_SUBJECT), bounded(detail, MOST_DETAIL));
         Self { at, last_at: at, count: 1, kind: kind.name().to_owned(), actor, address, subject, detail }
     }

@@ -1,8 +1,9 @@
 //! Work that takes long is done off the reactor, a few at a time.
 
 use std::sync::Arc;
+use std::thread::Builder;
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 use crate::error::{Error, Result};
 
@@ -44,5 +45,22 @@ impl Turn {
             work()
         };
         tokio::task::spawn_blocking(work).await.map_err(|error| Error::Internal(error.into()))
+    }
+
+    /// The same on a thread that ends with the work, so that it may be changed (`begin`) as others must not be.
+    pub(crate) async fn work_apart<T: Send + 'static>(
+        self,
+        begin: fn(),
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T> {
+        let (done, result) = oneshot::channel();
+        let work = move || {
+            let _held = self;
+            begin();
+            // Who hung up wants no result.
+            let _ = done.send(work());
+        };
+        Builder::new().name("apart".to_owned()).spawn(work).map_err(|error| Error::Internal(error.into()))?;
+        result.await.map_err(|error| Error::Internal(error.into()))
     }
 }

@@ -87,6 +87,10 @@ impl From<Error> for Problem {
         match error {
             Error::NotFound { .. } => Self::new(StatusCode::NOT_FOUND, "not_found", message),
             Error::NoEnvironment { .. } => Self::new(StatusCode::NOT_FOUND, "no_such_environment", message),
+            // It means nothing but that others were faster.
+            Error::Conflict { code: code @ "busy", .. } => {
+                Self::new(StatusCode::CONFLICT, code, message).with(header::RETRY_AFTER, "1")
+            }
             Error::Conflict { code, .. } => Self::new(StatusCode::CONFLICT, code, message),
             Error::Stale { current } => {
                 let problem = Self::new(

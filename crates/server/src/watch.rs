@@ -89,8 +89,10 @@ impl Asked {
         // The route as it is written: keys of things would make each request another event.
         let route = self.route.as_ref().map_or("no such route", MatchedPath::as_str);
         let detail = format!("{} {} {route}", status.as_u16(), self.method);
-        let at = control.now();
-        control.note_security(SecurityEvent { at, kind, actor, address: self.address, subject, detail });
+        let (at, address) = (control.now(), self.address);
+        // Of applications who is forbidden something has a key that exists.
+        let known = actor.is_some() || kind == SecurityKind::KeyRefused && status == StatusCode::FORBIDDEN;
+        control.note_security(SecurityEvent { at, kind, known, actor, address, subject, detail });
     }
 }
 

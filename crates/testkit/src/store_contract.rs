@@ -71,7 +71,7 @@ pub async fn all(make: impl AsyncFn() -> Result<Arc<dyn Store>>) -> Result<()> {
             keys_are_filtered, a_key_changes_and_says_when, a_key_of_several_environments_outlives_one,
             the_last_use_of_a_key_only_moves_on;
         accounts: accounts_are_found, credentials_are_found, a_history_has_a_name;
-        idempotency: a_request_is_noted_once, an_answer_is_kept, requests_are_forgotten, of_many_at_once_one_is_noted,
+        idempotency: a_request_is_noted_once, an_answer_is_kept, answers_are_bounded_in_bytes, requests_are_forgotten, of_many_at_once_one_is_noted,
             an_account_has_so_many_requests;
         identities: an_identity_is_one_accounts, identities_go_with_their_account, identities_are_listed_and_unlinked;
         sessions: accounts_change_and_go, accounts_come_in_pages_by_email, an_account_that_moved_on_refuses,

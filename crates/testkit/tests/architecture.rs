@@ -20,7 +20,7 @@ const ROOMS: [(&str, &[&str]); 8] = [
 ];
 
 /// Libraries that only these rooms may know.
-const KNOWN_ONLY_TO: [(&str, &[&str]); 11] = [
+const KNOWN_ONLY_TO: [(&str, &[&str]); 12] = [
     ("sqlx", &["store"]),
     ("axum", &["delivery", "server", "burgee"]),
     ("utoipa", &["server"]),
@@ -30,6 +30,7 @@ const KNOWN_ONLY_TO: [(&str, &[&str]); 11] = [
     ("figment", &["burgee"]),
     ("rand", &["burgee"]),
     ("ring", &["server"]),
+    ("rustix", &["burgee"]),
     ("rustls", &["burgee"]),
     ("tokio-rustls", &["burgee"]),
 ];

@@ -16,7 +16,7 @@ use super::{ConfigError, Profile};
 
 /// Nobody waits longer for a stop.
 const LONGEST_DELAY: Duration = Duration::from_mins(10);
-/// No quota is larger.
+/// No quota is larger, nor a number of connections.
 const MOST: u32 = 1_000_000;
 
 /// The section `server`.
@@ -28,6 +28,8 @@ pub(super) struct Server {
     public_url: String,
     trusted_proxies: Vec<String>,
     proxy_header: Header,
+    max_connections: u64,
+    max_connections_per_address: u64,
     docs: bool,
     shutdown_delay: String,
     tls: Tls,
@@ -77,6 +79,15 @@ struct Bucket {
     burst: u32,
 }
 
+/// How many connections there may be.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Connections {
+    /// In all, if the system allows as many open files.
+    pub most: u64,
+    /// From one address, if that is bounded by more than what others need.
+    pub most_of_one: Option<u64>,
+}
+
 /// Where the certificate is.
 #[derive(Debug, Clone)]
 pub(crate) struct TlsFiles {
@@ -107,6 +118,14 @@ impl Server {
             )));
         }
         Ok(Some(text.clone()).filter(|text| !text.is_empty()))
+    }
+
+    pub(super) fn connections(&self) -> Result<Connections, ConfigError> {
+        let (most, of_one) = (self.max_connections, self.max_connections_per_address);
+        if !(1..=u64::from(MOST)).contains(&most) {
+            return Err(ConfigError(format!("server.max_connections is {most}; it can be 1 to {MOST}")));
+        }
+        Ok(Connections { most, most_of_one: Some(of_one).filter(|of_one| *of_one > 0) })
     }
 
     /// Both files or none.

@@ -1,6 +1,7 @@
 //! One connection: its protocol is told by its first bytes, and it is served until it or the server ends.
 
 use std::error::Error;
+use std::future::pending;
 use std::io::{self, IoSlice};
 use std::net::IpAddr;
 use std::pin::{Pin, pin};
@@ -23,6 +24,7 @@ use tower::ServiceExt;
 
 use super::Bounds;
 use super::tls::Tls;
+use super::under_way::UnderWay;
 
 /// What a connection of HTTP/2 begins with (RFC 9113, 3.4), and no request of HTTP/1 does.
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -32,6 +34,7 @@ const MOST_HEAD: usize = 64 << 10;
 /// Serves one connection until it ends. At shutdown the requests that it began are ended, and then the connection.
 pub(super) async fn attend(
     stream: TcpStream,
+    address: IpAddr,
     tls: Option<Arc<Tls>>,
     router: Router,
     bounds: Bounds,
@@ -41,7 +44,6 @@ pub(super) async fn attend(
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "a connection kept its delay");
     }
-    let address = stream.peer_addr().ok().map(|address| address.ip().to_canonical());
     let Some(tls) = tls else { return speak(stream, address, router, bounds, shutdown).await };
     let accepted = tokio::select! {
         biased;
@@ -59,7 +61,7 @@ pub(super) async fn attend(
 /// Finds out which protocol is spoken, and speaks it.
 async fn speak<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
     stream: S,
-    address: Option<IpAddr>,
+    address: IpAddr,
     router: Router,
     bounds: Bounds,
     shutdown: CancellationToken,
@@ -76,31 +78,35 @@ async fn speak<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
         Err(_) => return tracing::debug!("a connection never said what it speaks"),
     };
     let service = router.map_request(move |mut request: Request<Incoming>| {
-        if let Some(address) = address {
-            request.extensions_mut().insert(Client(address));
-        }
+        request.extensions_mut().insert(Client(address));
         request
     });
-    let service = TowerToHyperService::new(service);
     let ended = if begun.is_http2() {
+        let under_way = UnderWay::default();
+        let idle = under_way.idle(bounds.head);
+        let service = TowerToHyperService::new(under_way.around(service));
         let mut http2 = http2::Builder::new(TokioExecutor::new());
         http2.timer(TokioTimer::new()).keep_alive_interval(bounds.ping).keep_alive_timeout(bounds.ping);
         let connection = http2.serve_connection(TokioIo::new(begun), service);
         // On the heap, or each of the many connections of HTTP/1 would keep room for it.
-        Box::pin(end_in_order(connection, &shutdown)).await
+        Box::pin(end_in_order(connection, idle, &shutdown)).await
     } else {
+        let service = TowerToHyperService::new(service);
         let mut http1 = http1::Builder::new();
         http1.timer(TokioTimer::new()).header_read_timeout(bounds.head).max_buf_size(MOST_HEAD);
         let connection = http1.serve_connection(TokioIo::new(begun), service);
-        end_in_order(connection, &shutdown).await
+        // Of an idle one hyper's own bound on heads is enough.
+        end_in_order(connection, pending(), &shutdown).await
     };
     if let Err(error) = ended {
         tracing::debug!(error = &error as &dyn Error, "a connection ended early");
     }
 }
 
+/// Serves until the connection ends, or lets what it began end when it is idle or the server stops.
 async fn end_in_order<C: GracefulConnection>(
     connection: C,
+    idle: impl Future<Output = ()>,
     shutdown: &CancellationToken,
 ) -> Result<(), C::Error> {
     let mut connection = pin!(connection);
@@ -109,6 +115,7 @@ async fn end_in_order<C: GracefulConnection>(
         biased;
         ended = connection.as_mut() => return ended,
         () = shutdown.cancelled() => {}
+        () = idle => {}
     }
     connection.as_mut().graceful_shutdown();
     connection.await

@@ -11,16 +11,16 @@ use futures_util::StreamExt;
 use futures_util::future::join_all;
 use futures_util::stream;
 use hyper_util::rt::{TokioExecutor, TokioIo};
+use server::doors::client::Proxies;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
-use super::{ACCEPT_AGAIN, Bounds, serve_within, wait_out};
+use super::{ACCEPT_AGAIN, Bounds, Guests, serve_within, wait_out};
 
 const BOUNDS: Bounds = Bounds {
-    connections: 100,
     head: Duration::from_millis(200),
     handshake: Duration::from_millis(200),
     ping: Duration::from_millis(100),
@@ -42,10 +42,15 @@ struct Running {
 
 impl Running {
     async fn start(bounds: Bounds) -> Self {
+        Self::with_room(bounds, 100).await
+    }
+
+    async fn with_room(bounds: Bounds, most: u64) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let shutdown = CancellationToken::new();
-        let task = tokio::spawn(serve_within(bounds, listener, None, router(), shutdown.clone()));
+        let guests = Guests::new(most, None, Proxies::default());
+        let task = tokio::spawn(serve_within(bounds, listener, guests, None, router(), shutdown.clone()));
         Self { address, shutdown, task }
     }
 
@@ -220,17 +225,40 @@ async fn an_oversized_head_is_refused() {
 }
 
 #[tokio::test]
-async fn beyond_the_bound_a_connection_waits_until_another_ends() {
-    let running = Running::start(Bounds { connections: 2, head: SOON, ..BOUNDS }).await;
+async fn beyond_its_share_an_address_is_closed_until_a_connection_of_its_ends() {
+    let running = Running::with_room(Bounds { head: SOON, ..BOUNDS }, 3).await;
     let mut open = [running.told(ASK).await, running.told(ASK).await];
     for stream in &mut open {
         hear(stream, "here.").await;
     }
-    let mut waiting = running.told(ASK).await;
-    let early = timeout(Duration::from_millis(100), waiting.read_u8()).await;
-    assert!(early.is_err(), "it was answered beside two others");
-    drop(open);
-    hear(&mut waiting, "here.").await;
+    // At once: it may be before it could say anything.
+    closed(&mut running.connect().await).await;
+    let from = TcpSocket::new_v4().unwrap();
+    from.bind("127.0.0.2:0".parse().unwrap()).unwrap();
+    let mut other = from.connect(running.address).await.unwrap();
+    other.write_all(ASK.as_bytes()).await.unwrap();
+    hear(&mut other, "here.").await;
+    drop((open, other));
+    // Its end is heard of a moment later.
+    sleep(LONG).await;
+    hear(&mut running.told(ASK).await, "here.").await;
+}
+
+#[tokio::test]
+async fn of_http2_a_connection_is_kept_as_long_as_anything_is_under_way_and_a_bound_beyond() {
+    let running = Running::start(BOUNDS).await;
+    let since = Instant::now();
+    let io = TokioIo::new(running.connect().await);
+    let (mut asking, connection) =
+        hyper::client::conn::http2::handshake(TokioExecutor::new(), io).await.unwrap();
+    let connection = tokio::spawn(connection);
+    let request = hyper::Request::get("http://x/long").body(Body::empty()).unwrap();
+    let answer = asking.send_request(request).await.unwrap();
+    assert_eq!(to_bytes(Body::new(answer.into_body()), 99).await.unwrap(), "begin, end.");
+    // Nobody here lets go of it, and it answers pings all the while.
+    timeout(SOON, connection).await.expect("it is kept for ever").unwrap().unwrap();
+    let took = since.elapsed();
+    assert!(took >= LONG + BOUNDS.head, "{took:?}");
 }
 
 #[tokio::test]

@@ -18,14 +18,22 @@ impl Control {
     pub(crate) async fn verify_password(&self, password: String, hash: Option<String>) -> Result<bool> {
         let known = hash.is_some();
         let hash = hash.unwrap_or_else(|| NOBODY.to_owned());
-        let matches = self.hashing.take().await?.work(move || verify(&password, &hash)).await??;
+        let matches = self.hash_apart(move || verify(&password, &hash)).await?;
         Ok(matches && known)
     }
 
     /// The password's hash in PHC form.
     pub(crate) async fn hash_password(&self, password: String) -> Result<String> {
         let salt = self.ids.secret();
-        self.hashing.take().await?.work(move || hash_password(&password, &salt)).await?
+        self.hash_apart(move || hash_password(&password, &salt)).await
+    }
+
+    /// On a thread that lets all others go first: those that answer who asks a flag must not wait for it.
+    async fn hash_apart<T: Send + 'static>(
+        &self,
+        hash: impl FnOnce() -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        self.hashing.take().await?.work_apart(self.settings.give_way, hash).await?
     }
 }
 

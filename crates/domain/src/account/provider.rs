@@ -173,6 +173,7 @@ impl Control {
         self.note_security(SecurityEvent {
             at: self.clock.now(),
             kind,
+            known: actor != Id::NIL,
             actor: (actor != Id::NIL).then_some(actor),
             address: request.address,
             subject: subject.to_owned(),

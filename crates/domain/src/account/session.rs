@@ -149,6 +149,7 @@ impl Control {
         self.note_security(SecurityEvent {
             at: self.clock.now(),
             kind,
+            known: true,
             actor: Some(account.id),
             address: request.address,
             subject: account.email.clone(),

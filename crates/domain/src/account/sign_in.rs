@@ -28,6 +28,7 @@ impl Control {
         let (email, password) = violations.into_result(credentials).map_err(Error::Invalid)?;
         self.take_try(&email, request)?;
         let account = self.store.account_by_email(&email).await?;
+        let is_known = account.is_some();
         let hash = account.as_ref().and_then(|account| account.password_hash.clone());
         let verified = self.verify_password(password, hash).await?;
         let account = account.filter(|account| verified && account.active);
@@ -36,11 +37,11 @@ impl Control {
             None => None,
         };
         let Some(session) = session else {
-            self.note_sign_in(SecurityKind::SignInFailed, None, &email, request);
+            self.note_sign_in(SecurityKind::SignInFailed, None, &email, is_known, request);
             return Err(REFUSED);
         };
         self.throttle.succeeded(&email, request.address, self.clock.now());
-        self.note_sign_in(SecurityKind::SignedIn, Some(&session.account), &email, request);
+        self.note_sign_in(SecurityKind::SignedIn, Some(&session.account), &email, true, request);
         Ok(session)
     }
 
@@ -67,13 +68,29 @@ impl Control {
     /// Counts a try to prove oneself by an account's password, before it costs anything.
     pub(super) fn take_try(&self, email: &str, request: &Request) -> Result<()> {
         self.throttle.take(email, request.address, self.clock.now()).map_err(|retry_after| {
-            self.note_sign_in(SecurityKind::SignInThrottled, None, email, request);
+            self.note_sign_in(SecurityKind::SignInThrottled, None, email, false, request);
             Error::TooMany { retry_after }
         })
     }
 
-    fn note_sign_in(&self, kind: SecurityKind, account: Option<&Account>, email: &str, request: &Request) {
-        self.note_proof(kind, account, email, "password", request);
+    /// `account` is who it turned out to be; an e-mail may be `known` without that.
+    fn note_sign_in(
+        &self,
+        kind: SecurityKind,
+        account: Option<&Account>,
+        email: &str,
+        known: bool,
+        request: &Request,
+    ) {
+        self.note_security(SecurityEvent {
+            at: self.clock.now(),
+            kind,
+            known,
+            actor: account.map(|account| account.id),
+            address: request.address,
+            subject: email.to_owned(),
+            detail: "password".to_owned(),
+        });
     }
 
     /// Tells that someone proved who they are, or failed to, by `what`.
@@ -88,6 +105,7 @@ impl Control {
         self.note_security(SecurityEvent {
             at: self.clock.now(),
             kind,
+            known: account.is_some(),
             actor: account.map(|account| account.id),
             address: request.address,
             subject: subject.to_owned(),

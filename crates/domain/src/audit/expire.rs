@@ -11,7 +11,7 @@ use crate::error::Result;
 use crate::id::Id;
 use crate::log::{Chain, Change, Hash, LogEntry, Write};
 use crate::ports::{CommitError, Head, SecurityFilter};
-use crate::security::{SecurityEvent, SecurityKind, SecurityNote};
+use crate::security::{SecurityEntry, SecurityEvent, SecurityKind, SecurityNote};
 use crate::time::Timestamp;
 
 /// What is done.
@@ -74,9 +74,10 @@ impl Control {
         Ok(checkpoints.into_iter().find(|checkpoint| checkpoint.chain == chain))
     }
 
-    /// The same of the security log.
-    pub async fn expire_security(&self, before: Timestamp) -> Result<u64> {
+    /// The same of the security log, of which at most so many entries stay, however young.
+    pub async fn expire_security(&self, before: Option<Timestamp>, most: u64) -> Result<u64> {
         let mut removed = 0;
+        let surplus = self.store.security_head().await?.revision.saturating_sub(most);
         loop {
             let after = self.store.security_head().await?.checkpoint;
             let filter = SecurityFilter {
@@ -87,7 +88,10 @@ impl Control {
             };
             let entries = self.store.security_log(&filter).await?.items;
             let expires = SecurityKind::EntriesExpired;
-            let old: Vec<_> = entries.iter().take_while(|entry| entry.note.last_at < before).collect();
+            let is_old = |entry: &&SecurityEntry| {
+                entry.revision <= surplus || before.is_some_and(|before| entry.note.last_at < before)
+            };
+            let old: Vec<_> = entries.iter().take_while(is_old).collect();
             let Some(last) = old.last().filter(|_| !old.iter().all(|one| one.note.kind == expires.name()))
             else {
                 return Ok(removed);
@@ -95,10 +99,14 @@ impl Control {
             let note = SecurityNote::once(SecurityEvent {
                 at: self.clock.now(),
                 kind: expires,
+                known: true,
                 actor: None,
                 address: None,
                 subject: checkpoint_text(last.revision, &last.hash),
-                detail: format!("{} entries older than {before} were removed", old.len()),
+                detail: match before.filter(|before| last.note.last_at < *before) {
+                    Some(before) => format!("{} entries older than {before} were removed", old.len()),
+                    None => format!("{} entries were removed, for at most {most} are kept", old.len()),
+                },
             });
             if !self.store.append_security(&[note], Some((last.revision, last.hash))).await? {
                 return Ok(removed);
@@ -109,12 +117,14 @@ impl Control {
 }
 
 /// How long logs are kept, in milliseconds; for ever if nothing is said.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy)]
 pub struct Retention {
     /// Changes.
     pub changes: Option<i64>,
     /// The security log.
     pub security: Option<i64>,
+    /// So many entries of the security log, however young: whoever makes noise for years fills no disk.
+    pub security_entries: u64,
 }
 
 impl Retention {
@@ -124,16 +134,15 @@ impl Retention {
         if let Some(millis) = self.changes {
             told("changes", control.expire_changes(now.earlier(millis)).await);
         }
-        if let Some(millis) = self.security {
-            told("security events", control.expire_security(now.earlier(millis)).await);
-        }
+        let before = self.security.map(|millis| now.earlier(millis));
+        told("security events", control.expire_security(before, self.security_entries).await);
     }
 }
 
 fn told(what: &str, removed: Result<u64>) {
     match removed {
         Ok(0) => {}
-        Ok(count) => tracing::info!("{count} {what} were older than they are kept and were removed"),
+        Ok(count) => tracing::info!("{count} {what} were older, or more, than are kept and were removed"),
         Err(error) => {
             tracing::warn!(error = &error as &dyn std::error::Error, "old {what} could not be removed");
         }

@@ -1,27 +1,34 @@
 //! Events on their way into the log: those that are the same are counted, and a flood is bounded.
+//!
+//! What may be written one by one is bounded for each who is known (an account, a key), for each address of strangers,
+//! and for all strangers together, of each kind: so whoever makes noise hides nobody's misuse. What is beyond is counted,
+//! with the addresses it came from, in one entry a minute.
 
-use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use super::budget::{Budgets, Whose};
 use super::{MOST_DETAIL, MOST_SUBJECT, SecurityEvent, SecurityKind, SecurityNote, bounded};
 use crate::id::Id;
 use crate::time::Timestamp;
 
 /// After an event was written, the same one is counted for so long before it is written again, in milliseconds.
 const QUIET: i64 = 60_000;
-/// No more different events wait or are counted at a time; what does not fit is counted as dropped.
-const MOST_WAITING: usize = 10_000;
-/// So many different events of a kind are written at once, and then so many a second: of each kind, so that a flood of
-/// one does not hide another. What is beyond is counted as dropped.
-const BURST: i64 = 1_000;
-const A_SECOND: i64 = 10;
+/// So many different events of strangers, and as many of who is known, wait or are counted at a time; what does not fit
+/// is counted with the rest.
+const MOST_WAITING: usize = 5_000;
+/// So many accounts and keys have a rest of their own; further ones are counted with the strangers'.
+const MOST_RESTS: usize = 2_000;
+/// So many addresses of a rest are told apart; there may be more.
+const MOST_ADDRESSES: usize = 1_000;
 
 /// What makes two events the same.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 struct Same {
     kind: &'static str,
+    known: bool,
     actor: Option<Id>,
     address: Option<IpAddr>,
     subject: String,
@@ -31,26 +38,36 @@ struct Same {
 /// Events that are the same.
 #[derive(Debug)]
 struct Group {
-    first: Timestamp,
-    last: Timestamp,
-    /// How many are not written yet.
-    count: u64,
+    times: Times,
     /// The next ones are written then.
     due: Timestamp,
+    /// Whether what waits was taken from a budget already.
+    is_paid: bool,
 }
 
-/// How many different events of a kind may still come, in thousandths.
+/// How often, and when, since that was last written.
 #[derive(Debug)]
-struct Budget {
-    thousandths: i64,
-    at: Timestamp,
+struct Times {
+    first: Timestamp,
+    last: Timestamp,
+    count: u64,
+}
+
+/// What is not written one by one: of somebody who is known, or of all strangers.
+#[derive(Debug)]
+struct Rest {
+    times: Times,
+    addresses: HashSet<IpAddr>,
+    due: Timestamp,
 }
 
 #[derive(Debug, Default)]
 struct State {
     groups: HashMap<Same, Group>,
-    budgets: HashMap<&'static str, Budget>,
-    dropped: Option<Group>,
+    /// How many of the groups are of who is known.
+    known: usize,
+    rests: HashMap<(&'static str, Whose), Rest>,
+    budgets: Budgets,
 }
 
 /// What waits. Held by all who note; the lock is never held for longer than a look into a table.
@@ -65,9 +82,9 @@ impl Pending {
 
     /// Takes an event in.
     pub(super) fn note(&self, event: SecurityEvent) {
-        let SecurityEvent { at, kind, actor, address, subject, detail } = event;
+        let SecurityEvent { at, kind, known, actor, address, subject, detail } = event;
         let (subject, detail) = (bounded(subject, MOST_SUBJECT), bounded(detail, MOST_DETAIL));
-        self.state().note(Same { kind: kind.name(), actor, address, subject, detail }, at);
+        self.state().note(Same { kind: kind.name(), known, actor, address, subject, detail }, at);
     }
 
     /// What is to be written now: each event the first time at once, then once a minute with its count. With `all`,
@@ -88,49 +105,73 @@ impl Pending {
 impl State {
     fn note(&mut self, same: Same, at: Timestamp) {
         if let Some(group) = self.groups.get_mut(&same) {
-            group.add(at, at, 1);
-        } else if self.groups.len() < MOST_WAITING && self.spend(same.kind, at) {
-            self.groups.insert(same, Group { first: at, last: at, count: 1, due: at });
+            group.times.add(&Times::once(at));
+        } else if self.has_room(same.known) && self.budgets.spend(same.kind, &same.whose(), at) {
+            self.insert(same, Group { times: Times::once(at), due: at, is_paid: true });
         } else {
-            self.drop_some(at, at, 1);
+            self.count_with_the_rest(&same, &Times::once(at));
         }
     }
 
-    fn spend(&mut self, kind: &'static str, now: Timestamp) -> bool {
-        let full = BURST * 1_000;
-        let budget = self.budgets.entry(kind).or_insert(Budget { thousandths: full, at: now });
-        let gained = (now.as_millis() - budget.at.as_millis()).max(0).saturating_mul(A_SECOND);
-        budget.thousandths = budget.thousandths.saturating_add(gained).min(full);
-        budget.at = budget.at.max(now);
-        let may = budget.thousandths >= 1_000;
-        if may {
-            budget.thousandths -= 1_000;
-        }
-        may
+    fn has_room(&self, known: bool) -> bool {
+        (if known { self.known } else { self.groups.len() - self.known }) < MOST_WAITING
     }
 
-    fn drop_some(&mut self, first: Timestamp, last: Timestamp, count: u64) {
-        let dropped = self.dropped.get_or_insert(Group { first, last, count: 0, due: first });
-        dropped.add(first, last, count);
+    fn insert(&mut self, same: Same, group: Group) {
+        self.known += usize::from(same.known);
+        self.groups.insert(same, group);
+    }
+
+    fn count_with_the_rest(&mut self, same: &Same, times: &Times) {
+        let own = (same.kind, same.whose().of_all());
+        let has_own = self.rests.contains_key(&own) || self.rests.len() < MOST_RESTS;
+        let whose = if has_own { own } else { (same.kind, Whose::Strangers) };
+        let rest = self.rests.entry(whose).or_insert_with(|| Rest {
+            times: Times { first: times.first, last: times.last, count: 0 },
+            addresses: HashSet::new(),
+            due: times.first,
+        });
+        rest.times.add(times);
+        if rest.addresses.len() < MOST_ADDRESSES {
+            rest.addresses.extend(same.address);
+        }
     }
 
     fn take(&mut self, now: Timestamp, all: bool) -> Vec<SecurityNote> {
-        let mut notes = Vec::new();
+        let (mut notes, mut beyond) = (Vec::new(), Vec::new());
         self.groups.retain(|same, group| {
             if !all && group.due > now {
                 return true;
             }
-            let again = group.count > 0;
-            if again {
-                notes.push(same.note(group));
-                (group.count, group.due) = (0, now.earlier(-QUIET));
-            }
             // What did not come again for a minute is new the next time.
+            let again = group.times.count > 0;
+            if !again {
+                self.known -= usize::from(same.known);
+                return false;
+            }
+            let times = group.times.reset();
+            if group.is_paid || self.budgets.spend(same.kind, &same.whose(), now) {
+                notes.push(same.note(&times));
+            } else {
+                beyond.push((same.clone(), times));
+            }
+            (group.is_paid, group.due) = (false, now.earlier(-QUIET));
+            true
+        });
+        for (same, times) in beyond {
+            self.count_with_the_rest(&same, &times);
+        }
+        self.rests.retain(|(kind, whose), rest| {
+            if !all && rest.due > now {
+                return true;
+            }
+            let again = rest.times.count > 0;
+            if again {
+                notes.push(rest.note(kind, whose));
+                rest.due = now.earlier(-QUIET);
+            }
             again
         });
-        if let Some(dropped) = self.dropped.take_if(|dropped| all || dropped.due <= now) {
-            notes.push(Same::dropped().note(&dropped));
-        }
         // In the order of time, whatever that of the table is.
         notes.sort_by_key(|note| note.at);
         notes
@@ -139,48 +180,57 @@ impl State {
     fn give_back(&mut self, note: SecurityNote) {
         let SecurityNote { at, last_at, count, kind, actor, address, subject, detail } = note;
         let kind = SecurityKind::ALL.into_iter().map(SecurityKind::name).find(|name| *name == kind);
-        let Some(kind) = kind.filter(|kind| *kind != SecurityKind::EventsDropped.name()) else {
-            return self.drop_some(at, last_at, count);
-        };
-        let there = self.groups.len();
-        match self.groups.entry(Same { kind, actor, address, subject, detail }) {
+        let Some(kind) = kind else { return };
+        let times = Times { first: at, last: last_at, count };
+        // Whether it was of who is known is not written; an account is.
+        let same = Same { kind, known: actor.is_some(), actor, address, subject, detail };
+        let has_room = self.has_room(same.known);
+        match self.groups.entry(same) {
             Entry::Occupied(mut group) => {
                 let group = group.get_mut();
-                group.add(at, last_at, count);
-                group.due = at;
+                group.times.add(&times);
+                (group.due, group.is_paid) = (at, true);
             }
-            Entry::Vacant(place) if there < MOST_WAITING => {
-                place.insert(Group { first: at, last: last_at, count, due: at });
+            Entry::Vacant(place) if has_room => {
+                self.known += usize::from(place.key().known);
+                place.insert(Group { times, due: at, is_paid: true });
             }
-            Entry::Vacant(_) => self.drop_some(at, last_at, count),
+            Entry::Vacant(place) => {
+                let same = place.into_key();
+                self.count_with_the_rest(&same, &times);
+            }
         }
     }
 }
 
-impl Group {
-    fn add(&mut self, first: Timestamp, last: Timestamp, count: u64) {
-        self.first = if self.count == 0 { first } else { self.first.min(first) };
-        self.last = if self.count == 0 { last } else { self.last.max(last) };
-        self.count += count;
+impl Times {
+    fn once(at: Timestamp) -> Self {
+        Self { first: at, last: at, count: 1 }
+    }
+
+    fn add(&mut self, more: &Self) {
+        let is_first = self.count == 0;
+        self.first = if is_first { more.first } else { self.first.min(more.first) };
+        self.last = if is_first { more.last } else { self.last.max(more.last) };
+        self.count += more.count;
+    }
+
+    /// What there was; from now on it is counted anew.
+    fn reset(&mut self) -> Self {
+        Self { count: std::mem::take(&mut self.count), ..*self }
     }
 }
 
 impl Same {
-    fn dropped() -> Self {
-        Self {
-            kind: SecurityKind::EventsDropped.name(),
-            actor: None,
-            address: None,
-            subject: String::new(),
-            detail: "too many different events at once; these were not written".to_owned(),
-        }
+    fn whose(&self) -> Whose {
+        if self.known { Whose::Known(self.actor, self.subject.clone()) } else { Whose::at(self.address) }
     }
 
-    fn note(&self, group: &Group) -> SecurityNote {
+    fn note(&self, times: &Times) -> SecurityNote {
         SecurityNote {
-            at: group.first,
-            last_at: group.last,
-            count: group.count,
+            at: times.first,
+            last_at: times.last,
+            count: times.count,
             kind: self.kind.to_owned(),
             actor: self.actor,
             address: self.address,
@@ -190,14 +240,41 @@ impl Same {
     }
 }
 
+impl Rest {
+    /// Says how many there were; after that they are counted anew.
+    fn note(&mut self, kind: &str, whose: &Whose) -> SecurityNote {
+        let times = self.times.reset();
+        let addresses = std::mem::take(&mut self.addresses);
+        let from = match addresses.len() {
+            1 => "1 address".to_owned(),
+            MOST_ADDRESSES => format!("{MOST_ADDRESSES} addresses or more"),
+            many => format!("{many} addresses"),
+        };
+        let (actor, subject) = match whose {
+            Whose::Known(actor, subject) => (*actor, subject.clone()),
+            Whose::Address(_) | Whose::Strangers => (None, String::new()),
+        };
+        SecurityNote {
+            at: times.first,
+            last_at: times.last,
+            count: times.count,
+            kind: kind.to_owned(),
+            actor,
+            address: addresses.iter().next().copied().filter(|_| addresses.len() == 1),
+            subject,
+            detail: format!("more than are told one by one, from {from}"),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn event(kind: SecurityKind, subject: impl Into<String>, at: i64) -> SecurityEvent {
-        let (actor, address, detail) = (None, None, String::new());
+        let (known, actor, address, detail) = (false, None, None, String::new());
         let at = Timestamp::from_millis(at);
-        SecurityEvent { at, kind, actor, address, subject: subject.into(), detail }
+        SecurityEvent { at, kind, known, actor, address, subject: subject.into(), detail }
     }
 
     fn told(notes: &[SecurityNote]) -> Vec<(&str, u64)> {
@@ -227,19 +304,89 @@ mod tests {
         assert_eq!(told(&take(200_001)), [("a", 1)], "after a quiet minute it is new");
     }
 
+    fn from(address: u32, subject: impl Into<String>) -> SecurityEvent {
+        let address = Some(IpAddr::from(address.to_be_bytes()));
+        SecurityEvent { address, ..event(SecurityKind::KeyRefused, subject, 0) }
+    }
+
     #[test]
-    fn a_flood_of_one_kind_is_bounded_counted_and_hides_no_other() {
+    fn a_flood_of_strangers_is_bounded_counted_and_hides_nobody_who_is_known() {
         let pending = Pending::default();
-        let flood = 50_000;
+        let flood = 50_000_u32;
         for number in 0..flood {
-            pending.note(event(SecurityKind::TokenRefused, number.to_string(), 0));
+            pending.note(from(number % 100, number.to_string()));
         }
-        pending.note(event(SecurityKind::SignedIn, "owner", 0));
+        pending.note(SecurityEvent { known: true, ..from(1, "bgc_0123…") });
+        pending.note(event(SecurityKind::SignInFailed, "owner", 0));
         let notes = pending.take(Timestamp::from_millis(1_000), false);
-        assert_eq!(notes.len(), usize::try_from(BURST).unwrap() + 2);
-        assert!(notes.iter().any(|note| note.kind == "signed_in"));
-        let dropped = notes.iter().find(|note| note.kind == "events_dropped").unwrap();
-        assert_eq!(dropped.count, flood - BURST as u64);
+        assert!(told(&notes).contains(&("bgc_0123…", 1)) && told(&notes).contains(&("owner", 1)));
+        let one_by_one = notes.iter().filter(|note| note.count == 1).count();
+        assert_eq!((one_by_one, notes.len()), (1_002, 1_003));
+        let rest = notes.iter().find(|note| note.count > 1).unwrap();
+        assert_eq!((rest.kind.as_str(), rest.count), ("key_refused", u64::from(flood) - 1_000));
+        assert_eq!(rest.detail, "more than are told one by one, from 100 addresses");
+    }
+
+    #[test]
+    fn one_address_or_account_takes_no_others_budget() {
+        let pending = Pending::default();
+        for number in 0..1_000 {
+            pending.note(from(1, number.to_string()));
+            pending.note(SecurityEvent { known: true, detail: number.to_string(), ..from(2, "bgc_0123…") });
+        }
+        pending.note(from(2, "another"));
+        let notes = pending.take(Timestamp::from_millis(0), false);
+        assert!(told(&notes).contains(&("another", 1)));
+        let rest: Vec<_> = notes.iter().filter(|note| note.count > 1).collect();
+        assert!(
+            rest.len() == 2
+                && rest.iter().all(|note| note.count == 950 && note.detail.ends_with("from 1 address"))
+        );
+        assert!(
+            rest.iter().any(|note| note.subject == "bgc_0123…")
+                && rest.iter().all(|note| note.address.is_some())
+        );
+    }
+
+    #[test]
+    fn what_goes_on_for_ever_is_written_no_oftener_than_its_budget() {
+        let pending = Pending::default();
+        let (mut rows, mut events) = (0, 0);
+        for minute in 0..24 * 60 {
+            let at = minute * QUIET;
+            for subject in 0..20 {
+                let SecurityEvent { kind, known, actor, address, subject, detail, .. } =
+                    from(1, subject.to_string());
+                let at = Timestamp::from_millis(at);
+                pending.note(SecurityEvent { at, kind, known, actor, address, subject, detail });
+            }
+            let notes = pending.take(Timestamp::from_millis(at + 1_000), false);
+            rows += notes.len();
+            events += notes.iter().map(|note| note.count).sum::<u64>();
+        }
+        events += pending
+            .take(Timestamp::from_millis(24 * 60 * QUIET), true)
+            .iter()
+            .map(|note| note.count)
+            .sum::<u64>();
+        assert_eq!(events, 24 * 60 * 20, "all are counted");
+        assert!(rows <= 50 + 2 * 24 * 60, "{rows}");
+    }
+
+    #[test]
+    fn tables_are_bounded() {
+        let pending = Pending::default();
+        for number in 0..100_000_u32 {
+            let kind = SecurityKind::ALL[number as usize % 9];
+            let known = number % 2 == 0;
+            pending.note(SecurityEvent { kind, known, ..from(number, number.to_string()) });
+        }
+        let state = pending.state();
+        assert!(
+            state.groups.len() <= 2 * MOST_WAITING
+                && state.rests.len() <= MOST_RESTS + SecurityKind::ALL.len()
+        );
+        assert_eq!(state.known, state.groups.keys().filter(|same| same.known).count());
     }
 
     #[test]

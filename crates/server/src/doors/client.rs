@@ -85,7 +85,8 @@ pub struct Proxies {
 }
 
 impl Proxies {
-    fn trust(&self, address: IpAddr) -> bool {
+    /// Whether this is one of them.
+    pub fn trust(&self, address: IpAddr) -> bool {
         self.trusted.iter().any(|network| network.holds(address))
     }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::{Body, HttpBody, to_bytes};
-use axum::extract::{OriginalUri, Request, State};
+use axum::extract::{MatchedPath, OriginalUri, Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use domain::control::Control;
@@ -20,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
 use super::patience::{is_upload, too_long};
-use super::seal::Seal;
+use super::seal::{Seal, is_without_secrets};
 use crate::body::whole;
 use crate::credential::token;
 use crate::problem::Problem;
@@ -29,6 +29,8 @@ use crate::problem::Problem;
 pub(super) const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 /// Says that an answer was given before.
 pub(super) const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
+/// Where a POST changes nothing, and so takes no key.
+pub(crate) const READING: [&str; 2] = ["/evaluate/explain", "/evaluate/simulate"];
 /// No key is longer, in characters.
 const LONGEST_KEY: usize = 64;
 /// A change may take so long, whether or not anyone still waits for it: less than [`domain::idempotency::LONGEST`].
@@ -70,7 +72,7 @@ pub fn sweep(control: Arc<Control>, shutdown: CancellationToken) -> JoinHandle<(
 impl Once {
     async fn attend(self: Arc<Self>, request: Request, next: Next) -> Result<Response, Problem> {
         let changes = [Method::POST, Method::PUT, Method::PATCH, Method::DELETE].contains(request.method());
-        let key = if changes { key(request.headers())? } else { None };
+        let key = if changes && !only_reads(&request) { key(request.headers())? } else { None };
         let Some(key) = key else { return Ok(next.run(request).await) };
         if is_upload(&request) {
             let message =
@@ -86,13 +88,19 @@ impl Once {
 
         let (parts, body) = request.into_parts();
         let body = whole(body).await?;
-        let seal = Seal::new(&credential, &key);
+        let route = parts.extensions.get().map_or("", MatchedPath::as_str);
+        let alone = (!is_without_secrets(route)).then_some(credential.as_str());
+        let seal = match alone {
+            Some(credential) => Seal::new(credential, &key),
+            None => Seal::new(&caller.account_id().to_string(), &key),
+        };
         let uri = parts.extensions.get().map_or(&parts.uri, |OriginalUri(uri)| uri);
         let fingerprint = seal.fingerprint(&parts.method, uri, &body).map_err(fault)?;
         let request = Request::from_parts(parts, Body::from(body));
+        let alone = alone.map(str::to_owned);
         // A task of its own: who hangs up is the one who asks again, and finds it noted and done, or neither.
         let doing = async move {
-            match self.control.begin_attempt(&caller, &key, &credential, fingerprint).await? {
+            match self.control.begin_attempt(&caller, &key, alone.as_deref(), fingerprint).await? {
                 Beginning::New(id) => Ok(self.begin(id, &seal, request, next).await),
                 Beginning::Done(sealed) => {
                     let mut response = seal.open(&sealed).map_err(fault)?;
@@ -113,11 +121,8 @@ impl Once {
         }
     }
 
-    /// An answer that says that it failed for now is not kept: asked again, it may do.
     async fn keep(&self, id: Id, seal: &Seal, response: Response) -> Response {
-        let passes =
-            response.status().is_server_error() || response.status() == StatusCode::TOO_MANY_REQUESTS;
-        if passes {
+        if may_pass(&response) {
             self.end(id, None).await;
             return response;
         }
@@ -140,6 +145,22 @@ impl Once {
             tracing::warn!(error, "an answer could not be kept for who asks again; they will be told so");
         }
     }
+}
+
+/// Whether nothing was done for a reason that may pass: asked again, it may do. So such an answer is not kept.
+fn may_pass(response: &Response) -> bool {
+    let status = response.status();
+    // Rights are given, and credentials renewed.
+    let of_now = [StatusCode::UNAUTHORIZED, StatusCode::FORBIDDEN, StatusCode::REQUEST_TIMEOUT];
+    status.is_server_error()
+        || of_now.contains(&status)
+        || response.headers().contains_key(header::RETRY_AFTER)
+}
+
+/// Whether a request reads, though it is a POST: its question is long.
+fn only_reads(request: &Request) -> bool {
+    let route = request.extensions().get::<MatchedPath>();
+    route.is_some_and(|route| READING.iter().any(|reading| route.as_str().ends_with(reading)))
 }
 
 /// The key that a request brings, if any.
@@ -180,8 +201,8 @@ fn refusal(beginning: &Beginning) -> Problem {
         ),
         Beginning::OtherCredential => conflict(
             "idempotency_not_replayable",
-            "the request with this Idempotency-Key was made with another token, which alone shows its answer again; \
-             look whether it was done, and ask with a new key if it was not",
+            "the request with this Idempotency-Key was made with another token, which alone shows its answer again, for \
+             there may be a secret in it; look whether it was done, and ask with a new key if it was not",
         ),
         Beginning::TooMany => {
             let message = format!(
@@ -192,7 +213,8 @@ fn refusal(beginning: &Beginning) -> Problem {
         }
         Beginning::NotKept | Beginning::New(_) | Beginning::Done(_) => conflict(
             "idempotency_not_replayable",
-            "the request with this Idempotency-Key was done, but its answer was too large to be kept; read what it changed",
+            "the request with this Idempotency-Key was done, but its answer is not kept: it was too large, or many came \
+             after it; read what it changed",
         ),
     }
 }

@@ -93,13 +93,15 @@ pub(super) fn subscriber(address: IpAddr) -> IpAddr {
 fn refusal(plane: Plane, wait: Duration) -> Response {
     // Rounded up: who comes at the time that they were told is let in.
     let seconds = u32::try_from(wait.as_millis().div_ceil(1_000)).unwrap_or(u32::MAX);
-    let mut response = Problem::from(Error::TooMany { retry_after: seconds }).into_response();
-    if plane == Plane::Delivery {
-        // A page of any origin may ask there, so it may hear this as well.
-        let headers = response.headers_mut();
-        headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
-        headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static("retry-after"));
-    }
+    let response = Problem::from(Error::TooMany { retry_after: seconds }).into_response();
+    if plane == Plane::Delivery { for_any_page(response) } else { response }
+}
+
+/// A refusal that applications' doors do not make themselves: pages of any origin may ask there, so they may hear it.
+pub(super) fn for_any_page(mut response: Response) -> Response {
+    let headers = response.headers_mut();
+    headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+    headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static("retry-after"));
     response
 }
 

@@ -1,8 +1,8 @@
 //! What stands before every handler, whatever it does.
 //!
 //! From the outside in: `before_all` finds out who asks, names the request, bounds its head and adds what
-//! every answer says besides; `before_control` lets pages of other origins in, counts, bounds the time and
-//! does what is asked twice once; `before_delivery` counts.
+//! every answer says besides; `before_control` lets pages of other origins in, counts, waits for the body, bounds how
+//! many there are and the time, and does what is asked twice once; `before_delivery` counts, and bounds bodies.
 
 pub mod client;
 mod cors;
@@ -14,6 +14,7 @@ mod patience;
 mod request_id;
 mod room;
 mod seal;
+pub mod share;
 
 use std::sync::Arc;
 
@@ -29,6 +30,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 use tracing::Instrument;
 
 pub(crate) use headers::DOCUMENTS;
+pub(crate) use idempotency::READING;
 pub use idempotency::sweep;
 pub(crate) use patience::UPLOAD;
 
@@ -88,6 +90,7 @@ impl Doors {
 
     /// The routes of applications.
     pub(crate) fn before_delivery(self: &Arc<Self>, router: Router) -> Router {
+        let router = router.layer(from_fn_with_state(self.room.clone(), room::admit));
         if self.settings.limits.as_ref().is_some_and(|limits| !limits.delivery.is_empty()) {
             return router.layer(from_fn_with_state((self.clone(), Plane::Delivery), limits::count));
         }

@@ -1,7 +1,10 @@
 //! Answers that are kept for who asks again, sealed: they may show a secret that is kept nowhere else.
 //!
-//! The seal is made from the caller's credential and the idempotency key, and neither is kept. So a copy of the database
-//! opens no answer, and says nothing of what was asked either: a body may hold a password.
+//! The seal is made from the idempotency key, which is not kept, and where a secret may be asked or answered from the
+//! credential that came with it, which is not kept either. So a copy of the database opens no such answer, and says
+//! nothing of what was asked: a body may hold a password. A key that the store holds would not do: who has a copy has it
+//! too, and many an idempotency key can be guessed. Elsewhere (flags, segments and alike, of which the store says all
+//! in plain anyway) the account is enough, so that its answers come back whatever token it brings.
 
 use axum::body::{Body, Bytes};
 use axum::response::Response;
@@ -25,10 +28,23 @@ const HEADERS: [HeaderName; 6] = [
     HeaderName::from_static("x-total-count"),
 ];
 
+/// What holds no secret, neither in what is asked nor in what is answered, by the first part of its path. What is not
+/// named here is sealed with the credential: to forget one spills nothing.
+const WITHOUT_SECRETS: [&str; 9] =
+    ["audit", "context-fields", "environments", "flags", "grants", "projects", "roles", "segments", "teams"];
+
+/// Whether the route, as it is written, holds no secret.
+pub(super) fn is_without_secrets(route: &str) -> bool {
+    let Some(path) = route.strip_prefix("/api/v1/") else { return false };
+    let path = path.strip_prefix("projects/{project}/").unwrap_or(path);
+    WITHOUT_SECRETS.contains(&path.split('/').next().unwrap_or_default())
+}
+
 /// What seals, and opens, one caller's answers under one key.
 #[derive(Clone)]
 pub(super) struct Seal {
-    credential: String,
+    /// A credential, or the id of an account.
+    who: String,
     key: String,
 }
 
@@ -41,8 +57,8 @@ struct Head {
 }
 
 impl Seal {
-    pub(super) fn new(credential: &str, key: &str) -> Self {
-        Self { credential: credential.to_owned(), key: key.to_owned() }
+    pub(super) fn new(who: &str, key: &str) -> Self {
+        Self { who: who.to_owned(), key: key.to_owned() }
     }
 
     /// Tells what was asked from anything else, in hexadecimal digits.
@@ -85,8 +101,8 @@ impl Seal {
     }
 
     fn root(&self, salt: &[u8]) -> hkdf::Prk {
-        // The credential says how long it is, so that no other pair reads alike.
-        let secret = format!("{} {} {}", self.credential.len(), self.credential, self.key);
+        // Who it is says how long that is, so that no other pair reads alike.
+        let secret = format!("{} {} {}", self.who.len(), self.who, self.key);
         hkdf::Salt::new(hkdf::HKDF_SHA256, salt).extract(secret.as_bytes())
     }
 
@@ -142,6 +158,29 @@ mod tests {
             assert!(Seal::new("token", "k1").open(&bent).is_err(), "byte {at}");
         }
         assert!(Seal::new("token", "k1").open(&kept[..SALT - 1]).is_err());
+    }
+
+    #[test]
+    fn what_may_hold_a_secret_is_not_named() {
+        for route in [
+            "/api/v1/flags/{key}/toggle",
+            "/api/v1/projects/{project}/segments",
+            "/api/v1/projects",
+            "/api/v1/projects/{project}",
+        ] {
+            assert!(is_without_secrets(route), "{route}");
+        }
+        for route in [
+            "/api/v1/sdk-keys",
+            "/api/v1/projects/{project}/sdk-keys/{id}/rotate",
+            "/api/v1/service-accounts/{id}/tokens",
+            "/auth/tokens",
+            "/auth/users",
+            "/setup",
+            "",
+        ] {
+            assert!(!is_without_secrets(route), "{route}");
+        }
     }
 
     #[test]

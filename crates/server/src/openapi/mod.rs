@@ -14,7 +14,7 @@ use utoipa::openapi::{Content, OpenApi, RefOr, Response, ResponseBuilder};
 use utoipa::{IntoParams, Modify, OpenApi as _};
 use utoipa_swagger_ui::SwaggerUi;
 
-use crate::doors::{DOCUMENTS, UPLOAD};
+use crate::doors::{DOCUMENTS, READING, UPLOAD};
 
 /// The environment that a request speaks of.
 #[derive(Deserialize, IntoParams)]
@@ -137,13 +137,15 @@ fn refusal(description: &str) -> RefOr<Response> {
     response.content(wire::problem::CONTENT_TYPE, problem()).build().into()
 }
 
-/// Whatever changes something may be asked for twice, uploads aside.
+/// Whatever changes something may be asked for twice, uploads aside. What only reads takes no key.
 fn add_idempotency(openapi: &mut OpenApi) {
     const REFUSALS: [(&str, &str); 2] = [
         ("409", "`idempotency_in_progress`, `idempotency_outcome_unknown` or `idempotency_not_replayable`"),
         ("422", "`idempotency_key_reused`: the key was used for another request"),
     ];
-    for (_, path) in openapi.paths.paths.iter_mut().filter(|(path, _)| !path.ends_with(UPLOAD)) {
+    let takes_one =
+        |path: &str| !path.ends_with(UPLOAD) && !READING.iter().any(|reading| path.ends_with(reading));
+    for (_, path) in openapi.paths.paths.iter_mut().filter(|(path, _)| takes_one(path)) {
         let changes = [&mut path.put, &mut path.post, &mut path.delete, &mut path.patch];
         for operation in changes.into_iter().flatten() {
             let header = IdempotencyHeader::into_params(|| None).into_iter().map(RefOr::T);

@@ -4,8 +4,13 @@ use std::collections::BTreeMap;
 
 use domain::id::Id;
 use domain::idempotency::Attempt;
-use domain::ports::Noted;
+use domain::ports::{AnswerRoom, Noted};
 use domain::time::Timestamp;
+
+/// The bytes of its answer.
+fn size(attempt: &Attempt) -> u64 {
+    attempt.answer.as_ref().map_or(0, Vec::len) as u64
+}
 
 /// By account and key.
 #[derive(Clone, Default)]
@@ -26,13 +31,26 @@ impl Attempts {
         Noted::New
     }
 
-    pub(super) fn end(&mut self, id: Id, answer: Option<&[u8]>) {
-        match answer {
-            None => self.0.retain(|_, attempt| attempt.id != id),
-            Some(answer) => {
-                if let Some(attempt) = self.0.values_mut().find(|attempt| attempt.id == id) {
-                    attempt.answer = Some(answer.to_vec());
-                }
+    pub(super) fn end(&mut self, id: Id, answer: Option<&[u8]>, room: AnswerRoom) {
+        let Some(answer) = answer else { return self.0.retain(|_, attempt| attempt.id != id) };
+        let Some(account) = self.0.values().find(|one| one.id == id).map(|one| one.account_id) else {
+            return;
+        };
+        let bytes = |is_own: bool| -> u64 {
+            self.0.values().filter(|one| (one.account_id == account) == is_own).map(size).sum()
+        };
+        let (own, allowed) = (bytes(true), room.of_one.min(room.of_all.saturating_sub(bytes(false))));
+        let fits = answer.len() as u64 <= allowed;
+        let answer = if fits { answer } else { &[] };
+        let mut surplus = (own + answer.len() as u64).saturating_sub(allowed);
+        let mut owned: Vec<_> = self.0.values_mut().filter(|one| one.account_id == account).collect();
+        owned.sort_by_key(|one| (one.begun_at, one.id));
+        for one in owned {
+            if one.id == id {
+                one.answer = Some(answer.to_vec());
+            } else if fits && surplus > 0 && size(one) > 0 {
+                surplus = surplus.saturating_sub(size(one));
+                one.answer = Some(Vec::new());
             }
         }
     }

@@ -23,8 +23,8 @@ use domain::idempotency::Attempt;
 use domain::key::Key;
 use domain::log::{Chain, Change, Hash, Link, LogEntry, link};
 use domain::ports::{
-    AccountFilter, CommitError, FlagFilter, Head, KeyedFilter, LogFilter, Noted, Page, ProjectContent,
-    SdkKeyFilter, SdkKeyUse, SecurityFilter, SecurityHead, Store, StoreError, StoreResult,
+    AccountFilter, AnswerRoom, CommitError, FlagFilter, Head, KeyedFilter, LogFilter, Noted, Page,
+    ProjectContent, SdkKeyFilter, SdkKeyUse, SecurityFilter, SecurityHead, Store, StoreError, StoreResult,
 };
 use domain::project::Project;
 use domain::role::CustomRole;
@@ -618,8 +618,8 @@ impl Store for MemoryStore {
         Ok(self.state().attempts.note(attempt, forgotten, most))
     }
 
-    async fn end_attempt(&self, id: Id, answer: Option<&[u8]>) -> StoreResult<()> {
-        self.state().attempts.end(id, answer);
+    async fn end_attempt(&self, id: Id, answer: Option<&[u8]>, room: AnswerRoom) -> StoreResult<()> {
+        self.state().attempts.end(id, answer, room);
         Ok(())
     }
 

@@ -12,8 +12,8 @@ use domain::idempotency::Attempt;
 use domain::key::Key;
 use domain::log::{Chain, Change, Hash, LogEntry};
 use domain::ports::{
-    AccountFilter, CommitError, FlagFilter, Head, KeyedFilter, LogFilter, Noted, Page, ProjectContent,
-    SdkKeyFilter, SdkKeyUse, SecurityFilter, SecurityHead, Store, StoreResult,
+    AccountFilter, AnswerRoom, CommitError, FlagFilter, Head, KeyedFilter, LogFilter, Noted, Page,
+    ProjectContent, SdkKeyFilter, SdkKeyUse, SecurityFilter, SecurityHead, Store, StoreResult,
 };
 use domain::project::Project;
 use domain::role::CustomRole;
@@ -347,8 +347,8 @@ impl Store for SqlStore {
         bounded(idempotency::note(&self.writer, attempt, forgotten, most)).await
     }
 
-    async fn end_attempt(&self, id: Id, answer: Option<&[u8]>) -> StoreResult<()> {
-        bounded(idempotency::end(&self.writer, id, answer)).await
+    async fn end_attempt(&self, id: Id, answer: Option<&[u8]>, room: AnswerRoom) -> StoreResult<()> {
+        bounded(idempotency::end(&self.writer, id, answer, room)).await
     }
 
     async fn sweep_attempts(&self, before: Timestamp) -> StoreResult<u64> {
