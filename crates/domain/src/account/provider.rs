@@ -223,7 +223,14 @@ impl Control {
                 return Ok(account);
             }
             let email = rules.check_email(person)?;
-            let (mut change, account) = match self.store.account_by_email(email).await? {
+            let named = self.store.account_by_email(email).await?;
+            // One that was made in another window since then is known by both; who has the e-mail alone is another.
+            if named.is_some()
+                && let Some(account) = self.store.account_by_identity(&rules.issuer, &proof.subject).await?
+            {
+                return Ok(account);
+            }
+            let (mut change, account) = match named {
                 Some(account) => (self.linking(rules, person, &account, request).await?, account),
                 None => self.admission(rules, person, email, request),
             };
