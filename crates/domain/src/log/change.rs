@@ -154,7 +154,7 @@ pub enum ReadVersion {
         /// Its version when it was read.
         version: Revision,
     },
-    /// Of what refers to what in the project: [`crate::ports::Store::dependencies_version`].
+    /// Of what refers to what in the project: [`crate::ports::Projects::dependencies_version`].
     Dependencies {
         /// The version when it was read, before any of the things that refer to one another.
         version: Revision,

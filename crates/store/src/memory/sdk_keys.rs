@@ -101,7 +101,7 @@ impl Tables {
 }
 
 /// Whether a list that is filtered shows a key.
-pub(super) fn matches(key: &SdkKey, filter: &SdkKeyFilter) -> bool {
+pub(super) fn is_wanted(key: &SdkKey, filter: &SdkKeyFilter) -> bool {
     let opens = |id| key.reach == Reach::Project || key.reach.names(id);
     filter.environment.is_none_or(opens)
         && filter.kind.is_none_or(|kind| key.kind == kind)

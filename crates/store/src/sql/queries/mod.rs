@@ -19,7 +19,7 @@ mod owners;
 mod paging;
 mod people;
 mod people_writes;
-mod port;
+mod ports;
 mod projects;
 mod rows;
 mod sdk_key_writes;
