@@ -141,7 +141,7 @@ async fn while_people_sign_in(
             let (over, url) = (over.clone(), format!("{}/auth/login", burgee.url));
             tokio::spawn(async move {
                 let from = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 2 + person));
-                let http = reqwest::Client::builder().local_address(from).build()?;
+                let http = reqwest::Client::builder().local_address(from).tls_certs_only([]).build()?;
                 let mut tries = 0;
                 while !over.load(Ordering::Relaxed) {
                     let email = format!("{person}.{tries}.{:?}@example.com", Instant::now());
