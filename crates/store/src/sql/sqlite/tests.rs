@@ -2,7 +2,7 @@
 
 use domain::id::Id;
 use domain::log::{Chain, Change};
-use domain::ports::{CommitError, Store, StoreError};
+use domain::ports::{CommitError, Logs as _, Store as _, StoreError};
 use domain::time::Timestamp;
 
 use super::open;
