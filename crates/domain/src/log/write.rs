@@ -175,7 +175,7 @@ pub enum Write {
     },
     /// What refers to what in the project has changed: which prerequisites, segments or lists something names, or
     /// which flags, segments, lists and environments there are. Such a change must also read the version
-    /// ([`ReadVersion::Dependencies`]), or two writers together make a cycle or name what is gone.
+    /// ([`super::ReadVersion::Dependencies`]), or two writers together make a cycle or name what is gone.
     TouchDependencies,
 }
 
