@@ -134,10 +134,10 @@ async fn a_projects_settings_are_set_back() -> Result<()> {
     assert_eq!(status, 200, "{done}");
     let shown = house.burgee.get(path, &house.admin).await?;
     assert_eq!((&shown["name"], &shown["description"]), (&json!("shop"), &json!("kept")), "{shown}");
-    assert_eq!((&shown["team_id"], &shown["version"]), (&NOTHING, &done["revision"]), "{shown}");
+    assert_eq!((&shown["team"], &shown["version"]), (&NOTHING, &done["revision"]), "{shown}");
     let (status, again) = revert(&house, &house.admin, &done["revision"], "").await?;
     assert_eq!(status, 200, "{again}");
-    assert_ne!(house.burgee.get(path, &house.admin).await?["team_id"], NOTHING);
+    assert_eq!(house.burgee.get(path, &house.admin).await?["team"], "crew");
 
     // A later change is in the way, and a team of the same key is another one.
     let cleared = json!({ "name": "Newer", "team": null });

@@ -10,7 +10,7 @@ use engine::model::Revision;
 use serde_json::Value;
 
 use crate::access::{
-    Allows, BUILT_IN, Caller, Held, InProject, ManageGrants, OnInstance, Permission, ReadPeople, Reader,
+    Allows, BUILT_IN, Caller, Held, InProject, ManageGrants, OnInstance, Permission, ReadLog, ReadPeople,
     Scope, built_in,
 };
 use crate::account::Account;
@@ -120,13 +120,8 @@ impl Control {
         Ok(self.store.grants(&GrantFilter { project_id: None, ..filter }).await?)
     }
 
-    /// Grants in a project, the oldest first. They name accounts and teams, so they are for who may see those, or say
-    /// in the project who may do what.
-    pub async fn grants(&self, reader: &Reader, filter: GrantFilter) -> Result<Page<Grant>> {
-        let rights = reader.caller().rights();
-        if !rights.on_instance(Permission::ReadPeople) {
-            reader.caller().clone().in_project::<ManageGrants>(reader.project().clone())?;
-        }
+    /// Grants in a project, the oldest first: for whoever reads its log, which tells of each.
+    pub async fn grants(&self, reader: &InProject<ReadLog>, filter: GrantFilter) -> Result<Page<Grant>> {
         let project_id = Some(reader.project_id());
         Ok(self.store.grants(&GrantFilter { project_id, ..filter }).await?)
     }

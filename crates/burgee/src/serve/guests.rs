@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use server::doors::client::Proxies;
+use server::doors::limits::subscriber;
 use server::doors::share::{Held, Share};
 use tokio::time::Instant;
 
@@ -36,7 +37,7 @@ impl Guests {
     /// A place until it is dropped; `None` if the connection is to be closed.
     pub(super) fn admit(&mut self, address: IpAddr) -> Option<Held> {
         let who = Some(address).filter(|address| !self.proxies.trust(*address));
-        let held = self.share.take(who, 1);
+        let held = self.share.take(who.map(subscriber), 1);
         let now = Instant::now();
         if held.is_none() {
             if self.spell.refuse(now) {

@@ -20,6 +20,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
 use super::patience::{is_upload, too_long};
+use super::room::Stay;
 use super::seal::{Seal, is_without_secrets};
 use crate::body::whole;
 use crate::credential::token;
@@ -98,8 +99,11 @@ impl Once {
         let fingerprint = seal.fingerprint(&parts.method, uri, &body).map_err(fault)?;
         let request = Request::from_parts(parts, Body::from(body));
         let alone = alone.map(str::to_owned);
-        // A task of its own: who hangs up is the one who asks again, and finds it noted and done, or neither.
+        let stay = request.extensions().get::<Stay>().cloned();
+        // A task of its own: who hangs up is the one who asks again, and finds it noted and done, or neither. It keeps
+        // its place until then.
         let doing = async move {
+            let _stay = stay;
             match self.control.begin_attempt(&caller, &key, alone.as_deref(), fingerprint).await? {
                 Beginning::New(id) => Ok(self.begin(id, &seal, request, next).await),
                 Beginning::Done(sealed) => {

@@ -82,8 +82,8 @@ fn check(doors: &Doors, plane: Plane, request: &Request) -> Result<(), Duration>
     Ok(())
 }
 
-/// The address, or as much of it as one subscriber has in common.
-pub(super) fn subscriber(address: IpAddr) -> IpAddr {
+/// The address, or as much of it as one subscriber has in common: of IPv6 a network of 64 bits.
+pub fn subscriber(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V4(address) => address.into(),
         IpAddr::V6(address) => IpAddr::from((address.to_bits() & (u128::MAX << 64)).to_be_bytes()),

@@ -12,7 +12,7 @@ use axum::response::{IntoResponse, Response};
 use futures_util::{FutureExt, StreamExt, stream};
 use http::{StatusCode, header};
 
-use super::limits::for_any_page;
+use super::limits::{for_any_page, subscriber};
 use super::patience::is_upload;
 use super::share::{Held, Share};
 use crate::body::{Client, MOST_BODY, whole};
@@ -37,6 +37,10 @@ impl Default for Room {
         Self { places: Share::new(MOST, None), bodies: Share::new(MOST_BYTES, None) }
     }
 }
+
+/// A place, and the room of its body, of one request: until the last copy is dropped.
+#[derive(Clone)]
+pub(super) struct Stay(#[expect(dead_code, reason = "held for its drop")] Arc<(Held, Option<Held>)>);
 
 /// A body of which it is known whether it is there.
 enum Come {
@@ -95,15 +99,19 @@ impl Room {
     async fn enter(&self, request: Request, next: Next) -> Result<Response, Problem> {
         let who = client(&request);
         let is_upload = is_upload(&request);
-        let (head, body) = request.into_parts();
-        let (body, _held) = if is_upload { (body, None) } else { self.read(who, body).await? };
-        let _place = self.places.take(who, 1).ok_or_else(full)?;
-        Ok(next.run(Request::from_parts(head, body)).await)
+        let (mut head, body) = request.into_parts();
+        let (body, held) = if is_upload { (body, None) } else { self.read(who, body).await? };
+        let place = self.places.take(who, 1).ok_or_else(full)?;
+        let stay = Stay(Arc::new((place, held)));
+        head.extensions.insert(stay.clone());
+        let response = next.run(Request::from_parts(head, body)).await;
+        drop(stay);
+        Ok(response)
     }
 }
 
 fn client(request: &Request) -> Option<IpAddr> {
-    request.extensions().get().map(|Client(address)| *address)
+    request.extensions().get().map(|Client(address)| subscriber(*address))
 }
 
 /// The control plane: lets a request in once its body is there, if there is room. What is streamed out after the answer

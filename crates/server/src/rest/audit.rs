@@ -207,8 +207,9 @@ async fn export_audit(
     Params(format): Params<FormatQuery>,
 ) -> Result<Response, Problem> {
     let format = format.read()?;
+    let place = state.exports.begin(reader.caller().account_id())?;
     let export = state.control.export_audit(&reader, about(&things, &who)).await?;
-    export::audit(&state.exports, export, format, "burgee-audit").await
+    export::audit(place, export, format, "burgee-audit").await
 }
 
 /// List changes of the instance
@@ -251,9 +252,10 @@ async fn export_audit_instance(
 ) -> Result<Response, Problem> {
     let format = format.read()?;
     let (about, project) = (about(&things, &who), deleted.deleted_project.as_deref());
+    let place = state.exports.begin(permit.account_id())?;
     let export = state.control.export_audit_instance(&permit, project, about).await?;
     let name = if project.is_some() { "burgee-audit" } else { "burgee-instance-audit" };
-    export::audit(&state.exports, export, format, name).await
+    export::audit(place, export, format, name).await
 }
 
 /// Get a change

@@ -14,17 +14,21 @@ use axum::body::{Body, Bytes};
 use axum::response::{IntoResponse, Response};
 use domain::audit::{AuditEntry, AuditExport};
 use domain::error::{Error, Result};
+use domain::id::Id;
 use domain::security::{SecurityExport, SecurityView};
 use futures_util::stream::unfold;
 use http::header;
 use serde::Serialize;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::sync::mpsc;
 use tracing::Instrument;
 
+use crate::doors::share::{Held, Share};
 use crate::problem::Problem;
 
 /// So many exports are read at a time, each with a page in memory; a further one is asked to come back.
-const AT_ONCE: usize = 8;
+const AT_ONCE: u64 = 8;
+/// So many of them are of one account.
+const OF_ONE: u64 = 2;
 /// In so many seconds.
 const COME_BACK: u32 = 5;
 /// An export of which nothing is taken for so long is given up.
@@ -34,18 +38,18 @@ const PIECE: usize = 64 << 10;
 
 /// The exports that a node reads at a time.
 #[derive(Clone)]
-pub struct Exports(Arc<Semaphore>);
+pub struct Exports(Arc<Share<Id>>);
 
 impl Default for Exports {
     fn default() -> Self {
-        Self(Arc::new(Semaphore::new(AT_ONCE)))
+        Self(Share::new(AT_ONCE, Some(OF_ONE)))
     }
 }
 
 impl Exports {
-    /// A place for one, until it is dropped.
-    fn begin(&self) -> Result<OwnedSemaphorePermit> {
-        self.0.clone().try_acquire_owned().map_err(|_| Error::TooMany { retry_after: COME_BACK })
+    /// A place for one of an account, until it is dropped.
+    pub(super) fn begin(&self, account_id: Id) -> Result<Held<Id>> {
+        self.0.take(Some(account_id), 1).ok_or(Error::TooMany { retry_after: COME_BACK })
     }
 }
 
@@ -88,33 +92,32 @@ impl Pages for SecurityExport {
 
 /// The project's or the instance's log.
 pub(super) async fn audit(
-    exports: &Exports,
+    place: Held<Id>,
     export: AuditExport,
     format: Format,
     name: &str,
 ) -> Result<Response, Problem> {
-    respond(exports, export, format, name).await
+    respond(place, export, format, name).await
 }
 
 /// The security log.
 pub(super) async fn security(
-    exports: &Exports,
+    place: Held<Id>,
     export: SecurityExport,
     format: Format,
     name: &str,
 ) -> Result<Response, Problem> {
-    respond(exports, export, format, name).await
+    respond(place, export, format, name).await
 }
 
 /// The first page is read before the answer begins, so that what is wrong then has its own status. What goes wrong
 /// later cuts the answer off, which every client sees.
 async fn respond<P: Pages>(
-    exports: &Exports,
+    place: Held<Id>,
     mut pages: P,
     format: Format,
     name: &str,
 ) -> Result<Response, Problem> {
-    let place = exports.begin()?;
     let first = match format {
         Format::Ndjson => String::new(),
         Format::Csv => line(P::Entry::NAMES.iter().map(|name| (*name).to_owned())),
@@ -134,7 +137,7 @@ async fn respond<P: Pages>(
 
 /// What is read by a task, which ends with who takes it: at its own end, when they hang up, or when they take nothing
 /// any more.
-fn body<P: Pages>(place: OwnedSemaphorePermit, first: String, pages: P, format: Format) -> Body {
+fn body<P: Pages>(place: Held<Id>, first: String, pages: P, format: Format) -> Body {
     let (sender, receiver) = mpsc::channel(1);
     let reading = async move {
         let _place = place;
@@ -318,39 +321,46 @@ mod tests {
         }
     }
 
-    async fn begin(exports: &Exports) -> Option<Body> {
-        let answer = respond(exports, Long(4), Format::Ndjson, "words").await;
+    /// An export of one of several accounts.
+    async fn begin(exports: &Exports, who: u64) -> Option<Body> {
+        let place = exports.begin(format!("00000000-0000-0000-0000-{who:012}").parse().ok()?).ok()?;
+        let answer = respond(place, Long(4), Format::Ndjson, "words").await;
         answer.ok().map(Response::into_body)
     }
 
     #[tokio::test(start_paused = true)]
     async fn an_export_is_whole_and_leaves_its_place() {
         let exports = Exports::default();
-        let bytes = axum::body::to_bytes(begin(&exports).await.unwrap(), usize::MAX).await.unwrap();
+        let bytes = axum::body::to_bytes(begin(&exports, 0).await.unwrap(), usize::MAX).await.unwrap();
         assert_eq!(bytes.len(), 4 * (5 * PIECE + "\"\"\n".len()));
         tokio::task::yield_now().await;
-        assert_eq!(exports.0.available_permits(), AT_ONCE);
+        assert_eq!(exports.0.taken(), 0);
     }
 
     #[tokio::test(start_paused = true)]
     async fn few_are_read_at_a_time_and_one_that_nobody_takes_is_given_up() {
         let exports = Exports::default();
         let mut unread = Vec::new();
-        for _ in 0..AT_ONCE {
-            unread.push(begin(&exports).await.unwrap().into_data_stream());
+        for place in 0..AT_ONCE {
+            unread.push(begin(&exports, place / OF_ONE).await.unwrap().into_data_stream());
+            let of_one = place % OF_ONE + 1;
+            assert!(
+                of_one < OF_ONE || begin(&exports, place / OF_ONE).await.is_none(),
+                "that is enough for one"
+            );
         }
-        assert!(begin(&exports).await.is_none(), "one too many");
+        assert!(begin(&exports, AT_ONCE).await.is_none(), "one too many");
         // Who hangs up makes room at once, and who takes a little now and then keeps theirs.
         unread.pop();
         tokio::task::yield_now().await;
-        unread.push(begin(&exports).await.unwrap().into_data_stream());
+        unread.push(begin(&exports, AT_ONCE).await.unwrap().into_data_stream());
         let begun = Instant::now();
         for _ in 0..3 {
             sleep(MOST_PAUSE * 9 / 10).await;
             assert!(unread[0].next().await.unwrap().is_ok());
         }
         assert!(begun.elapsed() > 2 * MOST_PAUSE);
-        assert_eq!(exports.0.available_permits(), AT_ONCE - 1, "the others were given up");
+        assert_eq!(exports.0.taken(), 1, "the others were given up");
 
         let mut given_up = unread.pop().unwrap();
         let mut last = given_up.next().await.unwrap();

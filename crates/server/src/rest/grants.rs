@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use domain::access::{InProject, ManageGrants, OnInstance, ReadPeople, ReadProject};
+use domain::access::{InProject, ManageGrants, OnInstance, ReadLog, ReadPeople};
 use domain::error::Error;
 use domain::grant::{Grant, GrantFilter, Holder};
 use domain::id::Id;
@@ -160,7 +160,7 @@ async fn delete_instance_grant(
 ))]
 async fn list_grants(
     State(state): State<AppState>,
-    reader: InProject<ReadProject>,
+    reader: InProject<ReadLog>,
     Params(query): Params<GrantQuery>,
 ) -> Result<Response, Problem> {
     let grants = state.control.grants(&reader, query.filter()?).await?;

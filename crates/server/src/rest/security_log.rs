@@ -86,6 +86,7 @@ async fn export_security_log(
     Params(format): Params<FormatQuery>,
 ) -> Result<Response, Problem> {
     let format = format.read()?;
+    let place = state.exports.begin(permit.account_id())?;
     let export = state.control.export_security(&permit, query.about()).await?;
-    export::security(&state.exports, export, format, "burgee-security").await
+    export::security(place, export, format, "burgee-security").await
 }

@@ -81,17 +81,26 @@ async fn make(connection: &mut Connection, change: &Change) -> Result<Revision, 
 /// Takes the chain's next revision, and with it the chain, until the transaction ends. Answers the hash of the
 /// entry before as well. Of a project that has gone the chain stays, and grows by what is taken out of it alone.
 async fn advance(connection: &mut Connection, change: &Change) -> Result<(Revision, Hash), Fault> {
+    let id = change.chain.id().to_string();
+    let chain = sqlx::query(
+        "UPDATE chains SET revision = revision + 1 WHERE project_id = $1 RETURNING revision, hash",
+    );
+    let row = chain
+        .bind(id.clone())
+        .try_map(|row: Row| Ok((revision(&row, "revision")?, hash(&row, "hash")?)))
+        .fetch_optional(&mut *connection)
+        .await?;
     let outlives = change.chain == Chain::Instance || change.is_of_the_log_alone();
-    let row = sqlx::query(
-        "UPDATE chains SET revision = revision + 1
-         WHERE project_id = $1 AND ($2 OR EXISTS (SELECT 1 FROM projects WHERE projects.id = chains.project_id))
-         RETURNING revision, hash",
-    )
-    .bind(change.chain.id().to_string())
-    .bind(outlives)
-    .try_map(|row: Row| Ok((revision(&row, "revision")?, hash(&row, "hash")?)))
-    .fetch_optional(connection)
-    .await?;
+    // Asked once the chain is held, and not with it: PostgreSQL answers a statement that waited by what was there before.
+    if !outlives
+        && sqlx::query("SELECT 1 FROM projects WHERE id = $1")
+            .bind(id)
+            .fetch_optional(connection)
+            .await?
+            .is_none()
+    {
+        return Err(Fault::Stale);
+    }
     row.ok_or(Fault::Stale)
 }
 
