@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use engine::model::Revision;
 
-use crate::access::{Caller, Reader};
+use crate::access::{Caller, Reader, Standing};
 use crate::account::{LastUsed, Throttle, hashing};
 use crate::environment::Environment;
 use crate::error::{Error, Result};
@@ -91,6 +91,8 @@ pub struct Request {
     pub comment: Option<String>,
     /// The entity tags (RFC 9110 `If-Match`) of which one must be current.
     pub if_match: Option<String>,
+    /// What who asks stands on; nothing if the program does, or nobody who proved who they are.
+    pub standing: Option<Arc<Standing>>,
 }
 
 impl Request {
@@ -271,6 +273,12 @@ pub(crate) fn unexpected(error: CommitError) -> Error {
             message: format!(
                 "another {what} like this was made at the same moment; look at it and try again"
             ),
+        },
+        CommitError::Lapsed => Error::Forbidden {
+            code: "rights_changed",
+            message: "what you may do changed while this was under way, so nothing was done; ask again to be told what \
+                      holds now"
+                .to_owned(),
         },
         CommitError::Stale => Error::busy(),
     }

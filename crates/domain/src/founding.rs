@@ -341,6 +341,7 @@ impl Founding {
             before: None,
             after: Some(after),
             comment: None,
+            standing: None,
             reads: Vec::new(),
             writes,
         };

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::{Body, Bytes, to_bytes};
@@ -187,13 +188,14 @@ impl<S: Send + Sync> FromRequestParts<S> for Said {
         if let Some(address) = address {
             let _ = write!(source, " {address}");
         }
-        let known = parts.extensions.get::<Known>();
-        if let Some(token) = known.and_then(Known::caller).and_then(Caller::token_id) {
+        let caller = parts.extensions.get::<Known>().and_then(Known::caller);
+        if let Some(token) = caller.and_then(Caller::token_id) {
             let _ = write!(source, " {TOKEN}{token}");
         }
         let comment = comment(&parts.headers)?;
         let if_match = if_match(&parts.headers)?;
-        Ok(Self(Asked { source, address, comment, if_match }))
+        let standing = caller.map(|caller| Arc::new(caller.standing()));
+        Ok(Self(Asked { source, address, comment, if_match, standing }))
     }
 }
 

@@ -45,6 +45,7 @@ async fn commit(store: &dyn Store, clock: &FakeClock, chain: Chain, writes: Vec<
         before: None,
         after: None,
         comment: None,
+        standing: None,
         reads: Vec::new(),
         writes,
     };

@@ -65,6 +65,7 @@ fn change(write: Write) -> Change {
         before: None,
         after: Some("{ }".to_owned()),
         comment: None,
+        standing: None,
         reads: Vec::new(),
         writes: vec![write],
     }

@@ -5,6 +5,7 @@ mod allows;
 mod permission;
 mod rights;
 mod role;
+mod standing;
 
 use std::marker::PhantomData;
 use std::ops::Deref;
@@ -13,6 +14,7 @@ use std::sync::Arc;
 use crate::account::{Account, Role};
 use crate::environment::Environment;
 use crate::error::{Error, Result};
+use crate::grant::Granted;
 use crate::id::Id;
 use crate::project::Project;
 use crate::team::Team;
@@ -21,6 +23,7 @@ pub use allows::Allows;
 pub use permission::*;
 pub use rights::{Held, Rights, Scope, Visible};
 pub use role::{BUILT_IN, BuiltIn, built_in};
+pub use standing::{Proof, Standing};
 
 /// Someone who proved who they are.
 #[derive(Debug, Clone)]
@@ -30,6 +33,7 @@ pub struct Caller {
     role: Role,
     session_id: Option<Id>,
     token_id: Option<Id>,
+    granted: Arc<[Granted]>,
     rights: Arc<Rights>,
 }
 
@@ -74,9 +78,9 @@ pub type Reader = InProject<ReadProject>;
 impl Caller {
     /// An account, with what was granted to it besides its own role, as far as the words of the token it came with
     /// reach.
-    pub(crate) fn new(account: Account, granted: Vec<Held>, within: Option<&[String]>) -> Self {
+    pub(crate) fn new(account: Account, granted: Vec<Granted>, within: Option<&[String]>) -> Self {
         let Account { id: account_id, email, role, .. } = account;
-        let held = std::iter::once(own_role(role)).chain(granted).collect();
+        let held = std::iter::once(own_role(role)).chain(granted.iter().map(Granted::held)).collect();
         let within = within.map(|words| Arc::new(Allows::known(words.iter().map(String::as_str))));
         Self {
             account_id,
@@ -84,6 +88,7 @@ impl Caller {
             role,
             session_id: None,
             token_id: None,
+            granted: granted.into(),
             rights: Arc::new(Rights::new(held, within)),
         }
     }
@@ -121,6 +126,11 @@ impl Caller {
     /// What they are on the instance.
     pub fn role(&self) -> Role {
         self.role
+    }
+
+    /// What was granted to them or their teams.
+    fn granted(&self) -> &[Granted] {
+        &self.granted
     }
 
     /// What they may do.

@@ -8,7 +8,7 @@ use super::{Account, jwt};
 use crate::access::Caller;
 use crate::control::Control;
 use crate::error::{Error, Result};
-use crate::grant::{Granted, Holder};
+use crate::grant::Holder;
 use crate::id::Id;
 use crate::secret::hash_secret;
 
@@ -61,7 +61,7 @@ impl Control {
 
     pub(super) async fn caller(&self, account: Account, within: Option<&[String]>) -> Result<Caller> {
         let granted = self.store.granted(Holder::Account(account.id)).await?;
-        Ok(Caller::new(account, granted.iter().map(Granted::held).collect(), within))
+        Ok(Caller::new(account, granted, within))
     }
 
     /// The caller's own account.

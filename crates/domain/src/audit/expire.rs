@@ -59,6 +59,7 @@ impl Control {
             before: None,
             after: Some(after.to_string()),
             comment: None,
+            standing: None,
             reads: Vec::new(),
             writes: vec![Write::ExpireEntries { through, hash }],
         };

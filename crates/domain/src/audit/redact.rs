@@ -78,6 +78,7 @@ impl Control {
                 before: None,
                 after: Some(after.to_string()),
                 comment: request.comment.clone(),
+                standing: request.standing.clone(),
                 reads: Vec::new(),
                 writes: vec![Write::RedactEntry { revision: entry.revision, texts }],
             };

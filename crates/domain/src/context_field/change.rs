@@ -283,6 +283,7 @@ fn about(
         before: None,
         after: None,
         comment: request.comment.clone(),
+        standing: request.standing.clone(),
         reads: Vec::new(),
         writes: Vec::new(),
     }

@@ -264,6 +264,7 @@ fn creation(
         before,
         after: Some(after.to_string()),
         comment: request.comment.clone(),
+        standing: request.standing.clone(),
         reads: Vec::new(),
         writes,
     }
@@ -292,6 +293,7 @@ pub(super) fn changed(
         before: Some(json!({ "environments": for_log(pairs.iter().map(|(before, _)| before)) }).to_string()),
         after: Some(json!({ "environments": for_log(pairs.iter().map(|(_, after)| after)) }).to_string()),
         comment: request.comment.clone(),
+        standing: request.standing.clone(),
         reads: pairs.iter().map(|(before, _)| version_of(before)).collect(),
         writes: pairs.iter().map(|(_, after)| Write::UpdateEnvironment(after.clone())).collect(),
     }

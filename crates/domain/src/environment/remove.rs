@@ -218,6 +218,7 @@ fn deletion(
         before: Some(before.to_string()),
         after: None,
         comment: request.comment.clone(),
+        standing: request.standing.clone(),
         reads: vec![ReadVersion::Environment { id: environment.id, version: environment.version }],
         writes: vec![Write::DeleteEnvironment { id: environment.id }, Write::TouchDependencies],
     }

@@ -333,6 +333,7 @@ impl Action {
             before: Some(text(texts.0).to_string()),
             after: Some(text(texts.1).to_string()),
             comment: request.comment.clone(),
+            standing: request.standing.clone(),
             reads,
             writes,
         }

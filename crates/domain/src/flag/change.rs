@@ -332,6 +332,7 @@ pub(super) fn edit(
         before: Some(Value::Object(texts.0).to_string()),
         after: Some(Value::Object(texts.1).to_string()),
         comment: request.comment.clone(),
+        standing: request.standing.clone(),
         reads: vec![
             ReadVersion::Flag { id: flag_id, version: before.flag.version },
             ReadVersion::Config { flag_id, environment_id, version: before.config.version },
@@ -362,6 +363,7 @@ fn deletion(
         before: Some(before.to_string()),
         after: None,
         comment: request.comment.clone(),
+        standing: request.standing.clone(),
         reads: reads_of(everywhere),
         writes: vec![Write::DeleteFlag { id: flag.id, key: flag.key.clone() }, Write::TouchDependencies],
     }

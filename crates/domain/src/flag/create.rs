@@ -184,6 +184,7 @@ fn creation(
         before: None,
         after: Some(after.to_string()),
         comment: request.comment.clone(),
+        standing: request.standing.clone(),
         reads: Vec::new(),
         writes: rows,
     }

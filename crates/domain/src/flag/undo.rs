@@ -130,6 +130,7 @@ impl Control {
                 before: None,
                 after: Some(after.to_string()),
                 comment: revert.request.comment.clone(),
+                standing: revert.request.standing.clone(),
                 reads: owner.into_iter().chain([ReadVersion::Dependencies { version }]).collect(),
                 writes,
             };

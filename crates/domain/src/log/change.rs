@@ -1,8 +1,11 @@
 //! A change as a value, and what it was decided upon.
 
+use std::sync::Arc;
+
 use engine::model::Revision;
 
 use super::{Chain, Entity, Write};
+use crate::access::Standing;
 use crate::control::Request;
 use crate::id::Id;
 use crate::time::Timestamp;
@@ -28,6 +31,8 @@ pub struct Change {
     pub after: Option<String>,
     /// Why, in the words of who asked.
     pub comment: Option<String>,
+    /// What who asked stood on. If it does not hold any more, the change is refused.
+    pub standing: Option<Arc<Standing>>,
     /// The version of each entity that it was decided upon. One that has moved on refuses the change.
     pub reads: Vec<ReadVersion>,
     /// What is written, in order. Versions in it are replaced by the change's own revision.
@@ -58,6 +63,7 @@ impl Change {
             before: None,
             after: None,
             comment: request.comment.clone(),
+            standing: request.standing.clone(),
             reads: Vec::new(),
             writes: Vec::new(),
         }

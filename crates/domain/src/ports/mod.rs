@@ -47,6 +47,9 @@ pub enum CommitError {
     /// Something that the change was decided upon has changed or gone.
     #[error("decided upon something that has changed since")]
     Stale,
+    /// What who asked stood on ([`Change::standing`]) does not hold any more.
+    #[error("who asks may not do so any more")]
+    Lapsed,
     /// A key, e-mail or hash that must be new is taken.
     #[error("{what} is taken")]
     Taken {

@@ -191,6 +191,7 @@ impl Known {
             before: Some(before),
             after: Some(after),
             comment: request.comment.clone(),
+            standing: request.standing.clone(),
             reads: vec![ReadVersion::SdkKey { id: self.key.id, version: self.key.version }],
             writes: Vec::new(),
         }

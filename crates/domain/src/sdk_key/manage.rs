@@ -83,6 +83,7 @@ impl Control {
         let (mut sdk_key, key) = made(&*self.ids, new, permit.project_id(), actor, now);
         let mut change = creation(&sdk_key, &environments, actor, &request.source, now);
         change.comment.clone_from(&request.comment);
+        change.standing.clone_from(&request.standing);
         change.reads = still_there(&sdk_key.reach, &environments);
         change.reads.push(room(now));
         sdk_key.version = match self.commit(change).await {
@@ -148,6 +149,7 @@ impl Control {
             before: Some(key.for_log(&environments).to_string()),
             after: None,
             comment: request.comment.clone(),
+            standing: request.standing.clone(),
             reads: Vec::new(),
             writes: vec![Write::RevokeSdkKey { id: key.id, at: now }],
         };
@@ -264,6 +266,7 @@ pub(crate) fn creation(
         before: None,
         after: Some(key.for_log(environments).to_string()),
         comment: None,
+        standing: None,
         reads: Vec::new(),
         writes: vec![Write::CreateSdkKey(key.clone())],
     }

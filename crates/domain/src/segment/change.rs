@@ -259,6 +259,7 @@ impl Control {
             before: Some(texts.0),
             after: Some(texts.1),
             comment: request.comment.clone(),
+            standing: request.standing.clone(),
             reads: vec![
                 ReadVersion::Segment { id: segment_id, version: before.segment.version },
                 ReadVersion::SegmentConfig { segment_id, environment_id, version: before.config.version },
@@ -312,6 +313,7 @@ fn deletion(
         before: Some(before.to_string()),
         after: None,
         comment: request.comment.clone(),
+        standing: request.standing.clone(),
         reads,
         writes: vec![
             Write::DeleteSegment { id: segment.id, key: segment.key.clone() },

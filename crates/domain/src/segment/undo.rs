@@ -188,6 +188,7 @@ impl Control {
                 before: None,
                 after: Some(after.to_string()),
                 comment: revert.request.comment.clone(),
+                standing: revert.request.standing.clone(),
                 reads: vec![ReadVersion::Dependencies { version }],
                 writes,
             };

@@ -4,6 +4,7 @@ use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use domain::access::Proof;
 use domain::account::{
     AccessToken, Account, AccountKind, AccountWrite, Identity, ResetLink, SigningKey, StoredSession,
 };
@@ -188,6 +189,13 @@ impl AccountTables {
     }
 
     /// Newest first.
+    pub(super) fn proves(&self, proof: Proof) -> bool {
+        match proof {
+            Proof::Session(id) => self.sessions.contains_key(&id),
+            Proof::AccessToken(id) => self.access_tokens.contains_key(&id),
+        }
+    }
+
     pub(super) fn access_tokens(&self, account_id: Id) -> Vec<AccessToken> {
         let own = self.access_tokens.values().filter(|token| token.account_id == account_id);
         let mut own: Vec<_> = own.map(|token| AccessToken::clone(token)).collect();

@@ -78,6 +78,9 @@ impl State {
         if !outlives && !self.tables.projects.values().any(|project| project.id == chain_id) {
             return Err(CommitError::Stale);
         }
+        if change.standing.as_ref().is_some_and(|standing| !self.tables.upholds(standing)) {
+            return Err(CommitError::Lapsed);
+        }
         let revision = revision_of(chain) + 1;
         self.tables.check(chain_id, &change.reads)?;
         // A copy: a later write may be refused. Rows are shared, so this copies pointers.

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use domain::access::Scope;
+use domain::access::{Scope, Standing};
 use domain::account::Account;
 use domain::flag::Flag;
 use domain::grant::{Grant, GrantFilter, Granted, Holder};
@@ -283,6 +283,14 @@ impl Tables {
             named.collect::<Vec<_>>()
         };
         self.projects.values().flat_map(of_project).collect()
+    }
+
+    /// Whether what a caller stood on holds still.
+    pub(super) fn upholds(&self, standing: &Standing) -> bool {
+        let account = self.of_accounts.account(standing.account_id).filter(|account| account.active);
+        let granted = self.granted(Holder::Account(standing.account_id));
+        account.is_some_and(|account| standing.holds(account.role, &granted))
+            && standing.proof.is_none_or(|proof| self.of_accounts.proves(proof))
     }
 
     pub(super) fn granted(&self, holder: Holder) -> Vec<Granted> {

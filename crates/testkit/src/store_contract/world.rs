@@ -146,6 +146,7 @@ impl World {
             before: None,
             after: Some("{}".to_owned()),
             comment: None,
+            standing: None,
             reads: Vec::new(),
             writes,
         }

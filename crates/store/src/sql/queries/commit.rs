@@ -1,5 +1,8 @@
 //! A change becomes a revision: one transaction, in the order that its chain's row lets through.
 
+use domain::access::{Proof, Standing};
+use domain::account::Role;
+use domain::grant::Holder;
 use domain::id::Id;
 use domain::log::{Chain, Change, Counted, Hash, ReadVersion, Write};
 use domain::ports::CommitError;
@@ -7,7 +10,8 @@ use engine::model::Revision;
 use sqlx::{AssertSqlSafe, Pool, Row as _};
 
 use super::append::append;
-use super::rows::{hash, revision, signed};
+use super::people::granted;
+use super::rows::{hash, revision, signed, word};
 use super::writes::{Query, Writes, mark_environments};
 use super::{BEGIN_WRITE, Connection, Db, LOCK_SHARED, Row, store_error};
 
@@ -15,6 +19,8 @@ use super::{BEGIN_WRITE, Connection, Db, LOCK_SHARED, Row, store_error};
 pub(super) enum Fault {
     /// What it was decided upon has changed or gone.
     Stale,
+    /// What who asked stood on does not hold any more.
+    Lapsed,
     /// Something that must be new is not.
     Taken(&'static str),
     /// The database failed.
@@ -31,6 +37,7 @@ impl From<Fault> for CommitError {
     fn from(fault: Fault) -> Self {
         match fault {
             Fault::Stale => Self::Stale,
+            Fault::Lapsed => Self::Lapsed,
             Fault::Taken(what) => Self::Taken { what },
             Fault::Sql(error) => store_error(error).into(),
         }
@@ -65,6 +72,9 @@ async fn make(connection: &mut Connection, change: &Change) -> Result<Revision, 
         if let Write::DeleteProject { id } = write {
             take_chain(connection, *id).await?;
         }
+    }
+    if let Some(standing) = &change.standing {
+        check_standing(connection, standing).await?;
     }
     for read in &change.reads {
         check(connection, project_id, read).await?;
@@ -102,6 +112,26 @@ async fn advance(connection: &mut Connection, change: &Change) -> Result<(Revisi
         return Err(Fault::Stale);
     }
     row.ok_or(Fault::Stale)
+}
+
+/// With the account held, so that nobody takes something from it before the change is made.
+async fn check_standing(connection: &mut Connection, standing: &Standing) -> Result<(), Fault> {
+    let text = format!("SELECT role FROM accounts WHERE id = $1 AND active{LOCK_SHARED}");
+    let role = sqlx::query(AssertSqlSafe(text))
+        .bind(standing.account_id.to_string())
+        .try_map(|row: Row| word(&row, "role", Role::parse))
+        .fetch_optional(&mut *connection)
+        .await?
+        .ok_or(Fault::Lapsed)?;
+    if let Some(proof) = standing.proof {
+        let (query, id) = match proof {
+            Proof::Session(id) => (sqlx::query("SELECT 1 FROM sessions WHERE id = $1"), id),
+            Proof::AccessToken(id) => (sqlx::query("SELECT 1 FROM access_tokens WHERE id = $1"), id),
+        };
+        query.bind(id.to_string()).fetch_optional(&mut *connection).await?.ok_or(Fault::Lapsed)?;
+    }
+    let granted = granted(connection, Holder::Account(standing.account_id)).await?;
+    if standing.holds(role, &granted) { Ok(()) } else { Err(Fault::Lapsed) }
 }
 
 async fn take_chain(connection: &mut Connection, project_id: Id) -> Result<(), Fault> {

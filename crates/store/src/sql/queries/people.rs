@@ -207,7 +207,10 @@ pub(super) async fn grants_with_role(pool: &Pool<Db>, role: &str) -> sqlx::Resul
         .await
 }
 
-pub(super) async fn granted(pool: &Pool<Db>, holder: Holder) -> sqlx::Result<Vec<Granted>> {
+pub(super) async fn granted(
+    executor: impl sqlx::Executor<'_, Database = Db>,
+    holder: Holder,
+) -> sqlx::Result<Vec<Granted>> {
     let mut query = QueryBuilder::<Db>::new(
         "SELECT g.role, r.permissions, g.project_id, g.environment_id
          FROM grants g LEFT JOIN roles r ON r.key = g.role WHERE ",
@@ -227,6 +230,6 @@ pub(super) async fn granted(pool: &Pool<Db>, holder: Holder) -> sqlx::Result<Vec
             let permissions = optional(&row, "permissions", document)?;
             Ok(Granted { role: text(&row, "role")?, permissions, scope: scope(&row)? })
         })
-        .fetch_all(pool)
+        .fetch_all(executor)
         .await
 }

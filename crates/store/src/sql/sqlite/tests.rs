@@ -18,6 +18,7 @@ fn change(comment: String) -> Change {
         before: None,
         after: None,
         comment: Some(comment),
+        standing: None,
         reads: Vec::new(),
         writes: Vec::new(),
     }
