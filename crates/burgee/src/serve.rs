@@ -18,6 +18,7 @@ use std::time::Duration;
 use anyhow::Context;
 use axum::Router;
 use tokio::net::TcpListener;
+use tokio::sync::oneshot;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::{sleep, timeout};
@@ -52,6 +53,8 @@ const BOUNDS: Bounds = Bounds {
 };
 
 /// When a connection cannot be accepted, most likely for want of open files, so long passes before the next try.
+/// So long may the files of a certificate take to be read.
+const MOST_TO_RELOAD: Duration = Duration::from_secs(5);
 const ACCEPT_AGAIN: Duration = Duration::from_secs(1);
 
 /// Takes the port, before anything is made that a start without it would lose.
@@ -182,6 +185,13 @@ pub(crate) fn cancel_on_signal(
     Ok(())
 }
 
+/// On a thread of its own, which is left alone after a while: a file may be a pipe, or on a disk that is gone.
+async fn reload(tls: Arc<Tls>) -> anyhow::Result<()> {
+    let (done, reloaded) = oneshot::channel();
+    std::thread::spawn(move || done.send(tls.reload()));
+    timeout(MOST_TO_RELOAD, reloaded).await.context("the files could not be read in time")??
+}
+
 /// Reads the certificate anew at each SIGHUP, until shutdown. Without one SIGHUP means what it always does.
 pub(crate) fn reload_on_signal(tls: Arc<Tls>, shutdown: CancellationToken) -> anyhow::Result<()> {
     let mut hangup = signal(SignalKind::hangup()).context("SIGHUP cannot be heard")?;
@@ -191,7 +201,7 @@ pub(crate) fn reload_on_signal(tls: Arc<Tls>, shutdown: CancellationToken) -> an
                 heard = hangup.recv() => if heard.is_none() { return },
                 () = shutdown.cancelled() => return,
             }
-            match tls.reload() {
+            match reload(tls.clone()).await {
                 Ok(()) => tracing::info!("new connections are served with the certificate as it is now"),
                 Err(error) => {
                     let error = format!("{error:#}");

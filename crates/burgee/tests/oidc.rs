@@ -15,9 +15,10 @@ use testkit::process::{Burgee, Start};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_burgee");
 
-/// A server with a provider `fake`.
+/// A server with the providers `fake` and `other`.
 struct World {
     issuer: Issuer,
+    other: Issuer,
     burgee: Burgee,
     client: reqwest::Client,
     folder: TempDir,
@@ -25,18 +26,21 @@ struct World {
 
 /// A sign-in that was begun.
 struct Begun {
+    provider: &'static str,
     cookie: String,
     at: Url,
 }
 
 impl World {
     async fn open(more: &[(&str, &str)]) -> Result<Self> {
-        let issuer = Issuer::open().await?;
+        let (issuer, other) = (Issuer::open().await?, Issuer::open().await?);
         let folder = tempfile::tempdir()?;
         let own = [
             ("BURGEE__OIDC__PROVIDERS__FAKE__ISSUER", issuer.url.as_str()),
             ("BURGEE__OIDC__PROVIDERS__FAKE__CLIENT_ID", "burgee"),
             ("BURGEE__OIDC__PROVIDERS__FAKE__CLIENT_SECRET", "0123456789"),
+            ("BURGEE__OIDC__PROVIDERS__OTHER__ISSUER", other.url.as_str()),
+            ("BURGEE__OIDC__PROVIDERS__OTHER__CLIENT_ID", "burgee"),
         ];
         let env = [&own, more].concat();
         let start = Start { program: PROGRAM, folder: folder.path(), env: &env };
@@ -45,25 +49,28 @@ impl World {
             .redirect(reqwest::redirect::Policy::none())
             .tls_certs_only([])
             .build()?;
-        Ok(Self { issuer, burgee, client, folder })
+        Ok(Self { issuer, other, burgee, client, folder })
     }
 
     fn log(&self) -> String {
         std::fs::read_to_string(self.folder.path().join("log")).unwrap()
     }
 
-    async fn begin(&self) -> Result<Begun> {
-        let answer = self.client.get(format!("{}/auth/oidc/fake/start", self.burgee.url)).send().await?;
+    async fn begin(&self, provider: &'static str) -> Result<Begun> {
+        let place = format!("{}/auth/oidc/{provider}/start", self.burgee.url);
+        let answer = self.client.get(place).send().await?;
         assert_eq!(answer.status(), 302, "{}", self.log());
         let cookie = answer.headers()[SET_COOKIE].to_str()?.split(';').next().unwrap().to_owned();
-        Ok(Begun { cookie, at: answer.headers()[LOCATION].to_str()?.parse()? })
+        Ok(Begun { provider, cookie, at: answer.headers()[LOCATION].to_str()?.parse()? })
     }
 
     /// Comes back with what the issuer plans to say; gives status and answer.
     async fn finish(&self, begun: &Begun, plan: Plan) -> Result<(u16, Value)> {
         let asked = |name: &str| begun.at.query_pairs().find(|(key, _)| key == name).unwrap().1.into_owned();
-        self.issuer.plan(plan, asked("nonce"));
-        let place = format!("{}/auth/oidc/fake/callback?code=c&state={}", self.burgee.url, asked("state"));
+        let (provider, state) = (begun.provider, asked("state"));
+        let issuer = if provider == "other" { &self.other } else { &self.issuer };
+        issuer.plan(plan, asked("nonce"));
+        let place = format!("{}/auth/oidc/{provider}/callback?code=c&state={state}", self.burgee.url);
         let request =
             self.client.get(place).header(COOKIE, &begun.cookie).header("accept", "application/json");
         let answer = request.send().await?;
@@ -71,7 +78,7 @@ impl World {
     }
 
     async fn sign_in(&self, plan: Plan) -> Result<(u16, Value)> {
-        self.finish(&self.begin().await?, plan).await
+        self.finish(&self.begin("fake").await?, plan).await
     }
 }
 
@@ -209,7 +216,7 @@ async fn b9_a_provider_leads_us_nowhere_and_does_not_fill_us() -> Result<()> {
 async fn many_windows_make_one_account() -> Result<()> {
     let world = World::open(&[]).await?;
     // They share a cookie, and so a nonce: that is all that the issuer can know of one.
-    let begun = world.begin().await?;
+    let begun = world.begin("fake").await?;
     let all = (0..8).map(|_| world.finish(&begun, Plan::default()));
     let mut ids = Vec::new();
     for finished in join_all(all).await {
@@ -309,6 +316,54 @@ async fn linking_by_email_leaves_nothing_to_whoever_registered_the_address() -> 
         (&json!(true), &json!("back door")),
         "{log}"
     );
+    Ok(())
+}
+
+#[tokio::test]
+async fn linking_by_email_leaves_nothing_to_whoever_came_by_another_provider() -> Result<()> {
+    let world = World::open(&[("BURGEE__OIDC__PROVIDERS__FAKE__LINK_BY_EMAIL", "true")]).await?;
+    let burgee = &world.burgee;
+    let (status, mallory) = world.finish(&world.begin("other").await?, Plan::default()).await?;
+    assert_eq!((status, &mallory["email"]), (200, &json!("ada@example.org")), "{mallory}");
+    let (status, ada) = world.sign_in(Plan::default()).await?;
+    assert_eq!((status, &ada["id"]), (200, &mallory["id"]), "{ada}");
+
+    let again = world.finish(&world.begin("other").await?, claim("email", json!("m@example.org"))).await?;
+    assert_eq!((again.0, again.1["id"] == ada["id"]), (200, false), "somebody new: {}", again.1);
+    let own = burgee.get("/auth/me/identities", ada["token"].as_str().unwrap()).await?;
+    assert_eq!(own.as_array().map(Vec::len), Some(1), "{own}");
+    assert_eq!(own[0]["issuer"], json!(world.issuer.url));
+
+    // The log says which went, and none of it comes back.
+    let admin = burgee.admin().await?;
+    let log = burgee.get("/api/v1/instance/audit?action=link_identity", &admin).await?;
+    assert_eq!(log[0]["before"]["identities"][0]["issuer"], json!(world.other.url), "{log}");
+    for query in ["", "?force=true", "?force=true&dry_run=true"] {
+        let path = format!("/api/v1/instance/audit/{}/revert{query}", log[0]["revision"]);
+        let (status, problem) = burgee.ask("POST", &path, Some(&admin), None).await?;
+        assert_eq!((status, &problem["code"]), (409, &json!("not_revertible")), "{query}: {problem}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn where_passwords_are_off_the_last_identity_stays() -> Result<()> {
+    let key = "an-admin-key-of-ours";
+    let world = World::open(&[("BURGEE__OIDC__PASSWORD_LOGIN", "false"), ("ADMIN_API_KEY", key)]).await?;
+    let burgee = &world.burgee;
+    let (_, ada) = world.sign_in(Plan::default()).await?;
+    let user = format!("/auth/users/{}", ada["id"].as_str().unwrap());
+    let link = burgee.post(&format!("{user}/reset-link"), Some(key), &Value::Null).await?;
+    let document = json!({ "token": link["token"], "password": "long enough" });
+    assert_eq!(burgee.ask("POST", "/auth/reset-password", None, Some(&document)).await?.0, 204);
+
+    let (_, ada) = world.sign_in(Plan::default()).await?;
+    let session = ada["token"].as_str().unwrap();
+    let own = burgee.get("/auth/me/identities", session).await?;
+    let path = format!("/auth/me/identities/{}", own[0]["id"].as_str().unwrap());
+    let (status, problem) = burgee.ask("DELETE", &path, Some(session), None).await?;
+    assert_eq!((status, &problem["code"]), (409, &json!("last_identity")), "{problem}");
+    assert!(detail(&problem).contains("oidc.password_login"), "{problem}");
     Ok(())
 }
 

@@ -272,6 +272,32 @@ async fn a_key_changes_as_it_is_told() -> Result<()> {
 }
 
 #[tokio::test]
+async fn a_key_is_made_while_its_environment_changes() -> Result<()> {
+    let house = House::open(PROGRAM).await?;
+    let renamed = (0..30).map(|number| {
+        let name = json!({ "name": format!("name {number}") });
+        house.ask(&house.admin, "PATCH", "/api/v1/environments/development", name)
+    });
+    let made = (0..30).map(|number| {
+        let key = json!({ "name": format!("key {number}"), "kind": "server" });
+        house.ask(&house.admin, "POST", "/api/v1/sdk-keys", key)
+    });
+    let (renamed, made) = futures_util::future::join(
+        futures_util::future::join_all(renamed),
+        futures_util::future::join_all(made),
+    )
+    .await;
+    for answer in renamed {
+        assert_eq!(answer?.0, 200);
+    }
+    for answer in made {
+        let (code, answer) = answer?;
+        assert_eq!(code, 201, "{answer}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
 async fn a_given_key_that_nobody_could_use_stops_the_start() -> Result<()> {
     let mistyped = format!("bgs_{}", "0".repeat(56));
     for key in [mistyped, "k".repeat(513), "schlüssel-schlüssel".to_owned(), "with a space in it".to_owned()]

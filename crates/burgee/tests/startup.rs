@@ -158,6 +158,61 @@ async fn told_secrets_are_taken_as_they_are_and_new_ones_are_added() -> Result<(
 }
 
 #[tokio::test]
+async fn what_was_given_and_ended_stays_ended() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let mut env = [
+        ("BURGEE_ADMIN_EMAIL", "root@example.com"),
+        ("BURGEE_ADMIN_PASSWORD", "long enough"),
+        ("ADMIN_API_KEY", "the-first-key-of-ours"),
+    ];
+    let began =
+        async |env: &[(&str, &str)]| Start { program: PROGRAM, folder: folder.path(), env }.start().await;
+    let burgee = began(&env).await?;
+    let root = burgee.login("root@example.com", "long enough").await?;
+    let boss = json!({ "email": "boss@example.com", "password": "long enough", "role": "admin" });
+    burgee.post("/auth/users", Some(&root), &boss).await?;
+    let boss = burgee.login("boss@example.com", "long enough").await?;
+    let of = async |token: &str| -> Result<String> {
+        let me = burgee.get("/auth/me", token).await?;
+        Ok(me["id"].as_str().unwrap_or_default().to_owned())
+    };
+    let (root, bot) = (of(&root).await?, of("the-first-key-of-ours").await?);
+    let tokens = format!("/api/v1/service-accounts/{bot}/tokens");
+    let token = burgee.get(&tokens, &boss).await?[0]["id"].as_str().unwrap_or_default().to_owned();
+    for path in [format!("{tokens}/{token}"), format!("/auth/users/{root}")] {
+        assert_eq!(burgee.ask("DELETE", &path, Some(&boss), None).await?.0, 204);
+    }
+    burgee.stop().await?;
+
+    // Neither the token nor the admin.
+    let burgee = began(&env).await?;
+    assert_eq!(burgee.banner.text.matches("Note").count(), 2, "{}", burgee.banner.text);
+    assert_eq!(burgee.ask("GET", "/auth/me", Some("the-first-key-of-ours"), None).await?.0, 401);
+    let proof = json!({ "email": "root@example.com", "password": "long enough" });
+    assert_eq!(burgee.ask("POST", "/auth/login", None, Some(&proof)).await?.0, 401);
+    burgee.stop().await?;
+
+    // Others are new ones.
+    (env[0].1, env[2].1) = ("root@example.org", "the-second-key-of-ours");
+    let burgee = began(&env).await?;
+    burgee.login("root@example.org", "long enough").await?;
+    assert_eq!(burgee.get("/auth/me", "the-second-key-of-ours").await?["id"], json!(bot));
+    let account = format!("/api/v1/service-accounts/{bot}");
+    assert_eq!(burgee.ask("DELETE", &account, Some(&boss), None).await?.0, 204);
+    burgee.stop().await?;
+
+    // Nor the account behind the tokens.
+    for key in ["the-first-key-of-ours", "the-second-key-of-ours"] {
+        env[2].1 = key;
+        let burgee = began(&env).await?;
+        assert!(burgee.banner.text.contains("ADMIN_API_KEY was deleted"), "{}", burgee.banner.text);
+        assert_eq!(burgee.get("/api/v1/service-accounts", &boss).await?, json!([]));
+        burgee.stop().await?;
+    }
+    Ok(())
+}
+
+#[tokio::test]
 async fn k15_sigterm_ends_streams_and_requests_within_ten_seconds() -> Result<()> {
     let folder = tempfile::tempdir()?;
     let burgee = Start { program: PROGRAM, folder: folder.path(), env: &[] }.start().await?;

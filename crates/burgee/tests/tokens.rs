@@ -122,7 +122,7 @@ async fn a_token_expires_and_is_rotated_with_overlap() -> Result<()> {
     assert_eq!((code, &answer["code"]), (401, &json!("token_expired")));
     assert_eq!(status(&house, text(&new, "token"), "/auth/me").await?, 200);
     let (code, answer) = house.ask(&house.developer, "POST", &path, Value::Null).await?;
-    assert_eq!((code, &answer["code"]), (409, &json!("token_expired")), "{answer}");
+    assert_eq!((code, &answer["code"]), (409, &json!("token_replaced")), "it has a successor: {answer}");
     // As SDK keys' overlaps are read.
     for (overlap, expected) in [
         ("0s", 201),
@@ -139,6 +139,58 @@ async fn a_token_expires_and_is_rotated_with_overlap() -> Result<()> {
         let path = format!("/auth/tokens/{}/rotate", text(&old, "id"));
         let (code, _) = house.ask(&house.developer, "POST", &path, json!({ "overlap": overlap })).await?;
         assert_eq!(code, expected, "{overlap}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_token_is_rotated_once() -> Result<()> {
+    let house = House::open(PROGRAM).await?;
+    let new = json!({ "name": "one", "expires_at": "2030-01-01T00:00:00Z" });
+    let (_, old) = house.ask(&house.developer, "POST", "/auth/tokens", new).await?;
+    let path = format!("/auth/tokens/{}/rotate", text(&old, "id"));
+    let rotate = || house.ask(&house.developer, "POST", &path, json!({ "overlap": "1h" }));
+    let mut made = Vec::new();
+    for answer in futures_util::future::join_all((0..8).map(|_| rotate())).await {
+        let (code, answer) = answer?;
+        assert!(code == 201 || answer["code"] == "token_replaced", "{code} {answer}");
+        made.extend((code == 201).then_some(answer));
+    }
+    assert_eq!(made.len(), 1, "{made:?}");
+    let (code, answer) = rotate().await?;
+    let successor = text(&made[0], "id");
+    assert!(code == 409 && testkit::problem::detail(&answer).contains(successor), "{answer}");
+    let listed = house.burgee.get("/auth/tokens", &house.developer).await?;
+    assert_eq!((&listed[1]["replaced_by"], &listed[0]["replaced_by"]), (&json!(successor), &Value::Null));
+
+    // The next one goes on from it, and lasts as long.
+    let path = format!("/auth/tokens/{successor}/rotate");
+    let (code, next) = house.ask(&house.developer, "POST", &path, Value::Null).await?;
+    assert_eq!(code, 201, "{next}");
+    assert!(text(&next, "expires_at") >= "2030-01-01", "{next}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_token_is_made_while_its_owner_changes() -> Result<()> {
+    let house = House::open(PROGRAM).await?;
+    let renamed = (0..30).map(|number| {
+        house.ask(&house.user, "PATCH", "/auth/me", json!({ "name": format!("name {number}") }))
+    });
+    let made = (0..30).map(|number| {
+        house.ask(&house.user, "POST", "/auth/tokens", json!({ "name": format!("token {number}") }))
+    });
+    let (renamed, made) = futures_util::future::join(
+        futures_util::future::join_all(renamed),
+        futures_util::future::join_all(made),
+    )
+    .await;
+    for answer in renamed {
+        assert_eq!(answer?.0, 200);
+    }
+    for answer in made {
+        let (code, answer) = answer?;
+        assert_eq!(code, 201, "{answer}");
     }
     Ok(())
 }

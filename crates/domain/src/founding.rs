@@ -1,19 +1,21 @@
 //! The first start: an empty store becomes an instance with a project, three environments, an admin and keys.
 //! Later starts add what they are newly told and say so.
 
+mod later;
 mod restore;
 mod signing_key;
 
 use std::sync::Arc;
 
 use engine::model::Revision;
+use later::email_fingerprint;
 use serde_json::json;
 
 use crate::account::{
-    AccessToken, Account, AccountKind, AccountWrite, Role, SigningKey, creation as account_creation,
-    hash_password, is_email, is_password, password_rule, verify,
+    AccessToken, Account, AccountKind, AccountWrite, Role, SigningKey, hash_password, is_email, is_password,
+    password_rule,
 };
-use crate::control::{DEFAULT_ENVIRONMENT, DEFAULT_PROJECT, Request, unexpected};
+use crate::control::{DEFAULT_ENVIRONMENT, DEFAULT_PROJECT, unexpected};
 use crate::environment::Environment;
 use crate::error::{Error, Result};
 use crate::id::Id;
@@ -144,12 +146,14 @@ impl Founding {
             vec![Write::CreateProject(project), Write::Account(AccountWrite::CreateSigningKey(signing_key))];
         if let Some(admin) = admin {
             entities.push(admin.entity());
+            writes.push(noted(email_fingerprint(&admin.email)));
             writes.push(Write::Account(AccountWrite::Create(admin)));
         }
         if let Some(secret) = &given.admin_api_key {
             let service = self.service_account();
             entities.push(service.entity());
             let token = self.access_token(service.id, secret);
+            writes.push(noted(token.hash.clone()));
             writes.push(Write::Account(AccountWrite::Create(service)));
             writes.push(Write::Account(AccountWrite::CreateAccessToken(token)));
         }
@@ -185,55 +189,10 @@ impl Founding {
         if let Some(secret) = &given.jwt_secret {
             self.add_signing_key(secret, founded).await?;
         }
-        if let Some(secret) = &given.admin_api_key
-            && self.store.access_token(&hash_secret(secret)).await?.is_none()
-        {
-            self.add_admin_key(secret).await?;
-            founded.warnings.push("ADMIN_API_KEY is new: it was added, and older ones stay valid".to_owned());
+        if let Some(secret) = &given.admin_api_key {
+            self.add_admin_key(secret, founded).await?;
         }
         self.add_admin(given, founded).await
-    }
-
-    async fn add_admin(&self, given: &Given, founded: &mut Founded) -> Result<()> {
-        let email = given.admin_email.as_deref().unwrap_or(FIRST_ADMIN).to_lowercase();
-        let existing = self.store.account_by_email(&email).await?;
-        match (existing, &given.admin_password) {
-            (None, _) if given.admin_email.is_some() => {
-                let admin = self.admin(given, founded)?;
-                let request = Request { source: SOURCE.to_owned(), ..Request::default() };
-                let change = account_creation(&admin, Id::NIL, &request, self.clock.now());
-                self.store.commit(change).await.map_err(unexpected)?;
-                let warning =
-                    format!("BURGEE_ADMIN_EMAIL is new: the admin {email} was added, and older ones stay");
-                founded.warnings.push(warning);
-            }
-            (Some(Account { password_hash: Some(hash), .. }), Some(password))
-                if !verify(password, &hash)? =>
-            {
-                let warning =
-                    format!("BURGEE_ADMIN_PASSWORD is not the password of {email}, which stays as it is");
-                founded.warnings.push(warning);
-            }
-            _ => {}
-        }
-        Ok(())
-    }
-
-    async fn add_admin_key(&self, secret: &str) -> Result<()> {
-        let existing = self.store.account_by_email(SERVICE_ACCOUNT).await?;
-        let service = existing.clone().unwrap_or_else(|| self.service_account());
-        let token = self.access_token(service.id, secret);
-        let entities = vec![
-            Entity { kind: "access_token".to_owned(), id: token.id, key: SERVICE_ACCOUNT.to_owned() },
-            Entity { kind: "account".to_owned(), id: service.id, key: service.email.clone() },
-        ];
-        let mut writes = Vec::new();
-        if existing.is_none() {
-            writes.push(Write::Account(AccountWrite::Create(service)));
-        }
-        writes.push(Write::Account(AccountWrite::CreateAccessToken(token)));
-        self.commit(Chain::Instance, "create_access_token", entities, "{}".to_owned(), writes).await?;
-        Ok(())
     }
 
     /// What a later start is newly told about applications' keys.
@@ -308,6 +267,7 @@ impl Founding {
             created_at: now,
             expires_at: None,
             last_used_at: None,
+            replaced_by: None,
         }
     }
 
@@ -354,6 +314,11 @@ impl Founding {
             error => unexpected(error),
         })
     }
+}
+
+/// What keeps that something was given and taken.
+fn noted(fingerprint: String) -> Write {
+    Write::Account(AccountWrite::NoteGiven { fingerprint })
 }
 
 /// A key that a start makes. Which pages will use it nobody knows yet, so a client key says that any may.

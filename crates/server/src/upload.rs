@@ -7,12 +7,14 @@ use std::time::Duration;
 use axum::body::{Body, BodyDataStream};
 use bytes::Bytes;
 use domain::error::Error;
+use domain::id::Id;
 use domain::segment::{KeySet, Upload, UploadFormat};
 use futures_util::StreamExt;
 use http::{HeaderMap, StatusCode, header};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::sync::mpsc;
 use tokio::time::timeout;
 
+use crate::doors::share::{Held, Share};
 use crate::problem::Problem;
 
 /// No upload is larger, in bytes: a million keys of the longest kind, with room for line ends.
@@ -24,7 +26,9 @@ const MOST_TIME: Duration = Duration::from_hours(1);
 /// So many pieces may wait to be read; the sender waits when they are more.
 const WAITING: usize = 8;
 /// So many uploads are read at a time, each in memory: a further one is asked to come back.
-const AT_ONCE: usize = 2;
+const AT_ONCE: u64 = 3;
+/// So many of them are of one account: two who send slowly leave room.
+const OF_ONE: u64 = 1;
 /// Progress is told whenever so many more keys were read.
 const STEP: u64 = 10_000;
 /// In so many seconds.
@@ -32,18 +36,18 @@ const COME_BACK: u32 = 5;
 
 /// The uploads that a node takes at a time.
 #[derive(Clone)]
-pub struct Uploads(Arc<Semaphore>);
+pub struct Uploads(Arc<Share<Id>>);
 
 impl Default for Uploads {
     fn default() -> Self {
-        Self(Arc::new(Semaphore::new(AT_ONCE)))
+        Self(Share::new(AT_ONCE, Some(OF_ONE)))
     }
 }
 
 impl Uploads {
-    /// A place for one, until it is dropped.
-    pub(crate) fn begin(&self) -> Result<OwnedSemaphorePermit, Error> {
-        self.0.clone().try_acquire_owned().map_err(|_| Error::TooMany { retry_after: COME_BACK })
+    /// A place for one of an account, until it is dropped.
+    pub(crate) fn begin(&self, account_id: Id) -> Result<Held<Id>, Error> {
+        self.0.take(Some(account_id), 1).ok_or(Error::TooMany { retry_after: COME_BACK })
     }
 }
 

@@ -218,6 +218,7 @@ async fn has_what_an_older_one_wrote(store: &dyn Store) -> Result<()> {
     ensure!(admins.len() == 1 && admins[0].email == "ada@example.org" && admins[0].active, "{admins:?}");
     let (token, account) = store.access_token("feed").await?.context("its token is gone")?;
     ensure!(account.kind == AccountKind::Service && token.scopes.is_none() && token.expires_at.is_none());
+    ensure!(store.was_given("feed").await?, "so it does not come back once it was deleted");
     ensure!(store.signing_keys().await?[0].secret == b"secret");
     ensure!(store.epoch().await?.as_deref() == Some("feedbeef"));
     Ok(())

@@ -76,7 +76,7 @@ pub async fn all(make: impl AsyncFn() -> Result<Arc<dyn Store>>) -> Result<()> {
         identities: an_identity_is_one_accounts, identities_go_with_their_account, identities_are_listed_and_unlinked;
         sessions: accounts_change_and_go, accounts_come_in_pages_by_email, an_account_that_moved_on_refuses,
             a_session_is_proved_by_its_key, a_refresh_token_is_good_once, sessions_end,
-            a_session_of_who_changed_is_not_opened, tokens_expire_and_go, signing_keys_retire_and_are_revoked,
+            a_session_of_who_changed_is_not_opened, tokens_expire_and_go, what_was_given_stays_known, signing_keys_retire_and_are_revoked,
             a_link_is_good_once, all_sessions_end_at_once, tokens_of_one_account_go_at_once, a_setup_token_is_good_once;
         audit: the_log_is_found_by_who_and_what_and_when, the_log_comes_oldest_first, texts_are_taken_out,
             old_entries_go_and_leave_a_checkpoint, the_log_of_a_deleted_project_only_loses,

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::input::{read_scopes, read_some_name};
 use super::{Account, AccountWrite};
-use crate::control::{Control, Request, unexpected};
+use crate::control::{Attempts, Control, Request, unexpected};
 use crate::error::{Error, Result};
 use crate::id::Id;
 use crate::log::{Change, Counted, Entity, ReadVersion, Write};
@@ -41,6 +41,8 @@ pub struct AccessToken {
     pub expires_at: Option<Timestamp>,
     /// When it was last used, to about a minute; `None` if it never was.
     pub last_used_at: Option<Timestamp>,
+    /// The one that took its place.
+    pub replaced_by: Option<Id>,
 }
 
 /// A token as it is made: the only time that it is shown.
@@ -56,6 +58,20 @@ pub struct MadeToken {
 impl AccessToken {
     pub(super) fn entity(&self) -> Entity {
         Entity { kind: "access_token".to_owned(), id: self.id, key: self.name.clone() }
+    }
+
+    /// One that lets nobody in needs no successor, and one that has one is not the one to go on from: its end is not its
+    /// own any more.
+    fn check_rotation(&self, now: Timestamp) -> Result<()> {
+        if let Some(successor) = self.replaced_by {
+            let message = format!("this token was replaced by {successor}; rotate that one");
+            return Err(Error::Conflict { code: "token_replaced", message });
+        }
+        if self.expires_at.is_some_and(|end| end <= now) {
+            let message = "this token has expired; make another".to_owned();
+            return Err(Error::Conflict { code: "token_expired", message });
+        }
+        Ok(())
     }
 
     fn for_log(&self) -> String {
@@ -99,31 +115,34 @@ pub(super) struct Tokens<'a> {
 }
 
 impl Control {
-    /// Makes a token from `{"name", "scopes"?, "expires_at"?}`.
-    pub(super) async fn make_token(&self, of: &Tokens<'_>, document: &Value) -> Result<MadeToken> {
+    /// Makes a token from `{"name", "scopes"?, "expires_at"?}`; `None` if it must be decided anew whether its owner may
+    /// have one.
+    pub(super) async fn make_token(
+        &self,
+        of: &Tokens<'_>,
+        document: &Value,
+        attempts: &mut Attempts,
+    ) -> Result<Option<MadeToken>> {
         let now = self.clock.now();
         let new = NewToken::read(document, now)?;
         let made = self.token(of, new, now);
         let mut change = Change::of_instance("create_access_token", of.actor, of.request, now);
         change.after = Some(made.access_token.for_log());
-        self.commit_token(of, &made, change).await?;
-        Ok(made)
+        self.commit_token(of, made, change, attempts).await
     }
 
-    /// Makes a token like another one, which expires after an overlap: from `{"overlap"?}`.
+    /// Makes a token like another one, which expires after an overlap: from `{"overlap"?}`. `None` as above.
     pub(super) async fn make_next_token(
         &self,
         of: &Tokens<'_>,
         id: &str,
         document: Option<&Value>,
-    ) -> Result<MadeToken> {
+        attempts: &mut Attempts,
+    ) -> Result<Option<MadeToken>> {
         let overlap = read_overlap(document)?;
         let now = self.clock.now();
         let old = self.token_of(of.owner, id).await?;
-        if old.expires_at.is_some_and(|end| end <= now) {
-            let message = "this token has expired; make another".to_owned();
-            return Err(Error::Conflict { code: "token_expired", message });
-        }
+        old.check_rotation(now)?;
         // As long again as the old one was made for.
         let lasts = |end: Timestamp| now.after_millis(end.as_millis() - old.created_at.as_millis());
         let new = NewToken {
@@ -138,9 +157,9 @@ impl Control {
         change.before = Some(old.for_log());
         change.after = Some(made.access_token.for_log());
         change.entities.push(old.entity());
-        change.writes.push(Write::Account(AccountWrite::ExpireAccessToken { id: old.id, at }));
-        self.commit_token(of, &made, change).await?;
-        Ok(made)
+        let replaced = AccountWrite::ReplaceAccessToken { id: old.id, at, by: made.access_token.id };
+        change.writes.push(Write::Account(replaced));
+        self.commit_token(of, made, change, attempts).await
     }
 
     /// Refuses a token from now on.
@@ -171,11 +190,18 @@ impl Control {
             created_at: now,
             expires_at: new.expires_at,
             last_used_at: None,
+            replaced_by: None,
         };
         MadeToken { access_token, token: secret.text }
     }
 
-    async fn commit_token(&self, of: &Tokens<'_>, made: &MadeToken, mut change: Change) -> Result<()> {
+    async fn commit_token(
+        &self,
+        of: &Tokens<'_>,
+        made: MadeToken,
+        mut change: Change,
+        attempts: &mut Attempts,
+    ) -> Result<Option<MadeToken>> {
         let owner = of.owner;
         self.check_token_room(owner).await?;
         change.entities.insert(0, made.access_token.entity());
@@ -185,14 +211,7 @@ impl Control {
         let of = Counted::AccessTokens { account_id: owner.id };
         change.reads.push(ReadVersion::Room { of, most: MOST_TOKENS as u64 });
         change.writes.push(Write::Account(AccountWrite::CreateAccessToken(made.access_token.clone())));
-        match self.commit(change).await {
-            Ok(_) => Ok(()),
-            // The account has changed, or others made the last that there was room for.
-            Err(CommitError::Stale) => {
-                Err(self.check_token_room(owner).await.err().unwrap_or_else(Error::busy))
-            }
-            Err(error) => Err(unexpected(error)),
-        }
+        Ok(self.try_commit(change, attempts).await?.map(|_| made))
     }
 
     async fn check_token_room(&self, owner: &Account) -> Result<()> {

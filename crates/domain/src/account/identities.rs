@@ -67,14 +67,8 @@ impl Control {
             let account = self.own_account(caller).await?;
             let known = self.store.identities(account.id).await?;
             let identity = identity_named(&known, identity)?;
-            if account.password_hash.is_none() && known.len() == 1 {
-                return Err(Error::Conflict {
-                    code: "last_identity",
-                    message:
-                        "you have no password, so this is the only way you can sign in; ask an admin for a \
-                              reset link and set a password first"
-                            .to_owned(),
-                });
+            if known.len() == 1 {
+                self.expect_password(&account)?;
             }
             let change = self.unlinking(&account, identity, &by, request);
             if self.try_commit(change, &mut attempts).await?.is_some() {
@@ -83,17 +77,30 @@ impl Control {
         }
     }
 
+    /// A conflict if nobody could sign in to the account by a password.
+    fn expect_password(&self, account: &Account) -> Result<()> {
+        let message = if !self.settings.password_login {
+            "passwords are off here (oidc.password_login), so this is the only way you can sign in; an admin may \
+             unlink it"
+        } else if account.password_hash.is_none() {
+            "you have no password, so this is the only way you can sign in; ask an admin for a reset link and set a \
+             password first"
+        } else {
+            return Ok(());
+        };
+        Err(Error::Conflict { code: "last_identity", message: message.to_owned() })
+    }
+
     /// The account's version moves with it, so of two who unlink the last two identities one looks again.
     fn unlinking(&self, account: &Account, identity: &Identity, by: &By, request: &Request) -> Change {
         let now = self.clock.now();
-        let Identity { id, issuer, subject, .. } = identity;
-        let told = json!({ "identity": { "id": id, "issuer": issuer, "subject": subject } });
+        let told = json!({ "identity": identity.for_log() });
         Change {
             entities: vec![account.entity()],
             before: Some(told.to_string()),
             reads: vec![ReadVersion::Account { id: account.id, version: account.version }],
             writes: vec![
-                Write::Account(AccountWrite::UnlinkIdentity { id: *id }),
+                Write::Account(AccountWrite::UnlinkIdentity { id: identity.id }),
                 Write::Account(AccountWrite::Update(Account { updated_at: now, ..account.clone() })),
                 Write::Account(AccountWrite::EndSessions { account_id: account.id, except: by.session }),
             ],

@@ -1,6 +1,7 @@
 //! Who an account's owner is elsewhere.
 
 use serde::Serialize;
+use serde_json::{Value, json};
 
 use crate::id::Id;
 use crate::time::Timestamp;
@@ -24,6 +25,12 @@ pub struct Identity {
 impl Identity {
     /// No subject is longer (OpenID Connect Core, 2), in characters.
     pub const MOST_SUBJECT: usize = 255;
+
+    /// What the log says of one that goes.
+    pub(super) fn for_log(&self) -> Value {
+        let Self { id, issuer, subject, .. } = self;
+        json!({ "id": id, "issuer": issuer, "subject": subject })
+    }
 
     /// Whether a text can be a subject.
     pub(super) fn is_subject(text: &str) -> bool {

@@ -158,6 +158,7 @@ impl Control {
         let mut attempts = Attempts::default();
         loop {
             let before = self.account_of(kind, id).await?;
+            request.check(&before.etag())?;
             let after = edit.applied(&before);
             self.may_have_a_hand_in(permit, &before).await?;
             permit.may_give(&own_role(after.role), None)?;

@@ -149,6 +149,11 @@ impl Account {
         *kind == AccountKind::Person && *role == Role::Admin && *active && password_hash.is_some()
     }
 
+    /// Its tag, by which a change says upon which version of it it was decided.
+    pub(crate) fn etag(&self) -> String {
+        format!("\"{}\"", self.version)
+    }
+
     /// What the log says a change was about.
     pub(crate) fn entity(&self) -> Entity {
         Entity { kind: "account".to_owned(), id: self.id, key: self.email.clone() }
@@ -200,12 +205,14 @@ pub enum AccountWrite {
     },
     /// Makes an access token; its hash must be new.
     CreateAccessToken(AccessToken),
-    /// Lets an access token expire.
-    ExpireAccessToken {
+    /// Lets an access token expire because another took its place. The change is stale if one did before.
+    ReplaceAccessToken {
         /// The token.
         id: Id,
-        /// When.
+        /// From when on it is refused.
         at: Timestamp,
+        /// The one in its place.
+        by: Id,
     },
     /// Removes an access token.
     DeleteAccessToken {
@@ -216,6 +223,11 @@ pub enum AccountWrite {
     DeleteAccessTokens {
         /// The account.
         account_id: Id,
+    },
+    /// Keeps that configuration gave something and it was taken, so that it is not taken again when it was ended.
+    NoteGiven {
+        /// SHA-256 of what was given, in lower-case hex.
+        fingerprint: String,
     },
     /// Makes a key that signs session tokens.
     CreateSigningKey(SigningKey),

@@ -89,8 +89,14 @@ impl Control {
         request: &Request,
     ) -> Result<MadeToken> {
         caller.signed_in()?;
-        let owner = self.own_account(caller).await?;
-        self.make_token(&own(&owner, request), document).await
+        let mut attempts = Attempts::default();
+        loop {
+            let owner = self.own_account(caller).await?;
+            let of = own(&owner, request);
+            if let Some(made) = self.make_token(&of, document, &mut attempts).await? {
+                return Ok(made);
+            }
+        }
     }
 
     /// Makes the next one of a token of the caller's own, from `{"overlap"?}`.
@@ -102,8 +108,14 @@ impl Control {
         request: &Request,
     ) -> Result<MadeToken> {
         caller.signed_in()?;
-        let owner = self.own_account(caller).await?;
-        self.make_next_token(&own(&owner, request), id, document).await
+        let mut attempts = Attempts::default();
+        loop {
+            let owner = self.own_account(caller).await?;
+            let of = own(&owner, request);
+            if let Some(made) = self.make_next_token(&of, id, document, &mut attempts).await? {
+                return Ok(made);
+            }
+        }
     }
 
     /// Refuses a token of the caller's own from now on.

@@ -278,7 +278,7 @@ impl Control {
     }
 
     /// The change that says of an account that it is theirs, and theirs alone: the password, the sessions, the access
-    /// tokens and the reset link that it had are whoever's registered it.
+    /// tokens, the reset link and the other identities that it had are whoever's had it before.
     async fn linking(
         &self,
         rules: &ProviderRules,
@@ -310,9 +310,20 @@ impl Control {
         let tokens = self.store.access_tokens(account.id).await?;
         let revoked: Vec<_> =
             tokens.iter().map(|token| json!({ "id": token.id, "name": token.name })).collect();
-        let before = json!({ "password": account.password_hash.is_some(), "access_tokens": revoked });
+        let others = self.store.identities(account.id).await?;
+        let unlinked: Vec<_> = others.iter().map(Identity::for_log).collect();
+        let before = json!({
+            "password": account.password_hash.is_some(), "access_tokens": revoked, "identities": unlinked,
+        });
         let after = json!({ "identity": { "issuer": rules.issuer }, "password": false, "access_tokens": [] });
         let alone = Account { password_hash: None, updated_at: now, ..account.clone() };
+        let mut writes = vec![
+            Write::Account(AccountWrite::Update(alone)),
+            Write::Account(AccountWrite::EndSessions { account_id: account.id, except: None }),
+            Write::Account(AccountWrite::DeleteAccessTokens { account_id: account.id }),
+        ];
+        writes
+            .extend(others.iter().map(|other| Write::Account(AccountWrite::UnlinkIdentity { id: other.id })));
         Ok(Change {
             entities: std::iter::once(account.entity())
                 .chain(tokens.iter().map(AccessToken::entity))
@@ -320,11 +331,7 @@ impl Control {
             before: Some(before.to_string()),
             after: Some(after.to_string()),
             reads,
-            writes: vec![
-                Write::Account(AccountWrite::Update(alone)),
-                Write::Account(AccountWrite::EndSessions { account_id: account.id, except: None }),
-                Write::Account(AccountWrite::DeleteAccessTokens { account_id: account.id }),
-            ],
+            writes,
             ..Change::of_instance("link_identity", account.id, &request, now)
         })
     }

@@ -140,9 +140,15 @@ impl Control {
         document: &Value,
         request: &Request,
     ) -> Result<MadeToken> {
-        let owner = self.account_of(AccountKind::Service, id).await?;
-        self.may_have_a_hand_in(permit, &owner).await?;
-        self.make_token(&of(&owner, permit, request), document).await
+        let mut attempts = Attempts::default();
+        loop {
+            let owner = self.account_of(AccountKind::Service, id).await?;
+            self.may_have_a_hand_in(permit, &owner).await?;
+            let of = of(&owner, permit, request);
+            if let Some(made) = self.make_token(&of, document, &mut attempts).await? {
+                return Ok(made);
+            }
+        }
     }
 
     /// Makes the next one of a token of a service account, from `{"overlap"?}`.
@@ -153,9 +159,15 @@ impl Control {
         document: Option<&Value>,
         request: &Request,
     ) -> Result<MadeToken> {
-        let owner = self.account_of(AccountKind::Service, id).await?;
-        self.may_have_a_hand_in(permit, &owner).await?;
-        self.make_next_token(&of(&owner, permit, request), token_id, document).await
+        let mut attempts = Attempts::default();
+        loop {
+            let owner = self.account_of(AccountKind::Service, id).await?;
+            self.may_have_a_hand_in(permit, &owner).await?;
+            let of = of(&owner, permit, request);
+            if let Some(made) = self.make_next_token(&of, token_id, document, &mut attempts).await? {
+                return Ok(made);
+            }
+        }
     }
 
     /// Refuses a token of a service account from now on.

@@ -9,18 +9,26 @@ use crate::control::Control;
 use crate::error::Result;
 use crate::revert::{Outcome, SetBack, Told, refused};
 
+/// Why other changes of accounts stay.
+const NOT_BACK: &str =
+    "accounts, their secrets and who their owners are at providers neither come back nor go by a revert";
+
 impl Control {
     /// Name, e-mail, role, and whether it may sign in. Passwords, tokens and accounts themselves do not come back.
     pub(crate) async fn revert_account(&self, told: &Told<'_>, caller: &Caller) -> Result<Outcome> {
         let permit = caller.clone().on_instance::<ManageAccounts>()?;
         let (Some(old), Some(new)) = (&told.before, &told.after) else {
-            return Err(refused("accounts and their secrets neither come back nor go by a revert"));
+            return Err(refused(NOT_BACK));
         };
         let subject = told.entity(0)?;
         let account = self.store.account(subject.id).await?;
         let account = account.ok_or_else(|| refused(format!("the account {} is gone", subject.key)))?;
         let mut back = SetBack::default();
-        told.set_back("account", old, new, &document(&account), &mut back);
+        let now = document(&account);
+        if ![old, new].into_iter().all(|text| is_of(&now, text)) {
+            return Err(refused(NOT_BACK));
+        }
+        told.set_back("account", old, new, &now, &mut back);
         back.expect_free()?;
         if back.members.is_empty() {
             return Ok(Outcome::unchanged());
@@ -32,13 +40,18 @@ impl Control {
             permit.may_give(&own_role(edit.role.unwrap_or(account.role)), None)?;
         } else {
             let id = account.id.to_string();
-            let which = (account.kind, id.as_str());
+            let (which, request) = ((account.kind, id.as_str()), told.request(account.etag()));
             let Account { version, .. } =
-                self.edit_account(&permit, which, "update_account", &edit, told.request).await?;
+                self.edit_account(&permit, which, "update_account", &edit, &request).await?;
             outcome.revision = Some(version);
         }
         Ok(outcome)
     }
+}
+
+/// Whether a text of the log tells of nothing but members that an account has `now`.
+fn is_of(now: &Value, text: &Value) -> bool {
+    text.as_object().is_some_and(|members| members.keys().all(|name| now.get(name).is_some()))
 }
 
 fn read(back: &SetBack) -> Edit {

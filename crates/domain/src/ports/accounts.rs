@@ -61,6 +61,10 @@ pub trait Accounts: Send + Sync {
     async fn end_sessions(&self, account_id: Id) -> StoreResult<()>;
     /// The link whose token has this hash, and its account.
     async fn reset_link(&self, hash: &str) -> StoreResult<Option<(ResetLink, Account)>>;
+    /// Whether configuration gave what has this fingerprint once, and it was taken ([`AccountWrite::NoteGiven`]).
+    ///
+    /// [`AccountWrite::NoteGiven`]: crate::account::AccountWrite::NoteGiven
+    async fn was_given(&self, fingerprint: &str) -> StoreResult<bool>;
     /// The hash of the setup token, and when it expires.
     async fn setup_token(&self) -> StoreResult<Option<(String, Timestamp)>>;
     /// Keeps the hash of a setup token in the place of any before. The instance must have an epoch.

@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::input::Surroundings;
 use super::{KeyState, Origins, Reach, SdkKey, SdkKeyKind, ShownSdkKey};
 use crate::access::{Allows, Held, InProject, ManageSdkKeys, Permit, Reader, Right, Scope};
-use crate::control::{Control, DEFAULT_ENVIRONMENT, Request, find_environment, unexpected};
+use crate::control::{Attempts, Control, DEFAULT_ENVIRONMENT, Request, find_environment, unexpected};
 use crate::environment::Environment;
 use crate::error::{Error, Result};
 use crate::id::Id;
@@ -73,29 +73,27 @@ impl Control {
         document: &Value,
         request: &Request,
     ) -> Result<MadeSdkKey> {
-        let environments = self.store.environments(permit.project_id()).await?;
-        let addressed = find_environment(&environments, environment.unwrap_or(DEFAULT_ENVIRONMENT))?;
-        let now = self.clock.now();
-        let new = self.beside(&environments, now).read_new(document, &addressed)?;
-        may_give(permit, &new.reach, &environments)?;
-        self.check_room(permit.project_id(), now).await?;
         let actor = permit.caller().account_id();
-        let (mut sdk_key, key) = made(&*self.ids, new, permit.project_id(), actor, now);
-        let mut change = creation(&sdk_key, &environments, actor, &request.source, now);
-        change.comment.clone_from(&request.comment);
-        change.standing.clone_from(&request.standing);
-        change.reads = still_there(&sdk_key.reach, &environments);
-        change.reads.push(room(now));
-        sdk_key.version = match self.commit(change).await {
-            Ok(version) => version,
-            // An environment has changed, or others made the last that there was room for.
-            Err(CommitError::Stale) => {
-                self.check_room(permit.project_id(), now).await?;
-                return Err(Error::busy());
+        let mut attempts = Attempts::default();
+        // Again if an environment has changed, or others made the last that there was room for.
+        loop {
+            let environments = self.store.environments(permit.project_id()).await?;
+            let addressed = find_environment(&environments, environment.unwrap_or(DEFAULT_ENVIRONMENT))?;
+            let now = self.clock.now();
+            let new = self.beside(&environments, now).read_new(document, &addressed)?;
+            may_give(permit, &new.reach, &environments)?;
+            self.check_room(permit.project_id(), now).await?;
+            let (mut sdk_key, key) = made(&*self.ids, new, permit.project_id(), actor, now);
+            let mut change = creation(&sdk_key, &environments, actor, &request.source, now);
+            change.comment.clone_from(&request.comment);
+            change.standing.clone_from(&request.standing);
+            change.reads = still_there(&sdk_key.reach, &environments);
+            change.reads.push(room(now));
+            if let Some(version) = self.try_commit(change, &mut attempts).await? {
+                sdk_key.version = version;
+                return Ok(MadeSdkKey { shown: ShownSdkKey::of(&sdk_key, &environments, now), key, sdk_key });
             }
-            Err(error) => return Err(unexpected(error)),
-        };
-        Ok(MadeSdkKey { shown: ShownSdkKey::of(&sdk_key, &environments, now), key, sdk_key })
+        }
     }
 
     /// Keys of the project, newest first.

@@ -1,8 +1,8 @@
 //! Room that many share, of which nobody takes so much that others find none.
 //!
-//! One may hold at most twice as much as is still free. So who takes all they can get has two thirds, two of them have
-//! two fifths each, and a hundred leave half a percent: whoever comes next finds room, and few who ask much are not held
-//! to what there would be for each of many.
+//! One may hold at most twice as much as is still free: who takes all they can get has two thirds, and who comes next finds
+//! room. Ten who do so one after another would fill it all the same, so the last tenth is for those who hold little: it
+//! takes two hundred more to fill that. Few who ask much are not held to what there would be for each of many.
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -11,6 +11,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 /// How much more one may hold than is free.
 const GREED: u64 = 2;
+/// One part in so many is left for who holds little.
+const RESERVE: u64 = 10;
+/// Which is one part in so many, or what they ask for at first.
+const LITTLE: u64 = 2_000;
 
 /// Room for so much, and who holds how much of it: addresses, if nothing else is said.
 pub struct Share<K: Eq + Hash = IpAddr> {
@@ -46,7 +50,12 @@ impl<K: Copy + Eq + Hash> Share<K> {
         let all = inside.all.checked_add(amount).filter(|all| *all <= self.most)?;
         if let Some(who) = who {
             let own = inside.of.get(&who).copied().unwrap_or_default() + amount;
-            if own > self.most_of_one || own > (self.most - inside.all).saturating_mul(GREED) {
+            let holds_much = own > amount.max(self.most / LITTLE);
+            let is_scarce = self.most - all < self.most / RESERVE;
+            if own > self.most_of_one
+                || own > (self.most - inside.all).saturating_mul(GREED)
+                || holds_much && is_scarce
+            {
                 return None;
             }
             inside.of.insert(who, own);

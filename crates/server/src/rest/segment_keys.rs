@@ -136,7 +136,7 @@ async fn upload_segment_keys(
 ) -> Result<Response, Problem> {
     let (mode, format) = (query.mode()?, upload::format(&headers)?);
     state.control.expect_segment(&writer, &key, &request).await?;
-    let place = state.uploads.begin()?;
+    let place = state.uploads.begin(writer.caller().account_id())?;
     let may_empty = query.mode.is_some();
     let shown_by = state.clone();
     let upload = Uploading { state, writer, key, list, mode, may_empty, request, format };

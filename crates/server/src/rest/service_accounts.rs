@@ -152,7 +152,7 @@ async fn create_service_token(
 #[utoipa::path(post, path = "/api/v1/service-accounts/{id}/tokens/{token}/rotate", tag = "service accounts",
     params(("id" = String, Path), ("token" = String, Path), CommentHeader), request_body = Option<schema::Rotation>, responses(
     (status = 201, description = "The new token", body = schema::MadeAccessToken),
-    (status = 409, description = "`too_many_tokens`, or `token_expired`: make another"),
+    (status = 409, description = "`too_many_tokens`; `token_replaced`: rotate the one in its place; or `token_expired`: make another"),
 ))]
 async fn rotate_service_token(
     State(state): State<AppState>,

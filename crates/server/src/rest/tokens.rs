@@ -58,7 +58,7 @@ async fn create_token(
     request_body = Option<schema::Rotation>, responses(
     (status = 201, description = "The new token", body = schema::MadeAccessToken),
     (status = 403, description = "`sign_in_needed`"),
-    (status = 409, description = "`too_many_tokens`, or `token_expired`: make another"),
+    (status = 409, description = "`too_many_tokens`; `token_replaced`: rotate the one in its place; or `token_expired`: make another"),
 ))]
 async fn rotate_token(
     State(state): State<AppState>,

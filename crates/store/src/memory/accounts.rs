@@ -1,7 +1,7 @@
 //! Accounts and what they prove themselves with.
 
 use std::cmp::Reverse;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use domain::access::Proof;
@@ -24,6 +24,7 @@ pub(super) struct AccountTables {
     signing_keys: BTreeMap<Id, SigningKey>,
     /// By issuer and subject.
     identities: BTreeMap<(String, String), Identity>,
+    given: BTreeSet<String>,
     pub(super) setup_token: Option<(String, Timestamp)>,
 }
 
@@ -76,15 +77,19 @@ impl AccountTables {
                 self.setup_token.take().filter(|(kept, _)| kept == hash).ok_or(CommitError::Stale)?;
             }
             AccountWrite::CreateAccessToken(token) => self.create_access_token(token)?,
-            AccountWrite::ExpireAccessToken { id, at } => {
-                let token = self.access_tokens.get_mut(id).ok_or(CommitError::Stale)?;
-                Arc::make_mut(token).expires_at = Some(*at);
+            AccountWrite::ReplaceAccessToken { id, at, by } => {
+                let token = self.access_tokens.get_mut(id).filter(|token| token.replaced_by.is_none());
+                let token = Arc::make_mut(token.ok_or(CommitError::Stale)?);
+                (token.expires_at, token.replaced_by) = (Some(*at), Some(*by));
             }
             AccountWrite::DeleteAccessToken { id } => {
                 self.access_tokens.remove(id).ok_or(CommitError::Stale)?;
             }
             AccountWrite::DeleteAccessTokens { account_id } => {
                 self.access_tokens.retain(|_, token| token.account_id != *account_id);
+            }
+            AccountWrite::NoteGiven { fingerprint } => {
+                self.given.insert(fingerprint.clone());
             }
             AccountWrite::CreateSigningKey(key) => {
                 free(!self.signing_keys.contains_key(&key.id), "signing_key")?;
@@ -201,6 +206,10 @@ impl AccountTables {
         let mut own: Vec<_> = own.map(|token| AccessToken::clone(token)).collect();
         own.sort_by_key(|token| Reverse((token.created_at, token.id)));
         own
+    }
+
+    pub(super) fn was_given(&self, fingerprint: &str) -> bool {
+        self.given.contains(fingerprint)
     }
 
     pub(super) fn note_tokens_used(&mut self, uses: &[(Id, Timestamp)]) {

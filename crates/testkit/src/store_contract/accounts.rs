@@ -79,6 +79,7 @@ pub(super) async fn credentials_are_found(world: World) -> Result<()> {
         created_at: later(2),
         expires_at: None,
         last_used_at: None,
+        replaced_by: None,
     };
     let scopes = ["project.read", "flag.update@production"].map(str::to_owned).to_vec();
     let (one, two) = (token("11"), token("22"));

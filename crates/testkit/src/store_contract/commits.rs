@@ -154,6 +154,7 @@ fn token(account_id: Id, id: Id, hash: &str) -> AccessToken {
         created_at: NOW,
         expires_at: None,
         last_used_at: None,
+        replaced_by: None,
     }
 }
 

@@ -32,6 +32,7 @@ fn token(world: &World, account: &Account, hash: &str, millis: i64) -> AccessTok
         created_at: later(millis),
         expires_at: None,
         last_used_at: None,
+        replaced_by: None,
     }
 }
 
@@ -237,17 +238,30 @@ pub(super) async fn tokens_expire_and_go(world: World) -> Result<()> {
     ensure!(store.access_tokens(ada.id).await? == [new.clone(), old.clone()], "newest first");
     ensure!(store.access_tokens(world.id()).await?.is_empty());
 
-    in_instance(&world, vec![AccountWrite::ExpireAccessToken { id: old.id, at: later(70) }]).await?;
+    let replaced = |at| AccountWrite::ReplaceAccessToken { id: old.id, at, by: new.id };
+    in_instance(&world, vec![replaced(later(70))]).await?;
+    ensure!(is_stale(&world, replaced(later(80))).await, "nothing takes its place twice");
     store.note_tokens_used(&[(old.id, later(60)), (world.id(), later(60))]).await?;
     store.note_tokens_used(&[(old.id, later(50))]).await?;
     store.note_tokens_used(&[]).await?;
     let (kept, _) = store.access_token("11").await?.context("it is gone")?;
     ensure!((kept.expires_at, kept.last_used_at) == (Some(later(70)), Some(later(60))), "{kept:?}");
+    ensure!(kept.replaced_by == Some(new.id), "{kept:?}");
 
     in_instance(&world, vec![AccountWrite::DeleteAccessToken { id: old.id }]).await?;
     ensure!(store.access_token("11").await?.is_none());
     ensure!(is_stale(&world, AccountWrite::DeleteAccessToken { id: old.id }).await);
-    ensure!(is_stale(&world, AccountWrite::ExpireAccessToken { id: old.id, at: NOW }).await);
+    ensure!(is_stale(&world, replaced(NOW)).await);
+    Ok(())
+}
+
+pub(super) async fn what_was_given_stays_known(world: World) -> Result<()> {
+    let store = &world.store;
+    let note = || AccountWrite::NoteGiven { fingerprint: "11".to_owned() };
+    ensure!(!store.was_given("11").await?);
+    in_instance(&world, vec![note(), note()]).await?;
+    in_instance(&world, vec![note()]).await?;
+    ensure!(store.was_given("11").await? && !store.was_given("1").await?);
     Ok(())
 }
 

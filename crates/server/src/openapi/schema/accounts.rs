@@ -234,6 +234,8 @@ pub(crate) struct AccessToken {
     /// To about a minute.
     #[schema(format = DateTime)]
     last_used_at: Option<String>,
+    /// The one that took its place, if it was rotated.
+    replaced_by: Option<String>,
 }
 
 /// An access token as it is made.

@@ -50,6 +50,10 @@ impl Accounts for MemoryStore {
         Ok(self.state().tables.of_accounts.access_tokens(account_id))
     }
 
+    async fn was_given(&self, fingerprint: &str) -> StoreResult<bool> {
+        Ok(self.state().tables.of_accounts.was_given(fingerprint))
+    }
+
     async fn note_tokens_used(&self, uses: &[(Id, Timestamp)]) -> StoreResult<()> {
         self.state().tables.of_accounts.note_tokens_used(uses);
         Ok(())

@@ -32,9 +32,12 @@ impl Writes<'_> {
                 self.change(query.bind(hash.clone())).await
             }
             AccountWrite::CreateAccessToken(token) => self.create_access_token(token).await,
-            AccountWrite::ExpireAccessToken { id, at } => {
-                let query = sqlx::query("UPDATE access_tokens SET expires_at = $2 WHERE id = $1");
-                self.change(query.bind(id.to_string()).bind(at.as_millis())).await
+            AccountWrite::ReplaceAccessToken { id, at, by } => {
+                let query = sqlx::query(
+                    "UPDATE access_tokens SET expires_at = $2, replaced_by = $3
+                     WHERE id = $1 AND replaced_by IS NULL",
+                );
+                self.change(query.bind(id.to_string()).bind(at.as_millis()).bind(by.to_string())).await
             }
             AccountWrite::DeleteAccessToken { id } => {
                 self.change(sqlx::query("DELETE FROM access_tokens WHERE id = $1").bind(id.to_string())).await
@@ -42,6 +45,11 @@ impl Writes<'_> {
             AccountWrite::DeleteAccessTokens { account_id } => {
                 let query = sqlx::query("DELETE FROM access_tokens WHERE account_id = $1");
                 query.bind(account_id.to_string()).execute(&mut *self.connection).await?;
+                Ok(())
+            }
+            AccountWrite::NoteGiven { fingerprint } => {
+                let query = sqlx::query("INSERT INTO given (fingerprint) VALUES ($1) ON CONFLICT DO NOTHING");
+                query.bind(fingerprint.clone()).execute(&mut *self.connection).await?;
                 Ok(())
             }
             AccountWrite::CreateSigningKey(key) => self.create_signing_key(key).await,
@@ -173,8 +181,8 @@ impl Writes<'_> {
     async fn create_access_token(&mut self, token: &AccessToken) -> Result<(), Fault> {
         let query = sqlx::query(
             "INSERT INTO access_tokens (id, account_id, name, hint, hash, scopes, created_at, expires_at,
-                                        last_used_at)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT DO NOTHING",
+                                        last_used_at, replaced_by)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT DO NOTHING",
         )
         .bind(token.id.to_string())
         .bind(token.account_id.to_string())
@@ -184,7 +192,8 @@ impl Writes<'_> {
         .bind(token.scopes.as_ref().map(to_document).transpose()?)
         .bind(token.created_at.as_millis())
         .bind(token.expires_at.map(Timestamp::as_millis))
-        .bind(token.last_used_at.map(Timestamp::as_millis));
+        .bind(token.last_used_at.map(Timestamp::as_millis))
+        .bind(token.replaced_by.map(|id| id.to_string()));
         self.insert(query, "access_token").await
     }
 

@@ -35,7 +35,7 @@ pub(super) use key_columns;
 macro_rules! token_columns {
     () => {
         "t.id AS token_id, t.account_id, t.name AS token_name, t.hint, t.hash, t.scopes,
-         t.created_at AS token_created_at, t.expires_at, t.last_used_at"
+         t.created_at AS token_created_at, t.expires_at, t.last_used_at, t.replaced_by"
     };
 }
 
@@ -79,6 +79,10 @@ fn read_token(row: &Row) -> sqlx::Result<AccessToken> {
         created_at: time(row, "token_created_at")?,
         expires_at: some_time(row, "expires_at")?,
         last_used_at: some_time(row, "last_used_at")?,
+        replaced_by: match row.try_get::<Option<String>, _>("replaced_by")? {
+            Some(_) => Some(id(row, "replaced_by")?),
+            None => None,
+        },
     })
 }
 
@@ -190,6 +194,11 @@ pub(super) async fn access_tokens(pool: &Pool<Db>, account_id: Id) -> sqlx::Resu
     .try_map(|row: Row| read_token(&row))
     .fetch_all(pool)
     .await
+}
+
+pub(super) async fn was_given(pool: &Pool<Db>, fingerprint: &str) -> sqlx::Result<bool> {
+    let query = sqlx::query("SELECT fingerprint FROM given WHERE fingerprint = $1");
+    Ok(query.bind(fingerprint).fetch_optional(pool).await?.is_some())
 }
 
 pub(super) async fn signing_keys(pool: &Pool<Db>) -> sqlx::Result<Vec<SigningKey>> {

@@ -45,6 +45,10 @@ impl Accounts for SqlStore {
         bounded(accounts::access_tokens(&self.reader, account_id)).await
     }
 
+    async fn was_given(&self, fingerprint: &str) -> StoreResult<bool> {
+        bounded(accounts::was_given(&self.reader, fingerprint)).await
+    }
+
     async fn note_tokens_used(&self, uses: &[(Id, Timestamp)]) -> StoreResult<()> {
         bounded(sessions::note_tokens_used(&self.writer, uses)).await
     }
