@@ -16,7 +16,7 @@ use crate::key::Key;
 use crate::log::{Chain, Change, Entity, ReadVersion};
 use crate::ports::{Bus, Clock, CommitError, Ids, Store};
 use crate::revert::say_reverts;
-use crate::security::Pending;
+use crate::security::{Pending, Remembered};
 use crate::time::Timestamp;
 use crate::turns::Turns;
 
@@ -75,6 +75,8 @@ pub struct Control {
     pub(crate) throttle: Arc<Throttle>,
     pub(crate) last_used: Arc<LastUsed>,
     pub(crate) security: Pending,
+    /// The access tokens that were found or ended here, and whose they are: after a restart, those found since.
+    pub(crate) tokens: Arc<Remembered<Id>>,
     /// The revision that the changes of this one revert: see [`crate::revert`].
     pub(crate) reverts: Option<Revision>,
 }
@@ -126,6 +128,7 @@ impl Control {
             simulating,
             throttle: Arc::default(),
             last_used: Arc::default(),
+            tokens: Arc::default(),
             security: Pending::default(),
             reverts: None,
         }
