@@ -166,7 +166,6 @@ async fn what_is_made_while_its_place_is_deleted_stays_or_is_refused() -> Result
     burgee.post("/api/v1/flags", Some(&admin), &json!({ "key": "sale" })).await?;
     let (mut gone, mut stayed) = (0, 0);
     for round in 0..40_u64 {
-        let pause = tokio::time::sleep(std::time::Duration::from_micros(round / 2 * 300));
         let (place, inside) = if round % 2 == 0 {
             burgee.post("/api/v1/projects", Some(&admin), &json!({ "key": "shop" })).await?;
             ("/api/v1/projects/shop", ("/api/v1/projects/shop/flags", Some(json!({ "key": "new" })), 201))
@@ -176,7 +175,7 @@ async fn what_is_made_while_its_place_is_deleted_stays_or_is_refused() -> Result
         };
         let (path, body, made) = inside;
         let make = async {
-            pause.await;
+            tokio::time::sleep(std::time::Duration::from_millis(round / 2)).await;
             ask("POST", path, body).await
         };
         let (deleted, inside) = tokio::try_join!(ask("DELETE", place, None), make)?;
