@@ -153,3 +153,41 @@ async fn two_hundred_who_want_a_password_hashed_at_once_are_bounded() -> Result<
     assert!(threads.trim().parse::<u32>()? < 24, "{threads} threads");
     Ok(())
 }
+
+/// What somebody was told is there does not go with what was deleted because it was empty.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_made_while_its_place_is_deleted_stays_or_is_refused() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let (burgee, _) = house(&folder).await?;
+    let admin = burgee.admin().await?;
+    let ask = async |method: &str, path: &str, body: Option<Value>| {
+        anyhow::Ok(burgee.ask(method, path, Some(&admin), body.as_ref()).await?.0)
+    };
+    burgee.post("/api/v1/flags", Some(&admin), &json!({ "key": "sale" })).await?;
+    let (mut gone, mut stayed) = (0, 0);
+    for round in 0..40_u64 {
+        let (place, inside) = if round % 2 == 0 {
+            burgee.post("/api/v1/projects", Some(&admin), &json!({ "key": "shop" })).await?;
+            ("/api/v1/projects/shop", ("/api/v1/projects/shop/flags", Some(json!({ "key": "new" })), 201))
+        } else {
+            burgee.post("/api/v1/environments", Some(&admin), &json!({ "key": "trial" })).await?;
+            ("/api/v1/environments/trial", ("/api/v1/flags/sale/toggle?environment=trial", None, 200))
+        };
+        let (path, body, made) = inside;
+        let make = async {
+            tokio::time::sleep(std::time::Duration::from_millis(round / 2)).await;
+            ask("POST", path, body).await
+        };
+        let (deleted, inside) = tokio::try_join!(ask("DELETE", place, None), make)?;
+        assert!(
+            matches!((deleted, inside == made), (204, false) | (409, true)),
+            "{place}: deleted {deleted}, made {inside}"
+        );
+        (gone, stayed) = if deleted == 204 { (gone + 1, stayed) } else { (gone, stayed + 1) };
+        if deleted == 409 {
+            assert_eq!(ask("DELETE", &format!("{place}?force=true"), None).await?, 204);
+        }
+    }
+    println!("{gone} gone, {stayed} stayed");
+    Ok(())
+}

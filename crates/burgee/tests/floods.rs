@@ -13,8 +13,9 @@ use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::{Instant, sleep, timeout};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_burgee");
-/// Whoever is not an attacker is answered by then, on a busy machine and with a password to hash too.
-const PROMPTLY: Duration = Duration::from_secs(5);
+/// Whoever is not an attacker is answered by then, on a busy machine and with a password to hash too; well before the
+/// server gives up on the attackers' connections (30 s).
+const PROMPTLY: Duration = Duration::from_secs(15);
 /// An HTTP/2 connection that says nothing more: the preface and empty settings.
 const HTTP2: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
 
@@ -65,8 +66,19 @@ async fn start(start: Start<'_>) -> Result<Burgee> {
     Ok(burgee)
 }
 
-/// Those of so many connections that are still open a moment later.
-async fn left_open(streams: Vec<TcpStream>) -> Vec<TcpStream> {
+/// Those of so many connections that stay open: no more than `most`, as soon as the server has come to close the others.
+async fn left_open(mut streams: Vec<TcpStream>, most: usize) -> Vec<TcpStream> {
+    let since = Instant::now();
+    loop {
+        streams = open_now(streams).await;
+        if streams.len() <= most || since.elapsed() > PROMPTLY {
+            return streams;
+        }
+    }
+}
+
+/// Those that are still open a moment later.
+async fn open_now(streams: Vec<TcpStream>) -> Vec<TcpStream> {
     let looks = streams.into_iter().map(|mut stream| async move {
         let mut bytes = [0; 4096];
         loop {
@@ -96,7 +108,7 @@ async fn connections_of_few_addresses_leave_room_for_others() -> Result<()> {
             let _ = stream.write_all(HTTP2).await;
             streams.push(stream);
         }
-        let open = left_open(streams).await;
+        let open = left_open(streams, 200).await;
         ensure!((1..=200).contains(&open.len()), "127.0.0.{from} has {}", open.len());
         held.extend(open);
         neighbour.is_served().await?;
@@ -106,11 +118,14 @@ async fn connections_of_few_addresses_leave_room_for_others() -> Result<()> {
     for _ in 0..300 {
         proxy.push(connect(&burgee, 9).await?);
     }
-    let proxied = left_open(proxy).await.len();
+    let proxied = left_open(proxy, 300 - held.len()).await.len();
     ensure!(proxied + held.len() >= 290, "{proxied} beside {}", held.len());
 
     let log = std::fs::read_to_string(folder.path().join("log"))?;
-    assert_eq!(log.matches("closed at once").count(), 1, "{log}");
+    // Told once for each time in which some are refused, of which a slow machine may see several.
+    let told = |what: &str| log.matches(what).count();
+    let (begun, over) = (told("closed at once"), told("connections are taken again"));
+    ensure!(begun == over + 1 || over > 0 && begun == over, "{begun} began, {over} are over: {log}");
     // Whoever of them goes leaves room again.
     let since = Instant::now();
     drop(held);

@@ -13,10 +13,10 @@ use crate::error::{Error, Result};
 use crate::evaluation::{explaining, simulating};
 use crate::id::Id;
 use crate::key::Key;
-use crate::log::{Change, Entity};
+use crate::log::{Chain, Change, Entity, ReadVersion};
 use crate::ports::{Bus, Clock, CommitError, Ids, Store};
 use crate::revert::say_reverts;
-use crate::security::Pending;
+use crate::security::{Pending, Remembered};
 use crate::time::Timestamp;
 use crate::turns::Turns;
 
@@ -75,6 +75,8 @@ pub struct Control {
     pub(crate) throttle: Arc<Throttle>,
     pub(crate) last_used: Arc<LastUsed>,
     pub(crate) security: Pending,
+    /// The access tokens that were found or ended here, and whose they are: after a restart, those found since.
+    pub(crate) tokens: Arc<Remembered<Id>>,
     /// The revision that the changes of this one revert: see [`crate::revert`].
     pub(crate) reverts: Option<Revision>,
 }
@@ -128,6 +130,7 @@ impl Control {
             simulating,
             throttle: Arc::default(),
             last_used: Arc::default(),
+            tokens: Arc::default(),
             security: Pending::default(),
             reverts: None,
         }
@@ -169,6 +172,14 @@ impl Control {
     ) -> Result<Option<Revision>> {
         let committed = self.commit(change).await;
         self.settle(committed, attempts).await
+    }
+
+    /// That nothing is done on a chain from now on until the change that reads this is made. Asked before everything
+    /// that the change is decided upon.
+    pub(crate) async fn nothing_else_on(&self, chain: Chain) -> Result<ReadVersion> {
+        let heads = self.store.heads().await?;
+        let revision = heads.iter().find(|head| head.chain == chain).map_or(0, |head| head.revision);
+        Ok(ReadVersion::Head { chain, revision })
     }
 
     /// Commits a change that another one may make as well: then there is nothing left to do.

@@ -9,6 +9,7 @@ mod budget;
 mod chain;
 mod pending;
 mod read;
+mod remembered;
 
 use std::net::IpAddr;
 
@@ -23,6 +24,7 @@ use crate::time::Timestamp;
 pub use chain::link_security;
 pub(crate) use pending::Pending;
 pub use read::{SecurityAbout, SecurityExport, SecurityView};
+pub use remembered::{MOST_REMEMBERED, Remembered};
 
 /// No subject is longer, in bytes; more is cut off.
 const MOST_SUBJECT: usize = 254;
@@ -36,7 +38,7 @@ pub struct SecurityEvent {
     pub at: Timestamp,
     /// What.
     pub kind: SecurityKind,
-    /// Whether it is about an account or a key that exists: strangers' noise does not use up what is written of these.
+    /// Whether it is about an account, or a key or token that exists or did: strangers' noise does not use up what is written of these.
     pub known: bool,
     /// The account, if it is known.
     pub actor: Option<Id>,
@@ -173,13 +175,13 @@ impl Control {
     /// Writes what was noted, or at a shutdown (`all`) what is held back as well because the same was written a
     /// moment ago. What could not be written is noted again.
     pub async fn flush_security(&self, all: bool) -> Result<()> {
-        let notes = self.security.take(self.clock.now(), all);
-        if notes.is_empty() {
+        let taken = self.security.take(self.clock.now(), all);
+        if taken.notes.is_empty() {
             return Ok(());
         }
-        let written = self.store.append_security(&notes, None).await;
+        let written = self.store.append_security(&taken.notes, None).await;
         if written.is_err() {
-            self.security.give_back(notes);
+            self.security.give_back(taken);
         }
         written?;
         Ok(())

@@ -15,6 +15,7 @@ use domain::log::Chain;
 use domain::ports::{Bus, Clock, SdkKeyUse, Store, StoreError};
 use domain::sdk_key::{KeyState, Reach, SdkKey, SdkKeyKind};
 use domain::secret::{SecretKind, hash_secret, looks_made};
+use domain::security::{MOST_REMEMBERED, Remembered};
 use domain::time::Timestamp;
 use engine::model::Revision;
 use tokio::sync::watch;
@@ -36,6 +37,8 @@ pub struct Keyring {
     store: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
     keys: ArcSwap<HashMap<String, Held>>,
+    /// Those that were in force: whoever brings one is no stranger.
+    ended: Remembered<()>,
     /// Up to which revision of each chain they are known.
     known: Mutex<BTreeMap<Chain, Revision>>,
     changes: watch::Sender<u64>,
@@ -79,8 +82,13 @@ impl Keyring {
     /// Loads the keys; they must load once before anyone is let in.
     pub async fn load(store: Arc<dyn Store>, clock: Arc<dyn Clock>) -> Result<Arc<Self>, StoreError> {
         let (keys, known, changes) = (ArcSwap::default(), Mutex::default(), watch::Sender::new(0));
-        let keyring = Self { store, clock, keys, known, changes, freshness: Freshness::default() };
+        let (ended, freshness) = (Remembered::default(), Freshness::default());
+        let keyring = Self { store, clock, keys, ended, known, changes, freshness };
         keyring.refresh().await?;
+        let most = MOST_REMEMBERED.try_into().unwrap_or(u32::MAX);
+        for hash in keyring.store.sdk_keys_ended(keyring.clock.now(), most).await?.iter().rev() {
+            keyring.ended.note(hash, ());
+        }
         Ok(Arc::new(keyring))
     }
 
@@ -115,6 +123,12 @@ impl Keyring {
             Some(held) => key.revoked_at.is_none() && held.version >= key.version,
             None => key.state(self.clock.now()) != KeyState::InForce,
         }
+    }
+
+    /// Whether a key is in force, or was: one of those that ended last. No store is asked.
+    pub(crate) fn knows(&self, key: &str) -> bool {
+        let hash = hash_secret(key);
+        self.keys.load().contains_key(&hash) || self.ended.get(&hash).is_some()
     }
 
     /// Whether any key opens an environment.
@@ -204,7 +218,11 @@ impl Keyring {
     }
 
     fn replace(&self, keys: HashMap<String, Held>) {
-        if **self.keys.load() != keys {
+        let before = self.keys.load();
+        if **before != keys {
+            for hash in before.keys().filter(|hash| !keys.contains_key(*hash)) {
+                self.ended.note(hash, ());
+            }
             self.keys.store(Arc::new(keys));
             self.changes.send_modify(|count| *count += 1);
         }

@@ -33,6 +33,7 @@ use crate::oidc::Oidc;
 use crate::problem::Problem;
 pub use crate::rest::Exports;
 pub use crate::upload::Uploads;
+use crate::watch::Watcher;
 
 /// What every handler may ask.
 #[derive(Clone)]
@@ -62,12 +63,13 @@ pub fn router(
 ) -> serde_json::Result<Router> {
     let (rest, openapi) = rest::router().split_for_parts();
     let control = state.control.clone();
+    let watcher = Watcher { control: control.clone(), keyring: state.keyring.clone() };
     let rest = rest
         .with_state(state)
         .fallback(|| async { Problem::no_such_route() })
         .method_not_allowed_fallback(|| async { Problem::method_not_allowed() });
-    let router = doors.before_control(rest, control.clone()).merge(doors.before_delivery(delivery));
-    let router = router.layer(from_fn_with_state(control, watch::watch));
+    let router = doors.before_control(rest, control).merge(doors.before_delivery(delivery));
+    let router = router.layer(from_fn_with_state(watcher, watch::watch));
     // Health is asked by who watches, however often; nothing stands before it.
     let router = router.merge(health.router());
     Ok(if doors.settings.docs { router.merge(openapi::router(openapi)?) } else { router })

@@ -17,6 +17,7 @@ use http::{HeaderMap, Method, StatusCode, Uri};
 
 use crate::body::Client;
 use crate::credential::{self, Plane};
+use crate::keyring::Keyring;
 
 /// How much of a secret of ours is told: its prefix and eight digits, which tell nobody the rest.
 const HINT: usize = 12;
@@ -49,8 +50,15 @@ struct Asked {
     known: Known,
 }
 
+/// Who knows the credentials that are or were somebody's, and takes note of what is refused.
+#[derive(Clone)]
+pub(crate) struct Watcher {
+    pub(crate) control: Arc<Control>,
+    pub(crate) keyring: Arc<Keyring>,
+}
+
 /// Tells the security log of what was refused.
-pub(crate) async fn watch(State(control): State<Arc<Control>>, mut request: Request, next: Next) -> Response {
+pub(crate) async fn watch(State(watcher): State<Watcher>, mut request: Request, next: Next) -> Response {
     let known = Known::default();
     request.extensions_mut().insert(known.clone());
     let asked = Asked {
@@ -63,13 +71,13 @@ pub(crate) async fn watch(State(control): State<Arc<Control>>, mut request: Requ
     };
     let response = next.run(request).await;
     if matches!(response.status(), StatusCode::FORBIDDEN | StatusCode::UNAUTHORIZED) {
-        asked.tell(&control, response.status());
+        asked.tell(&watcher, response.status());
     }
     response
 }
 
 impl Asked {
-    fn tell(self, control: &Control, status: StatusCode) {
+    fn tell(self, Watcher { control, keyring }: &Watcher, status: StatusCode) {
         let path = self.uri.path();
         let of_application = path.starts_with("/sdk/") || path.starts_with("/ofrep/");
         let plane = if of_application { Plane::Delivery } else { Plane::Control };
@@ -82,16 +90,21 @@ impl Asked {
             // Nobody in particular, who proved nothing; sign-in tells of its own failures.
             _ => return,
         };
-        let (actor, subject) = match self.known.caller() {
-            Some(caller) => (Some(caller.account_id()), caller.email().to_owned()),
-            None => (None, secret.as_deref().map(hint).unwrap_or_default()),
+        let (actor, subject) = if let Some(caller) = self.known.caller() {
+            (Some(caller.account_id()), caller.email().to_owned())
+        } else {
+            // Whose a token was that has ended.
+            let token = secret.as_deref().filter(|_| kind == SecurityKind::TokenRefused);
+            let owner = token.and_then(|token| control.owner_of_token(token));
+            (owner, secret.as_deref().map(hint).unwrap_or_default())
         };
         // The route as it is written: keys of things would make each request another event.
         let route = self.route.as_ref().map_or("no such route", MatchedPath::as_str);
         let detail = format!("{} {} {route}", status.as_u16(), self.method);
         let (at, address) = (control.now(), self.address);
-        // Of applications who is forbidden something has a key that exists.
-        let known = actor.is_some() || kind == SecurityKind::KeyRefused && status == StatusCode::FORBIDDEN;
+        // Of applications who is forbidden something has a key that exists; and one that did has perhaps leaked.
+        let is_key = || status == StatusCode::FORBIDDEN || secret.is_some_and(|key| keyring.knows(&key));
+        let known = actor.is_some() || kind == SecurityKind::KeyRefused && is_key();
         control.note_security(SecurityEvent { at, kind, known, actor, address, subject, detail });
     }
 }

@@ -49,7 +49,7 @@ impl Guests {
                 );
             }
         } else if let Some(refused) = self.spell.end(now) {
-            tracing::info!(refused, "connections are taken again; so many were closed at once");
+            tracing::info!(refused, "connections are taken again; so many were refused");
         }
         held
     }

@@ -171,6 +171,7 @@ impl Control {
             writes: vec![Write::Account(AccountWrite::DeleteAccessToken { id: token.id })],
             ..Change::of_instance("delete_access_token", of.actor, of.request, self.clock.now())
         };
+        self.tokens_end(std::slice::from_ref(&token));
         match self.commit(change).await {
             // Someone else was faster, to the same end.
             Ok(_) | Err(CommitError::Stale) => Ok(()),

@@ -4,7 +4,7 @@
 //! whether the session, the key that signed or the token is in force. So whatever was ended, revoked or taken from
 //! an account is so on every node at once.
 
-use super::{Account, jwt};
+use super::{AccessToken, Account, jwt};
 use crate::access::Caller;
 use crate::control::Control;
 use crate::error::{Error, Result};
@@ -51,12 +51,28 @@ impl Control {
     async fn caller_of_access_token(&self, token: &str) -> Result<Caller> {
         let now = self.clock.now();
         let found = self.store.access_token(&hash_secret(token)).await?;
-        let (token, account) = found.filter(|(_, account)| account.active).ok_or(UNKNOWN)?;
+        let (token, account) = found.ok_or(UNKNOWN)?;
+        self.tokens.note(&token.hash, account.id);
+        if !account.active {
+            return Err(UNKNOWN);
+        }
         if token.expires_at.is_some_and(|end| end <= now) {
             return Err(EXPIRED);
         }
         self.last_used.note(&token, now);
         Ok(self.caller(account, token.scopes.as_deref()).await?.of_token(token.id))
+    }
+
+    /// Whose access token this is or was, as far as that is remembered; no store is asked.
+    pub fn owner_of_token(&self, token: &str) -> Option<Id> {
+        self.tokens.get(&hash_secret(token))
+    }
+
+    /// Remembers tokens that are about to end.
+    pub(super) fn tokens_end(&self, tokens: &[AccessToken]) {
+        for token in tokens {
+            self.tokens.note(&token.hash, token.account_id);
+        }
     }
 
     pub(super) async fn caller(&self, account: Account, within: Option<&[String]>) -> Result<Caller> {

@@ -214,6 +214,7 @@ impl Control {
         let teams = self.store.teams_of(account.id).await?;
         all["teams"] = teams.iter().map(|team| json!({ "id": team.id, "key": team.key })).collect();
         let tokens = self.store.access_tokens(account.id).await?;
+        self.tokens_end(&tokens);
         let token = |token: &AccessToken| json!({ "id": token.id, "name": token.name, "hint": token.hint });
         all["access_tokens"] = tokens.iter().map(token).collect();
         logged_grants(&mut all, &self.store.grants_of(Holder::Account(account.id)).await?);

@@ -308,6 +308,7 @@ impl Control {
             reads.push(self.admin_beside(account, LAST_ADMIN).await?);
         }
         let tokens = self.store.access_tokens(account.id).await?;
+        self.tokens_end(&tokens);
         let revoked: Vec<_> =
             tokens.iter().map(|token| json!({ "id": token.id, "name": token.name })).collect();
         let others = self.store.identities(account.id).await?;

@@ -149,6 +149,7 @@ impl Control {
         change.reads.extend(maker);
         if link.terms.revoke_tokens {
             let tokens = self.store.access_tokens(account.id).await?;
+            self.tokens_end(&tokens);
             change.entities.extend(tokens.iter().map(AccessToken::entity));
             let revoked = AccountWrite::DeleteAccessTokens { account_id: account.id };
             change.writes.push(Write::Account(revoked));

@@ -82,14 +82,19 @@ impl Control {
     ) -> Result<(Environment, Revision)> {
         let mut attempts = Attempts::default();
         loop {
-            // What is made meanwhile would name what is gone.
+            // What is made meanwhile would name what is gone; and unless it goes whatever is in it, what is put into it
+            // meanwhile is looked at as well.
             let version = self.store.dependencies_version(permit.project_id()).await?;
+            let mut reads = vec![ReadVersion::Dependencies { version }];
+            if !force {
+                reads.push(self.nothing_else_on(Chain::Project(permit.project_id())).await?);
+            }
             let environment = self.environment(permit.project_id(), Some(key)).await?;
             request.check(&environment.etag())?;
             may_remove_protected(permit, &environment)?;
             let contents = self.expect_removable(&environment, force).await?;
             let mut change = deletion(&environment, &contents, permit, request, self.clock.now());
-            change.reads.push(ReadVersion::Dependencies { version });
+            change.reads.extend(reads);
             if let Some(revision) = self.try_commit(change, &mut attempts).await? {
                 return Ok((environment, revision));
             }

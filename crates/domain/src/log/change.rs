@@ -165,6 +165,13 @@ pub enum ReadVersion {
         /// The version when it was read, before any of the things that refer to one another.
         version: Revision,
     },
+    /// That nothing else was done: of all that a chain guards, for a change that must lose none of it.
+    Head {
+        /// The chain: the change's own or another.
+        chain: Chain,
+        /// Its last revision when that was read, before everything that the change was decided upon.
+        revision: Revision,
+    },
     /// That there is room for one more of something: of several who add the last one, one does.
     Room {
         /// What is counted.

@@ -52,6 +52,9 @@ pub trait SdkKeys: Send + Sync {
     /// All SDK keys that are neither revoked nor expired, newest first: of all projects, or of these, of which there is
     /// one at least.
     async fn sdk_keys_in_force(&self, now: Timestamp, of: Option<&[Id]>) -> StoreResult<Vec<SdkKey>>;
+    /// The hashes of keys that are revoked or expired, so many at most: those that ended last, the last first. Of keys
+    /// that were deleted nothing is known.
+    async fn sdk_keys_ended(&self, now: Timestamp, limit: u32) -> StoreResult<Vec<String>>;
     /// Notes when keys were last used; a use before the last one that is known is none, and so is one of a key that
     /// has gone. No change: nothing of it is logged, and no version moves.
     async fn note_sdk_keys_used(&self, uses: &[SdkKeyUse]) -> StoreResult<()>;

@@ -10,7 +10,7 @@ use crate::environment::Environment;
 use crate::error::{Error, Result};
 use crate::grant::logged_grants;
 use crate::id::Id;
-use crate::log::{Entity, ReadVersion, Write};
+use crate::log::{Chain, Entity, ReadVersion, Write};
 use crate::ports::{FlagFilter, KeyedFilter, SdkKeyFilter};
 use crate::sdk_key::{KeyState, SdkKey};
 
@@ -43,7 +43,10 @@ impl Control {
         loop {
             let before = self.project_named(project.key.as_str()).await?;
             request.check(&before.etag())?;
+            let mut reads = vec![ReadVersion::Project { id: before.id, version: before.version }];
             if !force {
+                // What is made in it meanwhile is looked at as well.
+                reads.push(self.nothing_else_on(Chain::Project(before.id)).await?);
                 self.refuse_if_filled(&before).await?;
             }
             let environments = self.store.environments(before.id).await?;
@@ -51,7 +54,7 @@ impl Control {
             let entities = vec![Entity::project(&before)];
             let mut change = on_instance(permit.caller(), request, now, "delete_project", entities);
             change.before = Some(self.all_of_project(&before, &environments).await?.to_string());
-            change.reads = vec![ReadVersion::Project { id: before.id, version: before.version }];
+            change.reads = reads;
             change.writes = vec![Write::DeleteProject { id: before.id }];
             if self.try_commit(change, &mut attempts).await?.is_some() {
                 return Ok(DeletedProject { environments: environments.iter().map(|one| one.id).collect() });

@@ -70,6 +70,14 @@ struct State {
     budgets: Budgets,
 }
 
+/// What is to be written.
+#[derive(Debug, Default)]
+pub(super) struct Taken {
+    pub(super) notes: Vec<SecurityNote>,
+    /// Of each note whether it is of who is known, which is not written.
+    known: Vec<bool>,
+}
+
 /// What waits. Held by all who note; the lock is never held for longer than a look into a table.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Pending(Arc<Mutex<State>>);
@@ -89,15 +97,19 @@ impl Pending {
 
     /// What is to be written now: each event the first time at once, then once a minute with its count. With `all`,
     /// also what is counted still.
-    pub(super) fn take(&self, now: Timestamp, all: bool) -> Vec<SecurityNote> {
-        self.state().take(now, all)
+    pub(super) fn take(&self, now: Timestamp, all: bool) -> Taken {
+        let mut taken = self.state().take(now, all);
+        // In the order of time, whatever that of the table is.
+        taken.sort_by_key(|(note, _)| note.at);
+        let (notes, known) = taken.into_iter().unzip();
+        Taken { notes, known }
     }
 
     /// What was taken and could not be written, to be taken again.
-    pub(super) fn give_back(&self, notes: Vec<SecurityNote>) {
+    pub(super) fn give_back(&self, taken: Taken) {
         let mut state = self.state();
-        for note in notes {
-            state.give_back(note);
+        for (note, known) in taken.notes.into_iter().zip(taken.known) {
+            state.give_back(note, known);
         }
     }
 }
@@ -137,7 +149,7 @@ impl State {
         }
     }
 
-    fn take(&mut self, now: Timestamp, all: bool) -> Vec<SecurityNote> {
+    fn take(&mut self, now: Timestamp, all: bool) -> Vec<(SecurityNote, bool)> {
         let (mut notes, mut beyond) = (Vec::new(), Vec::new());
         self.groups.retain(|same, group| {
             if !all && group.due > now {
@@ -151,7 +163,7 @@ impl State {
             }
             let times = group.times.reset();
             if group.is_paid || self.budgets.spend(same.kind, &same.whose(), now) {
-                notes.push(same.note(&times));
+                notes.push((same.note(&times), same.known));
             } else {
                 beyond.push((same.clone(), times));
             }
@@ -167,23 +179,20 @@ impl State {
             }
             let again = rest.times.count > 0;
             if again {
-                notes.push(rest.note(kind, whose));
+                notes.push((rest.note(kind, whose), matches!(whose, Whose::Known(..))));
                 rest.due = now.earlier(-QUIET);
             }
             again
         });
-        // In the order of time, whatever that of the table is.
-        notes.sort_by_key(|note| note.at);
         notes
     }
 
-    fn give_back(&mut self, note: SecurityNote) {
+    fn give_back(&mut self, note: SecurityNote, known: bool) {
         let SecurityNote { at, last_at, count, kind, actor, address, subject, detail } = note;
         let kind = SecurityKind::ALL.into_iter().map(SecurityKind::name).find(|name| *name == kind);
         let Some(kind) = kind else { return };
         let times = Times { first: at, last: last_at, count };
-        // Whether it was of who is known is not written; an account is.
-        let same = Same { kind, known: actor.is_some(), actor, address, subject, detail };
+        let same = Same { kind, known, actor, address, subject, detail };
         let has_room = self.has_room(same.known);
         match self.groups.entry(same) {
             Entry::Occupied(mut group) => {
@@ -284,7 +293,7 @@ mod tests {
     #[test]
     fn the_same_again_is_counted_and_told_once_a_minute() {
         let pending = Pending::default();
-        let take = |at| pending.take(Timestamp::from_millis(at), false);
+        let take = |at| pending.take(Timestamp::from_millis(at), false).notes;
         pending.note(event(SecurityKind::SignInFailed, "a", 0));
         pending.note(event(SecurityKind::SignInFailed, "a", 1));
         pending.note(event(SecurityKind::SignInFailed, "b", 2));
@@ -318,7 +327,7 @@ mod tests {
         }
         pending.note(SecurityEvent { known: true, ..from(1, "bgc_0123…") });
         pending.note(event(SecurityKind::SignInFailed, "owner", 0));
-        let notes = pending.take(Timestamp::from_millis(1_000), false);
+        let notes = pending.take(Timestamp::from_millis(1_000), false).notes;
         assert!(told(&notes).contains(&("bgc_0123…", 1)) && told(&notes).contains(&("owner", 1)));
         let one_by_one = notes.iter().filter(|note| note.count == 1).count();
         assert_eq!((one_by_one, notes.len()), (1_002, 1_003));
@@ -335,7 +344,7 @@ mod tests {
             pending.note(SecurityEvent { known: true, detail: number.to_string(), ..from(2, "bgc_0123…") });
         }
         pending.note(from(2, "another"));
-        let notes = pending.take(Timestamp::from_millis(0), false);
+        let notes = pending.take(Timestamp::from_millis(0), false).notes;
         assert!(told(&notes).contains(&("another", 1)));
         let rest: Vec<_> = notes.iter().filter(|note| note.count > 1).collect();
         assert!(
@@ -360,12 +369,13 @@ mod tests {
                 let at = Timestamp::from_millis(at);
                 pending.note(SecurityEvent { at, kind, known, actor, address, subject, detail });
             }
-            let notes = pending.take(Timestamp::from_millis(at + 1_000), false);
+            let notes = pending.take(Timestamp::from_millis(at + 1_000), false).notes;
             rows += notes.len();
             events += notes.iter().map(|note| note.count).sum::<u64>();
         }
         events += pending
             .take(Timestamp::from_millis(24 * 60 * QUIET), true)
+            .notes
             .iter()
             .map(|note| note.count)
             .sum::<u64>();
@@ -396,18 +406,35 @@ mod tests {
         let notes = pending.take(Timestamp::from_millis(0), false);
         pending.note(event(SecurityKind::SignedIn, "a", 5));
         pending.give_back(notes);
-        let again = pending.take(Timestamp::from_millis(10), false);
+        let again = pending.take(Timestamp::from_millis(10), false).notes;
         assert_eq!(told(&again), [("a", 2)]);
         assert_eq!((again[0].at, again[0].last_at), (Timestamp::from_millis(0), Timestamp::from_millis(5)));
         pending.note(event(SecurityKind::SignedIn, "a", 20));
-        assert_eq!(told(&pending.take(Timestamp::from_millis(30), true)), [("a", 1)]);
+        assert_eq!(told(&pending.take(Timestamp::from_millis(30), true).notes), [("a", 1)]);
+    }
+
+    #[test]
+    fn what_could_not_be_written_stays_whose_it_is() {
+        let pending = Pending::default();
+        let now = Timestamp::from_millis(0);
+        pending.note(SecurityEvent { known: true, ..from(1, "bgs_0123…") });
+        pending.note(from(1, "bgs_4567…"));
+        for _ in 0..2 {
+            pending.give_back(pending.take(now, true));
+            assert_eq!(pending.state().known, 1);
+        }
+        // The same again is counted with it, and is of the same.
+        pending.note(SecurityEvent { known: true, ..from(1, "bgs_0123…") });
+        pending.note(from(1, "bgs_4567…"));
+        assert_eq!(told(&pending.take(now, true).notes).iter().map(|(_, count)| count).sum::<u64>(), 4);
+        assert_eq!(pending.state().groups.len(), 2);
     }
 
     #[test]
     fn texts_are_cut_at_their_bound_and_keep_no_nul() {
         let pending = Pending::default();
         pending.note(event(SecurityKind::SignInFailed, format!("\0{}", "ä".repeat(300)), 0));
-        let notes = pending.take(Timestamp::from_millis(0), false);
+        let notes = pending.take(Timestamp::from_millis(0), false).notes;
         assert_eq!(notes[0].subject, format!("\u{fffd}{}", "ä".repeat(126)));
     }
 }

@@ -18,7 +18,7 @@ use domain::context_field::ContextField;
 use domain::flag::{FlagHere, document};
 use domain::id::Id;
 use domain::key::Key;
-use domain::log::{Chain, Change, Hash, Link, LogEntry, link};
+use domain::log::{Chain, Change, Hash, Link, LogEntry, ReadVersion, link};
 use domain::ports::{CommitError, Head, Page, Store, StoreResult};
 use domain::segment::SegmentHere;
 use engine::model::{Flag, List, Read, Revision, Segment};
@@ -83,6 +83,7 @@ impl State {
         }
         let revision = revision_of(chain) + 1;
         self.tables.check(chain_id, &change.reads)?;
+        self.check_heads(&change.reads)?;
         // A copy: a later write may be refused. Rows are shared, so this copies pointers.
         let mut tables = self.tables.clone();
         let mut effects = Vec::new();
@@ -106,6 +107,17 @@ impl State {
             self.effects.entry(environment_id).or_default().insert((of, key), revision);
         }
         Ok(revision)
+    }
+
+    /// Whether nothing was done since the ends of chains were read.
+    fn check_heads(&self, reads: &[ReadVersion]) -> Result<(), CommitError> {
+        let is_end = |read: &ReadVersion| match read {
+            ReadVersion::Head { chain, revision } => {
+                self.chains.get(&chain.id()).is_some_and(|entries| revision_of(entries) == *revision)
+            }
+            _ => true,
+        };
+        if reads.iter().all(is_end) { Ok(()) } else { Err(CommitError::Stale) }
     }
 
     /// The revision of the last change that affected the environment.

@@ -76,6 +76,8 @@ impl Tables {
             ReadVersion::Role { id, version } => self.people.has_role(*id, *version),
             ReadVersion::Account { id, version } => self.of_accounts.has(*id, *version),
             ReadVersion::Dependencies { version } => self.dependencies_version(project_id) == *version,
+            // The chains are kept beside the tables.
+            ReadVersion::Head { .. } => true,
             ReadVersion::Room { of, most } => (self.count(project_id, *of) as u64) < *most,
             ReadVersion::Flag { id, version } => {
                 self.flags.values().any(|flag| flag.id == *id && flag.version == *version)

@@ -94,7 +94,18 @@ pub(super) async fn an_environment_goes_with_all_that_is_in_it(world: World) -> 
     ensure!(matches!(error, Some(CommitError::Stale)), "{error:?}");
     ensure!(world.traces().await? == traces, "a refused change left something");
 
-    world.write(vec![Write::DeleteEnvironment { id: gone.id }]).await?;
+    // Nor is one that is made although something was done since: it counts from before itself.
+    let head = world.head().await?;
+    let unless_moved = |revision| Change {
+        reads: vec![ReadVersion::Head { chain: head.chain, revision }],
+        ..world.in_project(vec![Write::DeleteEnvironment { id: gone.id }])
+    };
+    for other in [head.revision - 1, head.revision + 1] {
+        let error = world.store.commit(unless_moved(other)).await.err();
+        ensure!(matches!(error, Some(CommitError::Stale)), "{error:?}");
+    }
+    ensure!(world.traces().await? == traces, "a refused change left something");
+    world.store.commit(unless_moved(head.revision)).await?;
     ensure!(found(&world, &gone).await?.is_none());
     ensure!(world.store.snapshot(gone.id).await?.is_none());
     ensure!(world.store.changes_since(gone.id, 0).await?.is_none());

@@ -3,7 +3,7 @@
 use anyhow::{Context, Result, ensure};
 use domain::comment::CommentRule;
 use domain::flag::Flag;
-use domain::log::{Chain, ReadVersion, Write};
+use domain::log::{Chain, Change, ReadVersion, Write};
 use domain::ports::{CommitError, KeyedFilter, ProjectContent};
 use domain::project::{OwningTeam, Project};
 
@@ -77,7 +77,15 @@ pub(super) async fn a_project_goes_with_all_but_its_log(world: World) -> Result<
     ensure!(world.store.all_environments().await?.len() == 4);
 
     let delete = || world.change(Chain::Instance, vec![Write::DeleteProject { id }]);
-    world.store.commit(delete()).await?;
+    let chain = Chain::Project(id);
+    for revision in [0, 2] {
+        let reads = vec![ReadVersion::Head { chain, revision }];
+        let refused = world.store.commit(Change { reads, ..delete() }).await;
+        ensure!(matches!(refused, Err(CommitError::Stale)), "something was done since {revision}");
+    }
+    ensure!(world.store.project_content(id).await? == inside);
+    let reads = vec![ReadVersion::Head { chain, revision: 1 }];
+    world.store.commit(Change { reads, ..delete() }).await?;
     ensure!(world.store.project("shop").await?.is_none());
     ensure!(world.store.project_content(id).await? == ProjectContent::default());
     ensure!(world.store.snapshot(environment.id).await?.is_none());

@@ -136,6 +136,9 @@ pub(super) async fn keys_are_in_force_until_revoked_or_expired(world: World) -> 
     let update = store.commit(world.in_project(vec![Write::UpdateSdkKey(old.clone())])).await;
     ensure!(matches!(update, Err(CommitError::Stale)), "a revoked key changed");
     ensure!(store.sdk_keys_in_force(later(100), None).await? == [foreign]);
+    ensure!(store.sdk_keys_ended(later(99), 9).await? == ["01"], "the other one's time is not over");
+    ensure!(store.sdk_keys_ended(later(100), 9).await? == ["02", "01"], "what ended last comes first");
+    ensure!(store.sdk_keys_ended(later(100), 1).await? == ["02"]);
     let revoked = kept(&world, old.id).await?;
     ensure!(revoked.revoked_at == Some(later(10)), "the revocation that counts");
     ensure!(revoked.version > old.version && revoked.updated_at == later(10));

@@ -1,3 +1,5 @@
+use std::cmp::Reverse;
+
 use async_trait::async_trait;
 use domain::id::Id;
 use domain::ports::{Page, SdkKeyFilter, SdkKeyUse, SdkKeys, StoreResult};
@@ -26,6 +28,13 @@ impl SdkKeys for MemoryStore {
             key.state(now) == KeyState::InForce && of.is_none_or(|ids| ids.contains(&key.project_id))
         };
         Ok(self.state().tables.sdk_keys(wanted))
+    }
+
+    async fn sdk_keys_ended(&self, now: Timestamp, limit: u32) -> StoreResult<Vec<String>> {
+        let mut ended = self.state().tables.sdk_keys(|key| key.state(now) != KeyState::InForce);
+        ended.sort_by_key(|key| Reverse((key.revoked_at.or(key.expires_at), key.id)));
+        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+        Ok(ended.into_iter().take(limit).map(|key| key.hash).collect())
     }
 
     async fn note_sdk_keys_used(&self, uses: &[SdkKeyUse]) -> StoreResult<()> {

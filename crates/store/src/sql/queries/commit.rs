@@ -77,7 +77,7 @@ async fn make(connection: &mut Connection, change: &Change) -> Result<Revision, 
         check_standing(connection, standing).await?;
     }
     for read in &change.reads {
-        check(connection, project_id, read).await?;
+        check(connection, change.chain, read).await?;
     }
     let mut writes = Writes::new(connection, change, revision);
     for write in &change.writes {
@@ -147,7 +147,8 @@ fn version_of(table: &'static str, id: Id) -> Query {
     sqlx::query(AssertSqlSafe(text)).bind(id.to_string())
 }
 
-async fn check(connection: &mut Connection, project_id: Id, read: &ReadVersion) -> Result<(), Fault> {
+async fn check(connection: &mut Connection, chain: Chain, read: &ReadVersion) -> Result<(), Fault> {
+    let project_id = chain.id();
     let (query, expected) = match read {
         ReadVersion::Flag { id, version } => {
             let query = sqlx::query("SELECT version FROM flags WHERE project_id = $1 AND id = $2");
@@ -194,6 +195,13 @@ async fn check(connection: &mut Connection, project_id: Id, read: &ReadVersion) 
         ReadVersion::Dependencies { version } => {
             let query = sqlx::query("SELECT dependencies AS version FROM projects WHERE id = $1");
             (query.bind(project_id.to_string()), version)
+        }
+        ReadVersion::Head { chain: of, revision } => {
+            // The change itself took the next one of its own chain; another's stays until the transaction ends.
+            let taken = u64::from(*of == chain);
+            let text =
+                format!("SELECT revision - $2 AS version FROM chains WHERE project_id = $1{LOCK_SHARED}");
+            (sqlx::query(AssertSqlSafe(text)).bind(of.id().to_string()).bind(signed(taken)), revision)
         }
         ReadVersion::Room { of, most } => return check_room(connection, project_id, *of, *most).await,
     };

@@ -169,6 +169,18 @@ pub(super) async fn in_force(
     read_all(&query.build().fetch_all(pool).await?)
 }
 
+pub(super) async fn ended(pool: &Pool<Db>, now: Timestamp, limit: u32) -> sqlx::Result<Vec<String>> {
+    sqlx::query(
+        "SELECT hash FROM sdk_keys WHERE revoked_at IS NOT NULL OR expires_at <= $1
+         ORDER BY coalesce(revoked_at, expires_at) DESC, id DESC LIMIT $2",
+    )
+    .bind(now.as_millis())
+    .bind(i64::from(limit))
+    .try_map(|row: Row| text(&row, "hash"))
+    .fetch_all(pool)
+    .await
+}
+
 pub(super) async fn note_used(pool: &Pool<Db>, uses: &[SdkKeyUse]) -> sqlx::Result<()> {
     for batch in uses.chunks(BATCH) {
         let mut query = QueryBuilder::<Db>::new("UPDATE sdk_keys SET last_used_at = used.column3 FROM (");

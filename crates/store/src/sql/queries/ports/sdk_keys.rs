@@ -20,6 +20,10 @@ impl SdkKeys for SqlStore {
         bounded(sdk_keys::in_force(&self.reader, now, of)).await
     }
 
+    async fn sdk_keys_ended(&self, now: Timestamp, limit: u32) -> StoreResult<Vec<String>> {
+        bounded(sdk_keys::ended(&self.reader, now, limit)).await
+    }
+
     async fn note_sdk_keys_used(&self, uses: &[SdkKeyUse]) -> StoreResult<()> {
         bounded(sdk_keys::note_used(&self.writer, uses)).await
     }
