@@ -18,8 +18,8 @@ use std::time::Duration;
 use anyhow::Context;
 use axum::Router;
 use tokio::net::TcpListener;
-use tokio::sync::oneshot;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::oneshot;
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
@@ -52,9 +52,9 @@ const BOUNDS: Bounds = Bounds {
     drain: Duration::from_secs(8),
 };
 
-/// When a connection cannot be accepted, most likely for want of open files, so long passes before the next try.
 /// So long may the files of a certificate take to be read.
 const MOST_TO_RELOAD: Duration = Duration::from_secs(5);
+/// When a connection cannot be accepted, most likely for want of open files, so long passes before the next try.
 const ACCEPT_AGAIN: Duration = Duration::from_secs(1);
 
 /// Takes the port, before anything is made that a start without it would lose.

@@ -161,7 +161,8 @@ async fn a_project_is_made_at_once_and_says_its_team() -> Result<()> {
     let (status, same) = house.ask(&house.admin, "PUT", path, shown.clone()).await?;
     assert_eq!((status, &same), (200, &shown), "what it answers can be sent back");
     let url = format!("{}{path}", house.burgee.url);
-    let free = house.burgee.http.patch(url).bearer_auth(&house.admin).header("burgee-comment", "they moved on");
+    let free =
+        house.burgee.http.patch(url).bearer_auth(&house.admin).header("burgee-comment", "they moved on");
     let free = free.json(&json!({ "team": null })).send().await?.error_for_status()?.json::<Value>().await?;
     assert_eq!(free["team"], Value::Null, "{free}");
     Ok(())

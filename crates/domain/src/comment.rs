@@ -46,7 +46,8 @@ impl Control {
     /// already costs no look at the store.
     pub(crate) async fn expect_comment(&self, change: &Change) -> Result<(), CommitError> {
         let Chain::Project(project_id) = change.chain else { return Ok(()) };
-        let is_said = change.comment.as_ref().is_some_and(|comment| !comment.trim().is_empty());
+        let is_said =
+            change.comment.as_ref().is_some_and(|comment| comment.chars().any(char::is_alphanumeric));
         if is_said || change.actor == Id::NIL {
             return Ok(());
         }

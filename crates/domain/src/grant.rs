@@ -192,6 +192,10 @@ impl Control {
             if let Some(revision) = self.settle(committed, &mut attempts).await? {
                 return Ok((grant, revision));
             }
+            // What it was to hold in may have gone.
+            if let Some(project) = &project {
+                self.project_named(project.as_str()).await?;
+            }
         }
     }
 
