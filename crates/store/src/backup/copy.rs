@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::path::Path;
+use std::time::Duration;
 
 use domain::ports::Store;
 use futures_util::TryStreamExt;
@@ -147,6 +148,10 @@ pub(super) async fn from_postgres(address: &str, to: &Path) -> Result<(), Backup
     copied.await.map_err(database_failed(to))
 }
 
+/// So often it is looked whether somebody has a database open, and with so long between.
+const MOST_LOOKS: u32 = 30;
+const PAUSE: Duration = Duration::from_millis(100);
+
 /// Refuses a database in which something is, or that somebody has open. Makes its tables.
 pub(super) async fn expect_empty(address: &str) -> Result<(), BackupError> {
     let store = postgres::open(address).await?;
@@ -158,19 +163,28 @@ pub(super) async fn expect_empty(address: &str) -> Result<(), BackupError> {
         let hint = "restore to a new database: createdb NAME, and name it in the configuration";
         return Err(BackupError::NotEmpty { place, hint });
     }
-    let others: i64 = sqlx::query_scalar(
+    // Connections of our own that were just closed, and those of a server that was just stopped, are still seen a moment.
+    let mut looks = 0;
+    while others(&mut connection).await.map_err(failed)? > 0 {
+        looks += 1;
+        if looks == MOST_LOOKS {
+            return Err(OpenError::InUse { place, why: "stop the servers first" }.into());
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+    let _ = connection.close().await;
+    Ok(())
+}
+
+/// How many connections there are besides this one.
+async fn others(connection: &mut PgConnection) -> sqlx::Result<i64> {
+    sqlx::query_scalar(
         "SELECT count(*) FROM pg_stat_activity
          WHERE datname = current_database() AND application_name = $1 AND pid <> pg_backend_pid()",
     )
     .bind(postgres::APPLICATION)
-    .fetch_one(&mut connection)
+    .fetch_one(connection)
     .await
-    .map_err(failed)?;
-    let _ = connection.close().await;
-    if others > 0 {
-        return Err(OpenError::InUse { place, why: "stop the servers first" }.into());
-    }
-    Ok(())
 }
 
 /// Writes a file into an empty database, all of it or nothing.
