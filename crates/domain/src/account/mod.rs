@@ -8,6 +8,7 @@ mod identity;
 mod input;
 mod jwt;
 mod last_used;
+mod linking;
 mod manage;
 mod operate;
 mod password;
