@@ -5,9 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use engine::model::Revision;
+use tokio::runtime::Handle;
 
 use crate::access::{Caller, Reader, Standing};
 use crate::account::{LastUsed, Throttle, hashing};
+use crate::background::Background;
 use crate::environment::Environment;
 use crate::error::{Error, Result};
 use crate::evaluation::{explaining, simulating};
@@ -56,8 +58,8 @@ pub struct Settings {
     pub client_visible: bool,
     /// Whether a new client key must say which pages may use it.
     pub origins_required: bool,
-    /// What a thread does before it hashes a password, so that others go first; they take a core for some 20 ms.
-    pub give_way: fn(),
+    /// The threads that hash passwords, which take a core for some 20 ms each: others should go before them.
+    pub background: Handle,
 }
 
 /// The use cases. They stand in this crate by capability: [`crate::flag`], [`crate::account`],
@@ -69,7 +71,7 @@ pub struct Control {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) ids: Arc<dyn Ids>,
     pub(crate) settings: Settings,
-    pub(crate) hashing: Turns,
+    pub(crate) hashing: Background,
     pub(crate) explaining: Turns,
     pub(crate) simulating: Turns,
     pub(crate) throttle: Arc<Throttle>,
@@ -118,16 +120,15 @@ impl Control {
         ids: Arc<dyn Ids>,
         settings: Settings,
     ) -> Self {
-        let (hashing, explaining, simulating) = (hashing(), explaining(), simulating());
         Self {
             store,
             bus,
             clock,
             ids,
+            hashing: hashing(settings.background.clone()),
             settings,
-            hashing,
-            explaining,
-            simulating,
+            explaining: explaining(),
+            simulating: simulating(),
             throttle: Arc::default(),
             last_used: Arc::default(),
             tokens: Arc::default(),

@@ -6,6 +6,7 @@
 pub mod access;
 pub mod account;
 pub mod audit;
+mod background;
 pub mod comment;
 mod condition;
 pub mod context_field;

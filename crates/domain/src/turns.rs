@@ -1,9 +1,8 @@
 //! Work that takes long is done off the reactor, a few at a time.
 
 use std::sync::Arc;
-use std::thread::Builder;
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::error::{Error, Result};
 
@@ -45,42 +44,5 @@ impl Turn {
             work()
         };
         tokio::task::spawn_blocking(work).await.map_err(|error| Error::Internal(error.into()))
-    }
-
-    /// The same on a thread that ends with the work, so that it may be changed (`begin`) as others must not be.
-    pub(crate) async fn work_apart<T: Send + 'static>(
-        self,
-        begin: fn(),
-        work: impl FnOnce() -> T + Send + 'static,
-    ) -> Result<T> {
-        let (done, result) = oneshot::channel();
-        let work = move || {
-            begin();
-            let result = work();
-            // Before anyone hears of it: who asks again on the answer finds the place free.
-            drop(self);
-            // Who hung up wants no result.
-            let _ = done.send(result);
-        };
-        Builder::new().name("apart".to_owned()).spawn(work).map_err(|error| Error::Internal(error.into()))?;
-        result.await.map_err(|error| Error::Internal(error.into()))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[tokio::test(flavor = "multi_thread")]
-    async fn who_asks_again_on_the_answer_finds_the_place_free() {
-        let turns = Turns::new(1, 1);
-        for number in 0..2_000 {
-            let turn = turns.take().await;
-            let turn = turn.unwrap_or_else(|error| panic!("{number}: {error}"));
-            assert_eq!(turn.work_apart(|| (), move || number).await.unwrap(), number);
-            let turn = turns.take().await;
-            let turn = turn.unwrap_or_else(|error| panic!("{number}: {error}"));
-            assert_eq!(turn.work(move || number).await.unwrap(), number);
-        }
     }
 }

@@ -20,7 +20,7 @@ const ROOMS: [(&str, &[&str]); 8] = [
 ];
 
 /// Libraries that only these rooms may know.
-const KNOWN_ONLY_TO: [(&str, &[&str]); 12] = [
+const KNOWN_ONLY_TO: [(&str, &[&str]); 13] = [
     ("sqlx", &["store"]),
     ("axum", &["delivery", "server", "burgee"]),
     ("utoipa", &["server"]),
@@ -32,6 +32,7 @@ const KNOWN_ONLY_TO: [(&str, &[&str]); 12] = [
     ("ring", &["server"]),
     ("rustix", &["burgee"]),
     ("rustls", &["burgee"]),
+    ("thread-priority", &["burgee"]),
     ("tokio-rustls", &["burgee"]),
 ];
 

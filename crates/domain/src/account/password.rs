@@ -3,10 +3,11 @@
 use argon2::Argon2;
 use argon2::password_hash::phc::PasswordHash;
 use argon2::password_hash::{PasswordHasher, PasswordVerifier};
+use tokio::runtime::Handle;
 
+use crate::background::Background;
 use crate::control::Control;
 use crate::error::{Error, Result};
-use crate::turns::Turns;
 
 /// What an unknown user's password is compared with, so that the answer takes as long as for a known one.
 /// The hash of random bytes that nobody kept.
@@ -18,33 +19,24 @@ impl Control {
     pub(crate) async fn verify_password(&self, password: String, hash: Option<String>) -> Result<bool> {
         let known = hash.is_some();
         let hash = hash.unwrap_or_else(|| NOBODY.to_owned());
-        let matches = self.hash_apart(move || verify(&password, &hash)).await?;
+        let matches = self.hashing.work(move || verify(&password, &hash)).await??;
         Ok(matches && known)
     }
 
     /// The password's hash in PHC form.
     pub(crate) async fn hash_password(&self, password: String) -> Result<String> {
         let salt = self.ids.secret();
-        self.hash_apart(move || hash_password(&password, &salt)).await
-    }
-
-    /// On a thread that lets all others go first: those that answer who asks a flag must not wait for it.
-    async fn hash_apart<T: Send + 'static>(
-        &self,
-        hash: impl FnOnce() -> Result<T> + Send + 'static,
-    ) -> Result<T> {
-        self.hashing.take().await?.work_apart(self.settings.give_way, hash).await?
+        self.hashing.work(move || hash_password(&password, &salt)).await?
     }
 }
 
 /// How many may be hashed or wait for it; who comes then is told to come back.
 const PLACES: usize = 64;
 
-/// The bounds on hashing. Each password takes 19 MiB and a core for some 20 ms: half of the cores are left to who asks
-/// flags.
-pub(crate) fn hashing() -> Turns {
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    Turns::new((cores / 2).max(1), PLACES)
+/// The bounds on hashing, on `threads` that let all others go first: each password takes 19 MiB and a core for some
+/// 20 ms, and those who ask flags must not wait for it.
+pub(crate) fn hashing(threads: Handle) -> Background {
+    Background::new(threads, PLACES)
 }
 
 /// Argon2id with the library's defaults (19 MiB, 2 passes), in PHC form.
