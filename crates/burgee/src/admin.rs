@@ -34,7 +34,7 @@ pub(crate) async fn run(config: &Config, command: AdminCommand) -> anyhow::Resul
         Arc::new(bus::InProcess::default()),
         Arc::new(SystemClock),
         Arc::new(SystemIds),
-        settings(config)?,
+        settings(config),
     );
     let code = act(&control, command, password).await;
     store.close().await;

@@ -29,7 +29,7 @@ use crate::upkeep;
 
 /// Runs a server until it is told to stop.
 pub(crate) async fn start(config: Config) -> anyhow::Result<()> {
-    let (settings, shortest_password) = (settings(&config)?, config.shortest_password());
+    let (settings, shortest_password) = (settings(&config), config.shortest_password());
     let tls =
         config.tls.map(Tls::load).transpose().map_err(|fault| ConfigError::new(format!("{fault:#}")))?;
     let tls = tls.map(Arc::new);
@@ -131,8 +131,8 @@ fn guests(connections: Connections, proxies: Proxies) -> Guests {
 }
 
 /// What an operator chose, for the use cases.
-pub(crate) fn settings(config: &Config) -> anyhow::Result<Settings> {
-    Ok(Settings {
+pub(crate) fn settings(config: &Config) -> Settings {
+    Settings {
         open_registration: config.profile == Profile::Local,
         shortest_password: config.shortest_password(),
         token_ttl: config.token_ttl,
@@ -141,8 +141,8 @@ pub(crate) fn settings(config: &Config) -> anyhow::Result<Settings> {
         client_visible: config.profile == Profile::Local,
         password_login: config.oidc.password_login,
         origins_required: config.profile == Profile::Production,
-        background: limits::background().context("no thread to hash passwords")?,
-    })
+        give_way: limits::give_way,
+    }
 }
 
 /// A server without one of its tasks would go on with old flags and keys: better that whoever watches it starts

@@ -43,7 +43,7 @@ async fn world() -> Result<World> {
         client_visible: false,
         password_login: true,
         origins_required: true,
-        background: tokio::runtime::Handle::current(),
+        give_way: || {},
     };
     let bus = Arc::new(bus::InProcess::default());
     let control = Control::new(store, bus, clock.clone(), ids, settings);

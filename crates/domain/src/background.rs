@@ -1,40 +1,62 @@
 //! Work that computes for some time: it lets everyone else go first, but not for ever.
 
-use std::sync::Arc;
-use std::time::Duration;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::mpsc::{Receiver, SendError, Sender, channel};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::thread::Builder;
+use std::time::{Duration, Instant};
 
-use tokio::runtime::Handle;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::task::JoinError;
+use tokio::sync::{AcquireError, OwnedSemaphorePermit, Semaphore};
+use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
 use crate::error::{Error, Result};
 
-/// How long work lets others go first, waiting included. On a machine whose cores all have something better to do it
-/// would not be done in minutes; all who may wait are done in far less where they have not.
-const PATIENCE: Duration = Duration::from_secs(2);
+/// If so long no work was done of which there is some, all cores have something better to do, and may for minutes.
+const PATIENCE: Duration = Duration::from_millis(500);
 
 /// How much is worked at once, and how many may work or wait for it; who comes then is told to come back.
 #[derive(Clone)]
 pub(crate) struct Background {
-    /// Of threads that others go before.
-    threads: Handle,
     places: Arc<Semaphore>,
-    /// As many as there are threads.
-    gently: Arc<Semaphore>,
-    /// As many again, on threads like all others.
-    firmly: Arc<Semaphore>,
+    gentle: Arc<Gentle>,
+    /// For one at a time, when the gentle threads do not come to it.
+    firm: Arc<Semaphore>,
+    patience: Duration,
 }
 
+/// Threads that others go before. What others wait for must not hang on them: they share nothing with the reactor, whose
+/// locks they would hold while they are kept from going on. A usual thread hands them each job and waits for it.
+struct Gentle {
+    /// As many as there are threads.
+    turns: Arc<Semaphore>,
+    threads: usize,
+    /// What each of them does first.
+    begin: fn(),
+    jobs: OnceLock<Sender<Job>>,
+    /// When a job was last handed out or done.
+    last: Mutex<Instant>,
+}
+
+type Job = Box<dyn FnOnce() + Send>;
+
+/// What work is done with, until it is done: who hangs up in the middle makes no room for more.
+type Held = (Arc<OwnedSemaphorePermit>, OwnedSemaphorePermit);
+
 impl Background {
-    pub(crate) fn new(threads: Handle, places: usize) -> Self {
-        let turns = threads.metrics().num_workers();
-        let [places, gently, firmly] = [places, turns, turns].map(|most| Arc::new(Semaphore::new(most)));
-        Self { threads, places, gently, firmly }
+    /// `begin` is what each of the threads does first, so that others go before it; they start when there is work.
+    pub(crate) fn new(threads: usize, begin: fn(), places: usize) -> Self {
+        let turns = Arc::new(Semaphore::new(threads));
+        let (jobs, last) = (OnceLock::new(), Mutex::new(Instant::now()));
+        Self {
+            places: Arc::new(Semaphore::new(places)),
+            gentle: Arc::new(Gentle { turns, threads, begin, jobs, last }),
+            firm: Arc::new(Semaphore::new(1)),
+            patience: PATIENCE,
+        }
     }
 
-    /// Does the work, if not too many wait already; a second time if the first is kept waiting. It keeps its place until
-    /// it is done: who hangs up in the middle makes no room for more.
+    /// Does the work, if not too many wait already; a second time, on a usual thread, if it is kept waiting for too long.
     pub(crate) async fn work<T: Send + 'static>(
         &self,
         work: impl Fn() -> T + Send + Sync + 'static,
@@ -44,57 +66,117 @@ impl Background {
         let work = Arc::new(work);
         let gently = self.gently(place.clone(), work.clone());
         tokio::pin!(gently);
-        let done = if let Ok(done) = timeout(PATIENCE, &mut gently).await {
-            done
-        } else {
-            tokio::select! {
-                done = gently => done,
-                done = self.firmly(place, work) => done,
+        loop {
+            if let Ok(done) = timeout(self.patience / 2, &mut gently).await {
+                return done;
             }
-        };
-        done.map_err(|error| Error::Internal(error.into()))
+            if self.gentle.rests() >= self.patience {
+                break;
+            }
+        }
+        tracing::debug!("no core is free for work in the background");
+        tokio::select! {
+            done = gently => done,
+            done = self.firmly(place, work) => done,
+        }
     }
 
     async fn gently<T: Send + 'static>(
         &self,
         place: Arc<OwnedSemaphorePermit>,
         work: Arc<impl Fn() -> T + Send + Sync + 'static>,
-    ) -> Result<T, JoinError> {
-        let turn = self.gently.clone().acquire_owned().await;
-        let work = async move {
-            let _held = (place, turn);
-            work()
-        };
-        self.threads.spawn(work).await
+    ) -> Result<T> {
+        let turn = self.gentle.turns.clone().acquire_owned().await.map_err(closed)?;
+        let gentle = self.gentle.clone();
+        off_the_reactor((place, turn), move || gentle.work(work)).await?
     }
 
     async fn firmly<T: Send + 'static>(
         &self,
         place: Arc<OwnedSemaphorePermit>,
         work: Arc<impl Fn() -> T + Send + Sync + 'static>,
-    ) -> Result<T, JoinError> {
-        let turn = self.firmly.clone().acquire_owned().await;
-        let work = move || {
-            let _held = (place, turn);
-            work()
-        };
-        tokio::task::spawn_blocking(work).await
+    ) -> Result<T> {
+        let turn = self.firm.clone().acquire_owned().await.map_err(closed)?;
+        off_the_reactor((place, turn), move || work()).await
     }
+}
+
+impl Gentle {
+    /// Has the work done, and waits for it.
+    fn work<T: Send + 'static>(&self, work: Arc<impl Fn() -> T + Send + Sync + 'static>) -> Result<T> {
+        self.note();
+        let jobs = self.jobs.get_or_init(|| start(self.threads, self.begin));
+        let (done, result) = channel();
+        let job = Box::new(move || {
+            // It is waited for until the end.
+            let _ = done.send(work());
+        });
+        if let Err(SendError(job)) = jobs.send(job) {
+            job();
+        }
+        let result = result.recv().map_err(|_| Error::Internal("work in the background panicked".into()));
+        self.note();
+        result
+    }
+
+    fn note(&self) {
+        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+    }
+
+    /// How long nothing was done.
+    fn rests(&self) -> Duration {
+        self.last.lock().unwrap_or_else(PoisonError::into_inner).elapsed()
+    }
+}
+
+/// Starts as many of the threads as the system allows; if none, whoever hands out a job does it.
+fn start(threads: usize, begin: fn()) -> Sender<Job> {
+    let (jobs, queue) = channel();
+    let queue = Arc::new(Mutex::new(queue));
+    for _ in 0..threads {
+        let queue = queue.clone();
+        let thread = Builder::new().name("background".to_owned()).spawn(move || {
+            begin();
+            while let Some(job) = next(&queue) {
+                // Whoever waits for it is told, and the thread goes on.
+                let _ = catch_unwind(AssertUnwindSafe(job));
+            }
+        });
+        if let Err(error) = thread {
+            tracing::warn!(%error, "a thread for work in the background does not start");
+        }
+    }
+    jobs
+}
+
+fn next(queue: &Mutex<Receiver<Job>>) -> Option<Job> {
+    queue.lock().unwrap_or_else(PoisonError::into_inner).recv().ok()
+}
+
+async fn off_the_reactor<T: Send + 'static>(
+    held: Held,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T> {
+    let work = move || {
+        let _held = held;
+        work()
+    };
+    spawn_blocking(work).await.map_err(|error| Error::Internal(error.into()))
+}
+
+fn closed(error: AcquireError) -> Error {
+    Error::Internal(error.into())
 }
 
 #[cfg(test)]
 mod tests {
     use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-    use std::sync::mpsc::channel;
 
     use super::*;
 
+    /// One that nobody makes firm.
     fn background(places: usize) -> Background {
-        let threads = tokio::runtime::Builder::new_multi_thread().worker_threads(1).build().unwrap();
-        let handle = threads.handle().clone();
-        // A runtime must not be dropped inside of another.
-        std::mem::forget(threads);
-        Background::new(handle, places)
+        Background { patience: Duration::from_mins(10), ..Background::new(1, || (), places) }
     }
 
     #[tokio::test(flavor = "multi_thread")]
@@ -116,19 +198,26 @@ mod tests {
         assert_eq!(background.work(|| 5).await.unwrap(), 5);
     }
 
+    /// Work that says when it begins, and ends when it is told to.
+    fn told_to_end() -> (impl Fn() -> u8 + Send + Sync + 'static, tokio::sync::mpsc::Receiver<()>, Sender<()>)
+    {
+        let ((begun, has_begun), (end, ended)) = (tokio::sync::mpsc::channel(8), channel());
+        let ended = Mutex::new(ended);
+        let work = move || {
+            begun.try_send(()).unwrap();
+            let _: Result<(), _> = ended.lock().unwrap().recv();
+            4
+        };
+        (work, has_begun, end)
+    }
+
     #[tokio::test(flavor = "multi_thread")]
     async fn work_is_bounded_and_keeps_its_place_when_nobody_waits_for_it() {
         let background = background(2);
-        let (end, ended) = channel::<()>();
-        let ended = std::sync::Mutex::new(ended);
-        let (begun, mut has_begun) = tokio::sync::mpsc::channel(1);
-        let first = background.clone();
-        let first = tokio::spawn(async move {
-            let work = move || {
-                begun.try_send(()).unwrap();
-                ended.lock().unwrap().recv().is_err()
-            };
-            first.work(work).await
+        let (work, mut has_begun, end) = told_to_end();
+        let first = tokio::spawn({
+            let background = background.clone();
+            async move { background.work(work).await }
         });
         has_begun.recv().await.unwrap();
         first.abort();
@@ -146,10 +235,10 @@ mod tests {
         assert_eq!(second.await.unwrap().unwrap(), 2);
     }
 
-    /// The thread that gives way does not come to it; a second one does.
+    /// The thread that gives way does not come to it; a usual one does.
     #[tokio::test(flavor = "multi_thread")]
     async fn work_that_is_kept_waiting_is_done_nevertheless() {
-        let background = background(8);
+        let background = Background { patience: Duration::from_millis(20), ..background(8) };
         let (is_over, begun) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU32::new(0)));
         let (over, count) = (is_over.clone(), begun.clone());
         let starved = move || {
@@ -160,13 +249,40 @@ mod tests {
             }
             4
         };
-        let waits = background.work(|| 5);
-        let (starved, waits) = tokio::join!(background.work(starved), waits);
+        let panics: fn() -> u8 = || panic!("as it should");
+        let (starved, waits, panics) =
+            tokio::join!(background.work(starved), background.work(|| 5), background.work(panics));
         assert_eq!((starved.unwrap(), waits.unwrap()), (4, 5), "in the middle of it, and before it began");
+        assert!(matches!(panics, Err(Error::Internal(_))));
         assert_eq!(begun.load(Ordering::SeqCst), 2);
         is_over.store(true, Ordering::SeqCst);
         while background.places.available_permits() < 8 {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
+    }
+
+    /// As long as one after another is done, no more is taken of the machine than there are threads for.
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_long_queue_is_not_mistaken_for_a_machine_that_has_no_time() {
+        let background = Background { patience: Duration::from_secs(2), ..background(64) };
+        let most = Arc::new((AtomicU32::new(0), AtomicU32::new(0)));
+        let all: Vec<_> = (0..60)
+            .map(|_| {
+                let (background, most) = (background.clone(), most.clone());
+                tokio::spawn(async move {
+                    let work = move || {
+                        let now = most.0.fetch_add(1, Ordering::SeqCst) + 1;
+                        most.1.fetch_max(now, Ordering::SeqCst);
+                        std::thread::sleep(Duration::from_millis(50));
+                        most.0.fetch_sub(1, Ordering::SeqCst);
+                    };
+                    background.work(work).await
+                })
+            })
+            .collect();
+        for one in all {
+            one.await.unwrap().unwrap();
+        }
+        assert_eq!(most.1.load(Ordering::SeqCst), 1);
     }
 }

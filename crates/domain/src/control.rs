@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use engine::model::Revision;
-use tokio::runtime::Handle;
 
 use crate::access::{Caller, Reader, Standing};
 use crate::account::{LastUsed, Throttle, hashing};
@@ -58,8 +57,8 @@ pub struct Settings {
     pub client_visible: bool,
     /// Whether a new client key must say which pages may use it.
     pub origins_required: bool,
-    /// The threads that hash passwords, which take a core for some 20 ms each: others should go before them.
-    pub background: Handle,
+    /// What a thread does before it hashes passwords, so that others go first; they take a core for some 20 ms each.
+    pub give_way: fn(),
 }
 
 /// The use cases. They stand in this crate by capability: [`crate::flag`], [`crate::account`],
@@ -125,7 +124,7 @@ impl Control {
             bus,
             clock,
             ids,
-            hashing: hashing(settings.background.clone()),
+            hashing: hashing(settings.give_way),
             settings,
             explaining: explaining(),
             simulating: simulating(),

@@ -3,7 +3,6 @@
 use argon2::Argon2;
 use argon2::password_hash::phc::PasswordHash;
 use argon2::password_hash::{PasswordHasher, PasswordVerifier};
-use tokio::runtime::Handle;
 
 use crate::background::Background;
 use crate::control::Control;
@@ -33,10 +32,14 @@ impl Control {
 /// How many may be hashed or wait for it; who comes then is told to come back.
 const PLACES: usize = 64;
 
-/// The bounds on hashing, on `threads` that let all others go first: each password takes 19 MiB and a core for some
-/// 20 ms, and those who ask flags must not wait for it.
-pub(crate) fn hashing(threads: Handle) -> Background {
-    Background::new(threads, PLACES)
+/// The most that are hashed at once, whatever the machine.
+const MOST_THREADS: usize = 8;
+
+/// The bounds on hashing. Each password takes 19 MiB and a core for some 20 ms, on threads that let all others go first
+/// (by `give_way`), half as many as there are cores: those who ask flags must not wait for it.
+pub(crate) fn hashing(give_way: fn()) -> Background {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    Background::new((cores / 2).clamp(1, MOST_THREADS), give_way, PLACES)
 }
 
 /// Argon2id with the library's defaults (19 MiB, 2 passes), in PHC form.
