@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread::Builder;
 use std::time::{Duration, Instant};
 
-use tokio::sync::{AcquireError, OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
@@ -19,18 +19,18 @@ const PATIENCE: Duration = Duration::from_millis(500);
 #[derive(Clone)]
 pub(crate) struct Background {
     places: Arc<Semaphore>,
-    gentle: Arc<Gentle>,
-    /// For one at a time, when the gentle threads do not come to it.
-    firm: Arc<Semaphore>,
+    gentle: Arc<Threads>,
+    /// One, when the gentle ones do not come to it.
+    firm: Arc<Threads>,
     patience: Duration,
 }
 
-/// Threads that others go before. What others wait for must not hang on them: they share nothing with the reactor, whose
-/// locks they would hold while they are kept from going on. A usual thread hands them each job and waits for it.
-struct Gentle {
-    /// As many as there are threads.
+/// Threads that are there for one kind of work, and so is the memory that it takes. What others wait for must not hang on
+/// those that give way: they share nothing with the reactor, whose locks they would hold while they are kept from going
+/// on. A usual thread hands them each job and waits for it.
+struct Threads {
     turns: Arc<Semaphore>,
-    threads: usize,
+    most: usize,
     /// What each of them does first.
     begin: fn(),
     jobs: OnceLock<Sender<Job>>,
@@ -40,18 +40,13 @@ struct Gentle {
 
 type Job = Box<dyn FnOnce() + Send>;
 
-/// What work is done with, until it is done: who hangs up in the middle makes no room for more.
-type Held = (Arc<OwnedSemaphorePermit>, OwnedSemaphorePermit);
-
 impl Background {
     /// `begin` is what each of the threads does first, so that others go before it; they start when there is work.
     pub(crate) fn new(threads: usize, begin: fn(), places: usize) -> Self {
-        let turns = Arc::new(Semaphore::new(threads));
-        let (jobs, last) = (OnceLock::new(), Mutex::new(Instant::now()));
         Self {
             places: Arc::new(Semaphore::new(places)),
-            gentle: Arc::new(Gentle { turns, threads, begin, jobs, last }),
-            firm: Arc::new(Semaphore::new(1)),
+            gentle: Arc::new(Threads::new(threads, begin)),
+            firm: Arc::new(Threads::new(1, || ())),
             patience: PATIENCE,
         }
     }
@@ -64,48 +59,51 @@ impl Background {
         let place = self.places.clone().try_acquire_owned();
         let place = Arc::new(place.map_err(|_| Error::TooMany { retry_after: 1 })?);
         let work = Arc::new(work);
-        let gently = self.gently(place.clone(), work.clone());
+        let gently = self.gentle.work(place.clone(), work.clone());
         tokio::pin!(gently);
         loop {
             if let Ok(done) = timeout(self.patience / 2, &mut gently).await {
                 return done;
             }
-            if self.gentle.rests() >= self.patience {
+            if self.gentle.rest() >= self.patience {
                 break;
             }
         }
         tracing::debug!("no core is free for work in the background");
         tokio::select! {
             done = gently => done,
-            done = self.firmly(place, work) => done,
+            done = self.firm.work(place, work) => done,
         }
-    }
-
-    async fn gently<T: Send + 'static>(
-        &self,
-        place: Arc<OwnedSemaphorePermit>,
-        work: Arc<impl Fn() -> T + Send + Sync + 'static>,
-    ) -> Result<T> {
-        let turn = self.gentle.turns.clone().acquire_owned().await.map_err(closed)?;
-        let gentle = self.gentle.clone();
-        off_the_reactor((place, turn), move || gentle.work(work)).await?
-    }
-
-    async fn firmly<T: Send + 'static>(
-        &self,
-        place: Arc<OwnedSemaphorePermit>,
-        work: Arc<impl Fn() -> T + Send + Sync + 'static>,
-    ) -> Result<T> {
-        let turn = self.firm.clone().acquire_owned().await.map_err(closed)?;
-        off_the_reactor((place, turn), move || work()).await
     }
 }
 
-impl Gentle {
+impl Threads {
+    fn new(most: usize, begin: fn()) -> Self {
+        let (jobs, last) = (OnceLock::new(), Mutex::new(Instant::now()));
+        Self { turns: Arc::new(Semaphore::new(most)), most, begin, jobs, last }
+    }
+
+    /// Has the work done when it is its turn. It keeps turn and place until it is done: who hangs up in the middle makes no
+    /// room for more.
+    async fn work<T: Send + 'static>(
+        self: &Arc<Self>,
+        place: Arc<OwnedSemaphorePermit>,
+        work: Arc<impl Fn() -> T + Send + Sync + 'static>,
+    ) -> Result<T> {
+        let turn = self.turns.clone().acquire_owned().await;
+        let turn = turn.map_err(|error| Error::Internal(error.into()))?;
+        let threads = self.clone();
+        let waiting = move || {
+            let _held = (place, turn);
+            threads.hand_out(work)
+        };
+        spawn_blocking(waiting).await.map_err(|error| Error::Internal(error.into()))?
+    }
+
     /// Has the work done, and waits for it.
-    fn work<T: Send + 'static>(&self, work: Arc<impl Fn() -> T + Send + Sync + 'static>) -> Result<T> {
+    fn hand_out<T: Send + 'static>(&self, work: Arc<impl Fn() -> T + Send + Sync + 'static>) -> Result<T> {
         self.note();
-        let jobs = self.jobs.get_or_init(|| start(self.threads, self.begin));
+        let jobs = self.jobs.get_or_init(|| start(self.most, self.begin));
         let (done, result) = channel();
         let job = Box::new(move || {
             // It is waited for until the end.
@@ -123,8 +121,8 @@ impl Gentle {
         *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
     }
 
-    /// How long nothing was done.
-    fn rests(&self) -> Duration {
+    /// How long nothing was handed out or done.
+    fn rest(&self) -> Duration {
         self.last.lock().unwrap_or_else(PoisonError::into_inner).elapsed()
     }
 }
@@ -151,21 +149,6 @@ fn start(threads: usize, begin: fn()) -> Sender<Job> {
 
 fn next(queue: &Mutex<Receiver<Job>>) -> Option<Job> {
     queue.lock().unwrap_or_else(PoisonError::into_inner).recv().ok()
-}
-
-async fn off_the_reactor<T: Send + 'static>(
-    held: Held,
-    work: impl FnOnce() -> T + Send + 'static,
-) -> Result<T> {
-    let work = move || {
-        let _held = held;
-        work()
-    };
-    spawn_blocking(work).await.map_err(|error| Error::Internal(error.into()))
-}
-
-fn closed(error: AcquireError) -> Error {
-    Error::Internal(error.into())
 }
 
 #[cfg(test)]
