@@ -87,25 +87,23 @@ pub(crate) async fn start(config: Config) -> anyhow::Result<()> {
     ];
     let tasks = tasks.map(|task| tokio::spawn(stop_without(task, shutdown.clone())));
 
-    let delivery = delivery::router(Delivery {
+    let delivery = delivery::Doors::new(Delivery {
         hub: hub.clone(),
         gate: keyring.clone(),
         source,
         shutdown: shutdown.clone(),
-        max_streams: config.max_streams,
+        max_streams: limits::most_streams(config.streams.most),
+        max_streams_per_key: config.streams.most_of_key,
     });
-    let doors = Doors::new(config.doors, Arc::new(SystemClock), Arc::new(SystemIds), system::seed());
+    let doors = Doors::new(config.doors, Arc::new(SystemIds), system::seed());
     let health = Health::new(control.clone(), hub.clone(), keyring.clone(), leaving);
     let oidc = Oidc::new(config.oidc, &outbound, Arc::new(SystemClock), Arc::new(SystemIds));
     let (uploads, exports) = (Uploads::default(), Exports::default());
     let state = AppState { control: control.clone(), hub, keyring, oidc, uploads, exports };
-    let mut router = server::router(state, delivery, health, &doors)?;
-    if config.profile == Profile::Local {
-        router = router.layer(axum::middleware::from_fn(server::loopback::require_loopback));
-    }
+    let front = server::front(state, delivery, health, doors, config.profile == Profile::Local)?;
     let scheme = if tls.is_some() { "https" } else { "http" };
     banner::print(&format!("{scheme}://{address}"), config.profile, &founded);
-    serve::serve(listener, guests, tls, doors.before_all(router), shutdown.clone()).await;
+    serve::serve(listener, guests, tls, front, shutdown.clone()).await;
     shutdown.cancel();
     for task in tasks {
         task.await.context("a task panicked")??;

@@ -85,8 +85,8 @@ pub(crate) struct Config {
     pub retention: Retention,
     /// Folder for what is kept beside the database.
     pub base_path: PathBuf,
-    /// Open streams at most.
-    pub max_streams: usize,
+    /// How many streams there may be.
+    pub streams: Streams,
     /// What to log.
     pub log: Log,
     /// Secrets that this start was told.
@@ -113,6 +113,15 @@ impl Format for Yaml {
     fn from_str<T: serde::de::DeserializeOwned>(text: &str) -> Result<T, Self::Error> {
         serde_norway::from_str(text)
     }
+}
+
+/// How many streams there may be.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Streams {
+    /// In all, if that is not left to the system.
+    pub most: Option<usize>,
+    /// With one key, if an operator says so.
+    pub most_of_key: Option<usize>,
 }
 
 impl Config {
@@ -200,7 +209,10 @@ impl Config {
                 security_entries: document.security.max_entries,
             },
             base_path: document.storage.base_path,
-            max_streams: document.delivery.max_streams,
+            streams: Streams {
+                most: Some(document.delivery.max_streams).filter(|most| *most > 0),
+                most_of_key: Some(document.delivery.max_streams_per_key).filter(|most| *most > 0),
+            },
             log: document.log,
             given,
         })

@@ -19,6 +19,14 @@ pub(crate) fn open_files() -> u64 {
     getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX)
 }
 
+/// How many streams there may be: as many as an operator says, or the open files less those that all else takes.
+pub(crate) fn most_streams(said: Option<usize>) -> usize {
+    const ELSE: u64 = 1_000;
+    let files = open_files();
+    let fit = files.saturating_sub(ELSE).max(files / 2);
+    said.unwrap_or_else(|| usize::try_from(fit).unwrap_or(usize::MAX))
+}
+
 /// Lets all other threads go before this one from now on (Linux: `SCHED_IDLE`, see sched(7)). A greater niceness would not
 /// do: who is nice still keeps the core that it has until the next tick, for up to 4 ms. Nor is it for a thread that ends
 /// soon: Linux gives it a good start when it begins to give way.

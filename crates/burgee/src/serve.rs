@@ -5,19 +5,25 @@
 
 mod connection;
 mod guests;
+mod stream;
 #[cfg(test)]
 mod tests;
 mod tls;
 mod under_way;
 
 use std::io::{self, ErrorKind};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
-use axum::Router;
-use tokio::net::TcpListener;
+use axum::body::Body;
+use axum::response::Response;
+use delivery::Content;
+use futures_util::FutureExt;
+use hyper::Request;
+use server::doors::Front;
+use tokio::net::{TcpListener, TcpSocket, lookup_host};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
 use tokio::task::{JoinError, JoinSet};
@@ -41,6 +47,8 @@ struct Bounds {
     /// How long a connection of HTTP/2 may be silent before it is asked whether it lives, and how long its answer
     /// may take. Who sends half a head cannot answer: nothing may come between the halves.
     ping: Duration,
+    /// How long a client may take nothing of what is there for it.
+    unread: Duration,
     /// Requests under way and streams have this long to end.
     drain: Duration,
 }
@@ -49,22 +57,55 @@ const BOUNDS: Bounds = Bounds {
     head: Duration::from_secs(30),
     handshake: Duration::from_secs(10),
     ping: Duration::from_secs(20),
+    unread: Duration::from_secs(30),
     drain: Duration::from_secs(8),
 };
 
+/// So many connections wait at most to be accepted, if the system allows it (`net.core.somaxconn`). Who finds no place
+/// tries again after a second, then two, then four: after a restart thousands come at once.
+const BACKLOG: u32 = 8_192;
+/// So many are accepted before anything else is looked at.
+const AT_ONCE: usize = 64;
 /// So long may the files of a certificate take to be read.
 const MOST_TO_RELOAD: Duration = Duration::from_secs(5);
 /// When a connection cannot be accepted, most likely for want of open files, so long passes before the next try.
 const ACCEPT_AGAIN: Duration = Duration::from_secs(1);
 
+/// Who answers what comes in.
+pub(crate) trait Answer: Clone + Send + Sync + 'static {
+    /// Answers a request of a connection from this address.
+    fn answer(&self, peer: IpAddr, request: Request<Body>) -> impl Future<Output = Response<Content>> + Send;
+}
+
+impl Answer for Front {
+    async fn answer(&self, peer: IpAddr, request: Request<Body>) -> Response<Content> {
+        Self::answer(self, peer, request).await
+    }
+}
+
 /// Takes the port, before anything is made that a start without it would lose.
 pub(crate) async fn bind(server: &Server) -> anyhow::Result<(TcpListener, SocketAddr)> {
     let Server { host, port, .. } = server;
-    let listener = TcpListener::bind((host.as_str(), *port)).await;
+    let listener = listen(host, *port).await;
     let listener =
         listener.with_context(|| format!("cannot listen on {host}:{port} (server.host, server.port)"))?;
     let address = listener.local_addr().context("the listener has no address")?;
     Ok((listener, address))
+}
+
+/// On the first of the host's addresses that can be had.
+async fn listen(host: &str, port: u16) -> io::Result<TcpListener> {
+    let mut failed = None;
+    for address in lookup_host((host, port)).await? {
+        let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+        // Or a start soon after a stop would find the port taken.
+        socket.set_reuseaddr(true)?;
+        match socket.bind(address).and_then(|()| socket.listen(BACKLOG)) {
+            Ok(listener) => return Ok(listener),
+            Err(error) => failed = Some(error),
+        }
+    }
+    Err(failed.unwrap_or_else(|| io::Error::new(ErrorKind::InvalidInput, "it has no address")))
 }
 
 /// Serves until shutdown; then takes no new connections, lets requests under way end, and gives up on those
@@ -73,10 +114,10 @@ pub(crate) async fn serve(
     listener: TcpListener,
     guests: Guests,
     tls: Option<Arc<Tls>>,
-    router: Router,
+    answer: impl Answer,
     shutdown: CancellationToken,
 ) {
-    serve_within(BOUNDS, listener, guests, tls, router, shutdown).await;
+    serve_within(BOUNDS, listener, guests, tls, answer, shutdown).await;
 }
 
 async fn serve_within(
@@ -84,7 +125,7 @@ async fn serve_within(
     listener: TcpListener,
     mut guests: Guests,
     tls: Option<Arc<Tls>>,
-    router: Router,
+    answer: impl Answer,
     shutdown: CancellationToken,
 ) {
     let mut connections = JoinSet::new();
@@ -92,20 +133,28 @@ async fn serve_within(
         tokio::select! {
             () = shutdown.cancelled() => break,
             Some(ended) = connections.join_next() => note(ended),
-            accepted = listener.accept() => match accepted {
-                Ok((stream, peer)) => {
-                    let address = peer.ip().to_canonical();
-                    // Without a place it is closed: who waits in the system's queue takes the place of others there.
-                    let Some(place) = guests.admit(address) else { continue };
-                    let (tls, router, shutdown) = (tls.clone(), router.clone(), shutdown.clone());
-                    let attending = connection::attend(stream, address, tls, router, bounds, shutdown);
-                    connections.spawn(async move {
-                        let _place = place;
-                        attending.await;
-                    });
+            accepted = listener.accept() => {
+                let others = std::iter::from_fn(|| listener.accept().now_or_never()).take(AT_ONCE);
+                for accepted in std::iter::once(accepted).chain(others) {
+                    match accepted {
+                        Ok((stream, peer)) => {
+                            let address = peer.ip().to_canonical();
+                            // Without a place it is closed: who waits in the system's queue takes the place of others there.
+                            let Some(place) = guests.admit(address) else { continue };
+                            let (tls, answer, shutdown) = (tls.clone(), answer.clone(), shutdown.clone());
+                            let attending = connection::attend(stream, address, tls, answer, bounds, shutdown);
+                            connections.spawn(async move {
+                                let _place = place;
+                                attending.await;
+                            });
+                        }
+                        Err(error) => {
+                            wait_out(&error, &shutdown).await;
+                            break;
+                        }
+                    }
                 }
-                Err(error) => wait_out(&error, &shutdown).await,
-            },
+            }
         }
     }
     drop(listener);

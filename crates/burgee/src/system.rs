@@ -42,3 +42,8 @@ pub(crate) fn seed() -> [u8; 16] {
     rand::rng().fill_bytes(&mut seed);
     seed
 }
+
+/// Now, as HTTP writes it.
+pub(crate) fn http_date() -> String {
+    httpdate::fmt_http_date(std::time::SystemTime::now())
+}

@@ -96,7 +96,8 @@ async fn a_request_keeps_the_name_that_it_brings_if_that_is_harmless() -> Result
     assert_eq!(named(&longest).await?, longest);
     for forged in ["a b", "a\tb", "id=\"x\" status=200", &"x".repeat(129), "<script>", "é"] {
         let given = named(forged).await?;
-        assert!(given.len() == 36 && given != forged, "{forged}: {given}");
+        let is_ours = given.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'-');
+        assert!(is_ours && given.len() > 16 && given != forged, "{forged}: {given}");
     }
     assert_ne!(named("").await?, named("").await?);
     Ok(())

@@ -7,26 +7,22 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use axum::extract::{FromRequestParts, Request, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, header};
-use axum::middleware::Next;
-use axum::response::{IntoResponse, Response};
 use percent_encoding::percent_decode_str;
 
 use crate::Doors;
 use crate::credential::Credential;
+use crate::door::Door;
 use crate::hub::Hub;
 use crate::ports::{EnvironmentId, Gate, KeyKind, Pages, Pass, Reader};
 use crate::problem::Problem;
 
-/// The one path that takes a key in its URL.
-pub(crate) const STREAM: &str = "/sdk/v1/stream";
 /// The parameter by which a key of several environments says which it means.
 const ENVIRONMENT: &str = "environment=";
 
 /// What a preflight is told. A browser keeps it for a day at most; Chrome for two hours.
-const PREFLIGHT: [(HeaderName, HeaderValue); 4] = [
+pub(crate) const PREFLIGHT: [(HeaderName, HeaderValue); 4] = [
     (header::ACCESS_CONTROL_ALLOW_ORIGIN, ANY),
     (header::ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static("GET,POST")),
     (
@@ -52,19 +48,12 @@ pub(crate) struct Visit<'r> {
 
 /// Which page may read the answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Grant {
+pub(crate) enum Grant {
     /// No key is known, so there is nothing to keep: any page may read what is wrong.
     Anyone,
     Page(HeaderValue),
     Nobody,
 }
-
-/// Whom the key of a request lets in: an argument of handlers.
-pub(crate) struct Admitted(pub(crate) Reader);
-
-/// What is decided of a request before it is handled.
-#[derive(Clone)]
-struct Verdict(Result<Reader, Problem>);
 
 /// The key that a request brings, in whatever place and form, if it brings one alone. Whether it lets anyone in is not
 /// asked.
@@ -73,7 +62,7 @@ pub fn key_of<'r>(headers: &'r HeaderMap, uri: &Uri) -> Option<Cow<'r, str>> {
 }
 
 fn credential<'r>(headers: &'r HeaderMap, uri: &Uri) -> Result<Credential<'r>, Problem> {
-    Credential::of(headers, (uri.path() == STREAM).then_some(uri))
+    Credential::of(headers, (Door::of(uri.path()) == Some(Door::Stream)).then_some(uri))
 }
 
 impl<'r> Visit<'r> {
@@ -95,9 +84,10 @@ impl<'r> Visit<'r> {
         Visit { credential: self.credential.into_owned(), origin: self.origin, environment: self.environment }
     }
 
-    /// Whom it lets in.
-    pub(crate) async fn admit(&self, gate: &dyn Gate, hub: &Hub) -> Result<Reader, Problem> {
-        self.reader(&*self.show(gate).await?, hub)
+    /// Whom it lets in, and by which key.
+    pub(crate) async fn admit(&self, gate: &dyn Gate, hub: &Hub) -> Result<(Reader, Arc<str>), Problem> {
+        let pass = self.show(gate).await?;
+        Ok((self.reader(&pass, hub)?, Arc::clone(&pass.id)))
     }
 
     /// Whether it still lets in this reader.
@@ -165,31 +155,14 @@ impl<'r> Visit<'r> {
     }
 }
 
-/// Lets in, or has the handler say why not; then tells browsers who may read the answer.
-pub(crate) async fn attend(State(doors): State<Arc<Doors>>, mut request: Request, next: Next) -> Response {
-    if request.method() == Method::OPTIONS
-        && request.headers().contains_key(header::ACCESS_CONTROL_REQUEST_METHOD)
-    {
-        return PREFLIGHT.into_response();
-    }
-    let is_page = request.headers().contains_key(header::ORIGIN);
-    let (grant, verdict) = decide(&doors, request.headers(), request.uri()).await;
-    request.extensions_mut().insert(Verdict(verdict));
-    let mut response = next.run(request).await;
-    let headers = response.headers_mut();
-    headers.append(header::VARY, HeaderValue::from_static("Origin"));
-    let reader = match grant {
-        Grant::Anyone if is_page => ANY,
-        Grant::Page(origin) => origin,
-        _ => return response,
-    };
-    headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, reader);
-    headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, EXPOSED);
-    response
+/// Whether a browser asks whether a page may ask.
+pub(crate) fn is_preflight(head: &Parts) -> bool {
+    head.method == Method::OPTIONS && head.headers.contains_key(header::ACCESS_CONTROL_REQUEST_METHOD)
 }
 
-async fn decide(doors: &Doors, headers: &HeaderMap, uri: &Uri) -> (Grant, Result<Reader, Problem>) {
-    let visit = match Visit::of(headers, uri) {
+/// Whom the key of a request lets in, and which page may read what comes of it.
+pub(crate) async fn decide(doors: &Doors, head: &Parts) -> (Grant, Result<Reader, Problem>) {
+    let visit = match Visit::of(&head.headers, &head.uri) {
         Ok(visit) => visit,
         Err(problem) => return (Grant::Anyone, Err(problem)),
     };
@@ -199,11 +172,16 @@ async fn decide(doors: &Doors, headers: &HeaderMap, uri: &Uri) -> (Grant, Result
     }
 }
 
-impl FromRequestParts<Arc<Doors>> for Admitted {
-    type Rejection = Problem;
-
-    async fn from_request_parts(parts: &mut Parts, _doors: &Arc<Doors>) -> Result<Self, Problem> {
-        let verdict = parts.extensions.remove::<Verdict>();
-        verdict.map_or_else(|| Err(Problem::missing_key()), |Verdict(reader)| reader.map(Self))
+impl Grant {
+    /// Tells browsers who may read the answer.
+    pub(crate) fn tell(self, asked: &Parts, headers: &mut HeaderMap) {
+        headers.append(header::VARY, HeaderValue::from_static("Origin"));
+        let reader = match self {
+            Self::Anyone if asked.headers.contains_key(header::ORIGIN) => ANY,
+            Self::Page(origin) => origin,
+            _ => return,
+        };
+        headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, reader);
+        headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, EXPOSED);
     }
 }

@@ -204,7 +204,8 @@ impl Round<'_> {
             || !delta.segments.is_empty()
             || current.is_behind();
         let (before, key_lists) = (Arc::clone(&current), Arc::clone(&self.key_lists));
-        let installed = build(is_large, move || before.next(&delta, &key_lists)).await?;
+        let told = self.hub.told(environment).unwrap_or_default();
+        let installed = build(is_large, move || before.next(&delta, &key_lists, told)).await?;
         Ok(self.install(environment, installed, Some(&current)))
     }
 

@@ -42,6 +42,8 @@ pub struct Installed {
     weight: Weights,
     /// Oldest first. Each leads on from where the one before it led to, the last one to here.
     deltas: VecDeque<Step>,
+    /// The last of these, if streams have not been told of it: what comes next is told with it.
+    untold: Option<Arc<Delta>>,
     refetch: Bytes,
     /// Rendered when the first reader asks: most revisions are only ever sent as deltas.
     rendered: OnceCell<SnapshotFrame>,
@@ -88,12 +90,20 @@ impl Installed {
     }
 
     /// The state after `delta`, which must lead on from here. `key_lists` has the large lists that it names, as far
-    /// as they are there, and those that are named here.
+    /// as they are there, and those that are named here. Streams were told last of the revision `told`.
     #[must_use]
-    pub fn next(&self, delta: &Delta, key_lists: &KeyLists) -> Self {
+    pub fn next(&self, delta: &Delta, key_lists: &KeyLists, told: Revision) -> Self {
         let mut deltas = self.deltas.clone();
-        let frame = sse::delta(self.ruleset.epoch(), delta);
-        deltas.push_back(Step { from: self.ruleset.revision(), to: delta.revision, frame });
+        let untold = self.untold.as_ref().filter(|_| deltas.back().is_some_and(|last| last.from >= told));
+        let (from, step) = match untold {
+            Some(untold) => {
+                let last = deltas.pop_back();
+                (last.map_or(self.ruleset.revision(), |last| last.from), merge(untold, delta))
+            }
+            None => (self.ruleset.revision(), delta.clone()),
+        };
+        let frame = sse::delta(self.ruleset.epoch(), &step);
+        deltas.push_back(Step { from, to: step.revision, frame });
         forget_oldest(&mut deltas);
         let wanted = merge(&self.behind, delta);
         let apply = |now: &Delta| self.ruleset.apply(now, key_lists);
@@ -103,7 +113,7 @@ impl Installed {
             Some(wait) => *wait,
             None => Wait { before: self.ruleset.revision(), wanted: delta.revision },
         });
-        Self::of(ruleset, behind, waits, deltas, key_lists)
+        Self { untold: Some(Arc::new(step)), ..Self::of(ruleset, behind, waits, deltas, key_lists) }
     }
 
     /// The same revision with what was waiting, if more of it can be asked now.
@@ -120,7 +130,8 @@ impl Installed {
         }
         let mut waits = self.waits.clone();
         waits.retain(|key, _| behind.segments.contains_key(key));
-        Some(Self::of(ruleset, behind, waits, self.deltas.clone(), key_lists))
+        let caught_up = Self::of(ruleset, behind, waits, self.deltas.clone(), key_lists);
+        Some(Self { untold: self.untold.clone(), ..caught_up })
     }
 
     fn of(
@@ -138,7 +149,8 @@ impl Installed {
         };
         let weight = Weights::of(&ruleset);
         let lacking = lacking(&behind, key_lists).into_iter().map(str::to_owned).collect();
-        Self { ruleset, behind, waits, lacking, stage, weight, deltas, refetch, rendered: OnceCell::new() }
+        let (untold, rendered) = (None, OnceCell::new());
+        Self { ruleset, behind, waits, lacking, stage, weight, deltas, untold, refetch, rendered }
     }
 
     /// What is asked.
@@ -297,7 +309,7 @@ mod tests {
 
     /// The state after a delta that names no large lists.
     fn after(state: &Installed, delta: &Delta) -> Installed {
-        state.next(delta, &KeyLists::default())
+        state.next(delta, &KeyLists::default(), state.position().revision)
     }
 
     fn to(revision: Revision, name: &str) -> Delta {
@@ -357,6 +369,24 @@ mod tests {
 
         let huge = after(&at(0), &to(1, &"x".repeat(MOST_BYTES)));
         assert_eq!(huge.since(Some(stand(0))), Catchup::Snapshot, "one that fits nowhere is not kept");
+    }
+
+    #[test]
+    fn what_streams_were_not_told_of_is_told_as_one() {
+        let (a, b, c) = (to(7, "a"), to(8, "b"), to(9, "a"));
+        let none = KeyLists::default();
+        let untold = at(5).next(&a, &none, 5).next(&b, &none, 5);
+        assert_eq!(untold.since(Some(stand(5))), frames(&[&merge(&a, &b)]));
+        assert_eq!(
+            untold.since(Some(stand(7))),
+            frames(&[&merge(&a, &b)]),
+            "who saw a part is told all of it"
+        );
+        let told = untold.next(&c, &none, 8);
+        assert_eq!(told.since(Some(stand(5))), frames(&[&merge(&a, &b), &c]));
+        assert_eq!(told.since(Some(stand(8))), frames(&[&c]));
+        let later = told.next(&to(10, "d"), &none, 9);
+        assert_eq!(later.since(Some(stand(9))), frames(&[&to(10, "d")]), "told in between");
     }
 
     #[test]

@@ -6,17 +6,16 @@
 use std::sync::Arc;
 
 use axum::body::Body;
-use axum::extract::rejection::PathRejection;
-use axum::extract::{Path, State};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::request::Parts;
+use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use futures_util::stream::{TryStream, try_unfold};
 use tokio::sync::OwnedSemaphorePermit;
 
 use crate::Doors;
-use crate::admission::Admitted;
-use crate::ports::{EnvironmentId, KeyKind, SourceError, ask};
+use crate::door::KEY_LIST_PREFIX;
+use crate::ports::{EnvironmentId, KeyKind, Reader, SourceError, ask};
 use crate::problem::Problem;
 use crate::sdk::is_known;
 
@@ -26,21 +25,21 @@ pub(crate) const MOST: usize = 64;
 
 /// `GET /sdk/v1/segments/{sha256}`: the bytes of a large key list, if the environment of a server key names it.
 pub(crate) async fn get_key_list(
-    State(doors): State<Arc<Doors>>,
-    Admitted(reader): Admitted,
-    path: Result<Path<String>, PathRejection>,
-    headers: HeaderMap,
+    doors: &Arc<Doors>,
+    reader: Reader,
+    head: &Parts,
 ) -> Result<Response, Problem> {
     if reader.kind == KeyKind::Client {
         return Err(Problem::client_key());
     }
     let installed = doors.hub.read(&reader.environment).ok_or_else(Problem::not_ready)?;
-    let Ok(Path(sha256)) = path else { return Err(Problem::no_key_list()) };
+    // A digest has nothing to decode: what is encoded is none.
+    let sha256 = head.uri.path().strip_prefix(KEY_LIST_PREFIX).unwrap_or_default().to_owned();
     if !installed.key_lists().contains(&*sha256) {
         return Err(Problem::no_key_list());
     }
     let etag = format!("\"{sha256}\"");
-    let is_known = is_known(&headers, &etag);
+    let is_known = is_known(&head.headers, &etag);
     // What has this digest can never be anything else.
     let headers =
         [(header::ETAG, etag), (header::CACHE_CONTROL, "private, max-age=31536000, immutable".to_owned())];
@@ -49,6 +48,7 @@ pub(crate) async fn get_key_list(
     }
     let permit = Arc::clone(&doors.key_lists).try_acquire_owned();
     let permit = permit.map_err(|_| Problem::too_many_key_lists())?;
+    let doors = Arc::clone(doors);
     let sending = Sending { doors, environment: reader.environment, sha256, position: 0, _permit: permit };
     let Ok(Some((first, sending))) = sending.next().await else {
         return Err(Problem::key_list_unavailable());

@@ -1,14 +1,16 @@
 //! Everything an application talks to: OFREP, snapshots and streams.
 //!
 //! The [`Hub`] holds one immutable state for each environment; the [`Follower`] keeps it where the [`Source`] is;
-//! the [`router`] answers from it. No request waits for anything but its own body (save one for a large key list,
+//! the [`Doors`] answer from it. No request waits for anything but its own body (save one for a large key list,
 //! whose bytes nobody holds in memory, and one that is heavy, which waits for its turn): there is no store here, no
-//! lock, and nothing that grows with the number of requests. A server and an edge mount the same router and differ in
+//! lock, and nothing that grows with the number of requests. A server and an edge have the same doors and differ in
 //! the [`Source`] and the [`Gate`] that they give.
 
 mod admission;
 mod behind;
+mod content;
 mod credential;
+mod door;
 mod follower;
 mod freshness;
 mod heavy;
@@ -18,6 +20,7 @@ mod key_list;
 mod library;
 mod list_name;
 mod ofrep;
+mod places;
 mod ports;
 mod problem;
 mod sdk;
@@ -29,20 +32,27 @@ mod weight;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
-use axum::Router;
-use axum::middleware::from_fn_with_state;
-use axum::routing::{get, post};
+use axum::body::Body;
+use axum::http::Method;
+use axum::http::request::Parts;
+use axum::response::Response;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 pub use admission::key_of;
+pub use content::Content;
+pub use door::Door;
 pub use follower::Follower;
 pub use freshness::Freshness;
 pub use hub::Hub;
 pub use installed::{Catchup, Installed};
 pub use ports::{EnvironmentId, Gate, KeyKind, Pages, Pass, Reader, Source, SourceError};
 pub use problem::Problem;
+pub use stream::Stream;
 pub use waiting::Waiting;
+
+use content::{frames, whole};
+use places::Places;
 
 /// What the doors for applications stand on.
 pub struct Delivery {
@@ -56,16 +66,18 @@ pub struct Delivery {
     pub shutdown: CancellationToken,
     /// No more streams than this are open at a time; further ones are answered 503 with `Retry-After`.
     pub max_streams: usize,
+    /// Nor more than this with one key: 429 with `Retry-After`. Nine tenths of all, if nothing is said.
+    pub max_streams_per_key: Option<usize>,
 }
 
-/// What every handler here may ask.
-struct Doors {
+/// The doors for applications: `/ofrep/v1/evaluate/flags…` and `/sdk/v1/…`. Which pages may call them is the key's to
+/// say, for a key is all the authority there is: no cookie counts here.
+pub struct Doors {
     hub: Arc<Hub>,
     gate: Arc<dyn Gate>,
     source: Arc<dyn Source>,
     shutdown: CancellationToken,
-    /// One permit for each stream that may yet be opened.
-    streams: Arc<Semaphore>,
+    places: Arc<Places>,
     /// One permit for each key list that may yet be sent.
     key_lists: Arc<Semaphore>,
     /// What takes long is answered in turns.
@@ -74,22 +86,46 @@ struct Doors {
     opened: AtomicU64,
 }
 
-/// The doors for applications, at their final paths: `/ofrep/v1/evaluate/flags…` and `/sdk/v1/…`. Which pages may
-/// call them is the key's to say, for a key is all the authority there is: no cookie counts here.
-pub fn router(delivery: Delivery) -> Router {
-    let Delivery { hub, gate, source, shutdown, max_streams } = delivery;
-    let streams = Arc::new(Semaphore::new(max_streams.min(Semaphore::MAX_PERMITS)));
-    let key_lists = Arc::new(Semaphore::new(key_list::MOST));
-    let (turns, opened) = (heavy::Turns::new(), AtomicU64::new(0));
-    let doors = Arc::new(Doors { hub, gate, source, shutdown, streams, key_lists, turns, opened });
-    Router::new()
-        .route(ofrep::FLAGS, post(ofrep::evaluate_flags))
-        .route(ofrep::FLAG_PREFIX, post(ofrep::evaluate_flags))
-        .route(ofrep::FLAG, post(ofrep::evaluate_flag))
-        .route("/sdk/v1/snapshot", get(sdk::get_snapshot))
-        .route("/sdk/v1/segments/{sha256}", get(key_list::get_key_list))
-        .route(admission::STREAM, get(sdk::get_stream))
-        .method_not_allowed_fallback(|| async { Problem::method_not_allowed() })
-        .layer(from_fn_with_state(Arc::clone(&doors), admission::attend))
-        .with_state(doors)
+impl Doors {
+    /// Doors that nobody has passed yet.
+    pub fn new(delivery: Delivery) -> Arc<Self> {
+        let Delivery { hub, gate, source, shutdown, max_streams, max_streams_per_key } = delivery;
+        let places = Places::new(max_streams, max_streams_per_key);
+        let key_lists = Arc::new(Semaphore::new(key_list::MOST));
+        let (turns, opened) = (heavy::Turns::new(), AtomicU64::new(0));
+        Arc::new(Self { hub, gate, source, shutdown, places, key_lists, turns, opened })
+    }
+
+    /// Answers what is asked at a door.
+    pub async fn answer(self: &Arc<Self>, door: Door, head: &Parts, body: Body) -> Response<Content> {
+        if admission::is_preflight(head) {
+            return whole(admission::PREFLIGHT);
+        }
+        let (grant, reader) = admission::decide(self, head).await;
+        let answered = match reader {
+            // Said before who asks: it is so for everyone.
+            _ if !door.takes(&head.method) => Err(Problem::method_not_allowed(door.methods())),
+            Ok(reader) => self.pass(door, reader, head, body).await,
+            Err(problem) => Err(problem),
+        };
+        let mut response = answered.unwrap_or_else(whole);
+        grant.tell(head, response.headers_mut());
+        if head.method == Method::HEAD { content::without_body(response) } else { response }
+    }
+
+    async fn pass(
+        self: &Arc<Self>,
+        door: Door,
+        reader: Reader,
+        head: &Parts,
+        body: Body,
+    ) -> Result<Response<Content>, Problem> {
+        match door {
+            Door::Flags => ofrep::evaluate_flags(self, reader, head, body).await.map(whole),
+            Door::Flag => ofrep::evaluate_flag(self, reader, head, body).await.map(whole),
+            Door::Snapshot => sdk::get_snapshot(self, reader, head).await.map(whole),
+            Door::KeyList => key_list::get_key_list(self, reader, head).await.map(whole),
+            Door::Stream => Stream::open(self, &head.headers, &head.uri).await.map(frames),
+        }
+    }
 }

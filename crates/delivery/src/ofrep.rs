@@ -4,8 +4,8 @@ use std::cmp::Reverse;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::body::to_bytes;
-use axum::extract::{Request, State};
+use axum::body::{Body, to_bytes};
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use engine::{Context, Entry, Error, Resolution, Ruleset};
@@ -20,19 +20,12 @@ use wire::ofrep::{
 };
 
 use crate::Doors;
-use crate::admission::Admitted;
+use crate::door::FLAG_PREFIX;
 use crate::heavy::{Cost, Load, MOST_TIME, Overload};
 use crate::installed::Installed;
 use crate::ports::{KeyKind, Reader};
 use crate::problem::Problem;
 use crate::weight::Weight;
-
-/// Where all flags are evaluated.
-pub(crate) const FLAGS: &str = "/ofrep/v1/evaluate/flags";
-/// The same with a slash, as some providers have it; a flag's key follows.
-pub(crate) const FLAG_PREFIX: &str = "/ofrep/v1/evaluate/flags/";
-/// Where one flag is: its key is the rest of the path, for some providers leave slashes in keys as they are.
-pub(crate) const FLAG: &str = "/ofrep/v1/evaluate/flags/{*key}";
 
 /// What a client is told of any error.
 const UNTOLD: &str = "this flag has no answer for this context; ask with a server-kind key to see why";
@@ -45,13 +38,13 @@ const BODY_PATIENCE: Duration = Duration::from_secs(30);
 
 /// `POST /ofrep/v1/evaluate/flags/{key}`: one flag.
 pub(crate) async fn evaluate_flag(
-    State(doors): State<Arc<Doors>>,
-    Admitted(reader): Admitted,
-    request: Request,
+    doors: &Doors,
+    reader: Reader,
+    head: &Parts,
+    body: Body,
 ) -> Result<Response, Problem> {
     let installed = doors.hub.read(&reader.environment).ok_or_else(Problem::not_ready)?;
-    let (parts, body) = request.into_parts();
-    let rest = parts.uri.path().strip_prefix(FLAG_PREFIX).unwrap_or_default();
+    let rest = head.uri.path().strip_prefix(FLAG_PREFIX).unwrap_or_default();
     // What is no UTF-8 is no flag's key, and is told so like any other unknown key.
     let key = percent_decode_str(rest).decode_utf8_lossy();
     let question = match question(body).await {
@@ -80,18 +73,18 @@ pub(crate) async fn evaluate_flag(
 /// `POST /ofrep/v1/evaluate/flags`: all flags that the key shows. Of the query `environment` alone counts: `flagConfigEtag` could
 /// only ever force the full answer, which a matching tag never stands in for.
 pub(crate) async fn evaluate_flags(
-    State(doors): State<Arc<Doors>>,
-    Admitted(reader): Admitted,
-    request: Request,
+    doors: &Doors,
+    reader: Reader,
+    head: &Parts,
+    body: Body,
 ) -> Result<Response, Problem> {
     let installed = doors.hub.read(&reader.environment).ok_or_else(Problem::not_ready)?;
-    let (parts, body) = request.into_parts();
     let question = match question(body).await {
         Ok(question) => question,
         Err(refusal) => return Ok(refusal.into_response(None)),
     };
     let etag = bulk_etag(&installed, &reader, &question.context);
-    let mut response = if names(&parts.headers, &etag) {
+    let mut response = if names(&head.headers, &etag) {
         StatusCode::NOT_MODIFIED.into_response()
     } else {
         let Weight { tests, written } = installed.weight(reader.kind);
@@ -128,7 +121,7 @@ enum Refusal {
     Stopped,
 }
 
-async fn question(body: axum::body::Body) -> Result<Question, Refusal> {
+async fn question(body: Body) -> Result<Question, Refusal> {
     let arrived = timeout(BODY_PATIENCE, to_bytes(body, MOST_BODY)).await;
     // The other way to fail is a connection that broke, and there nobody reads the answer.
     let body = arrived.map_err(|_| Refusal::BodyTooSlow)?.map_err(|_| Refusal::BodyTooLarge)?;
@@ -289,7 +282,7 @@ fn names(headers: &HeaderMap, etag: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use axum::body::{Body, Bytes};
+    use axum::body::Bytes;
     use engine::KeyLists;
     use futures_util::{StreamExt, stream};
     use serde_json::{Value, json};

@@ -152,17 +152,25 @@ impl Problem {
             .with(header::RETRY_AFTER, "10")
     }
 
+    /// As many streams are open with this key as may be.
+    pub(crate) fn too_many_streams_of_key() -> Self {
+        let message = "as many streams are open here with this key as are allowed for one; close some, or raise \
+                       delivery.max_streams_per_key";
+        Self::new(StatusCode::TOO_MANY_REQUESTS, "too_many_streams_of_key", message)
+            .with(header::RETRY_AFTER, "10")
+    }
+
     /// The process is about to end.
     pub(crate) fn shutting_down() -> Self {
         let message = "this server is shutting down; try again in a moment";
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "shutting_down", message).with(header::RETRY_AFTER, "1")
     }
 
-    /// There is something at this path, but not for this method.
-    pub(crate) fn method_not_allowed() -> Self {
+    /// There is something at this path, but not for this method; these are the ones that it takes.
+    pub(crate) fn method_not_allowed(methods: &'static str) -> Self {
         let message = "this path does not take this method: flags are evaluated by POST, snapshot, key lists and stream \
                        are read by GET";
-        Self::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", message)
+        Self::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", message).with(header::ALLOW, methods)
     }
 }
 

@@ -13,28 +13,34 @@ use std::time::Duration;
 use axum::http::{HeaderMap, Uri};
 use bytes::Bytes;
 use engine::model::Revision;
-use tokio::sync::{OwnedSemaphorePermit, watch};
-use tokio::time::{Interval, Sleep, interval, sleep};
+use tokio::sync::watch;
+use tokio::time::{Instant, Sleep, sleep};
 use wire::etag::Position;
-use wire::sse::{HEARTBEAT, RETRY};
+use wire::sse::HEARTBEAT;
 
 use crate::Doors;
 use crate::admission::Visit;
 use crate::installed::{Catchup, Installed};
+use crate::places::Place;
 use crate::ports::{KeyKind, Reader};
 use crate::problem::Problem;
 
 /// Where a reader that was here before says how far it came.
 pub(crate) const LAST_EVENT_ID: &str = "last-event-id";
 
-/// After so long a silence a comment is sent.
-const SILENCE: Duration = Duration::from_secs(15);
+/// After so long a silence, or up to a quarter more, a comment is sent: not by all streams at once that were told of
+/// the same change.
+const SILENCE: Duration = Duration::from_secs(12);
 /// Client streams tell of a change at different times within this span, in milliseconds: all who are told ask at
 /// once for their flags.
 const SPREAD: u64 = 500;
+/// Nobody is told to come back sooner, in milliseconds.
+const LEAST_RETRY: u64 = 1_000;
+/// With so many streams the time within which all come back grows by a second: to let them in takes a tenth of a core.
+const BACK_IN_A_SECOND: u32 = 1_250;
 
 /// A stream of frames for one reader.
-pub(crate) struct Stream {
+pub struct Stream {
     doors: Arc<Doors>,
     visit: Visit<'static>,
     reader: Reader,
@@ -43,12 +49,16 @@ pub(crate) struct Stream {
     pending: VecDeque<Bytes>,
     revisions: watch::Receiver<Revision>,
     keys: watch::Receiver<u64>,
-    heartbeat: Interval,
+    /// Runs out after a silence.
+    silence: Pin<Box<Sleep>>,
+    /// How long that is.
+    most_silence: Duration,
+    spoke: Instant,
     /// How long this stream keeps a change to itself.
     delay: Duration,
     /// Runs while it does.
     delayed: Option<Pin<Box<Sleep>>>,
-    _permit: OwnedSemaphorePermit,
+    _place: Place,
 }
 
 /// What a stream woke up for.
@@ -66,42 +76,49 @@ enum Wake {
 
 impl Stream {
     /// Opens a stream for the key of a request. Its first frames are there at once.
-    pub(crate) async fn open(doors: Arc<Doors>, headers: &HeaderMap, uri: &Uri) -> Result<Self, Problem> {
+    pub(crate) async fn open(doors: &Arc<Doors>, headers: &HeaderMap, uri: &Uri) -> Result<Self, Problem> {
         let visit = Visit::of(headers, uri)?.into_owned();
         // Before the key is looked at: one that is revoked in between is not missed.
         let keys = doors.gate.changes();
-        let reader = visit.admit(&*doors.gate, &doors.hub).await?;
+        let (reader, key) = visit.admit(&*doors.gate, &doors.hub).await?;
         if doors.shutdown.is_cancelled() {
             return Err(Problem::shutting_down());
         }
-        let permit = Arc::clone(&doors.streams).try_acquire_owned();
-        let permit = permit.map_err(|_| Problem::too_many_streams())?;
-        let mut revisions = doors.hub.watch(&reader.environment).ok_or_else(Problem::not_ready)?;
+        let (place, open) = doors.places.take(&key)?;
+        let mut revisions = doors.hub.watch_told(&reader.environment).ok_or_else(Problem::not_ready)?;
         // The reader has yet to be told of the state that is there.
         revisions.mark_changed();
         let last = headers.get(LAST_EVENT_ID).and_then(|id| Position::parse(id.to_str().ok()?));
         let number = doors.opened.fetch_add(1, Ordering::Relaxed);
+        let most_silence = SILENCE + SILENCE.mul_f64(share(number) / 4.0);
+        let (spoke, silence) = (Instant::now(), Box::pin(sleep(most_silence)));
         Ok(Self {
             cursor: Cursor::new(reader.kind, last),
             delay: delay(reader.kind, number),
-            pending: VecDeque::from([RETRY]),
+            pending: VecDeque::from([wire::sse::retry(retry(number, open))]),
             delayed: None,
-            _permit: permit,
-            doors,
+            _place: place,
+            doors: Arc::clone(doors),
             visit,
             reader,
             revisions,
             keys,
-            // Its first tick would come at once; the first frame, which is there already, puts it off.
-            heartbeat: interval(SILENCE),
+            silence,
+            most_silence,
+            spoke,
         })
     }
 
-    /// The next frame, when there is one; `None` when the stream is over.
-    pub(crate) async fn next(&mut self) -> Option<Bytes> {
+    /// A frame that is there already.
+    pub fn rendered(&mut self) -> Option<Bytes> {
+        self.pending.pop_front()
+    }
+
+    /// The next frame, when there is one; `None` when the stream is over. Who stops waiting for it may have lost it.
+    pub async fn next(&mut self) -> Option<Bytes> {
         loop {
             if let Some(frame) = self.pending.pop_front() {
-                self.heartbeat.reset();
+                self.spoke = Instant::now();
                 return Some(frame);
             }
             match self.wake().await {
@@ -113,7 +130,18 @@ impl Stream {
                     self.delayed = None;
                     self.catch_up().await?;
                 }
-                Wake::Silence => return Some(HEARTBEAT),
+                Wake::Silence => {
+                    let silent_until = self.spoke + self.most_silence;
+                    let now = Instant::now();
+                    // Looked at only now: to set a timer anew with each frame costs more than the frame.
+                    if silent_until > now {
+                        self.silence.as_mut().reset(silent_until);
+                        continue;
+                    }
+                    self.spoke = now;
+                    self.silence.as_mut().reset(now + self.most_silence);
+                    return Some(HEARTBEAT);
+                }
             }
         }
     }
@@ -130,7 +158,7 @@ impl Stream {
                 Ok(()) => Wake::State,
                 Err(_) => Wake::Gone,
             },
-            _ = self.heartbeat.tick() => Wake::Silence,
+            () = &mut self.silence => Wake::Silence,
         }
     }
 
@@ -167,13 +195,26 @@ async fn run_out(delayed: &mut Option<Pin<Box<Sleep>>>) {
     }
 }
 
-/// Spread evenly over the streams in the order of their opening, without chance: neighbours are far apart, for
-/// the factor is prime to the span and near its golden section.
+/// Where a stream is between all others, from 0 to 1, without chance: evenly spread in the order of their opening, and
+/// neighbours are far apart, for the factor is prime to a thousand and near its golden section.
+#[expect(clippy::cast_precision_loss, reason = "at most a thousand")]
+fn share(number: u64) -> f64 {
+    (number.wrapping_mul(619) % 1_000) as f64 / 1_000.0
+}
+
+/// How long a stream keeps a change to itself.
 fn delay(kind: KeyKind, number: u64) -> Duration {
     match kind {
         KeyKind::Server => Duration::ZERO,
         KeyKind::Client => Duration::from_millis(1 + number.wrapping_mul(309) % SPREAD),
     }
+}
+
+/// How long the reader of a stream is to wait, in milliseconds, before connecting again: where many are open they come
+/// back one after the other, and where few are, soon.
+fn retry(number: u64, open: usize) -> u64 {
+    let span = Duration::from_secs(1) * u32::try_from(open).unwrap_or(u32::MAX) / BACK_IN_A_SECOND;
+    LEAST_RETRY + u64::try_from(span.mul_f64(share(number)).as_millis()).unwrap_or(u64::MAX)
 }
 
 /// How far a stream's reader has come.
@@ -224,5 +265,15 @@ mod tests {
         assert_eq!(delays.len() as u64, SPREAD, "no two of that many streams tell at the same time");
         assert!(delays.iter().all(|delay| *delay <= Duration::from_millis(SPREAD)));
         assert!((0..SPREAD).all(|number| delay(KeyKind::Server, number).is_zero()));
+    }
+
+    #[test]
+    fn the_more_there_are_the_longer_they_take_to_come_back() {
+        assert_eq!(retry(0, 1), LEAST_RETRY);
+        let all: Vec<_> = (0..10_000).map(|number| retry(number, 10_000)).collect();
+        assert!(all.iter().all(|retry| (1_000..9_000).contains(retry)));
+        let in_a_second = |second: u64| all.iter().filter(|retry| *retry / 1_000 == second).count();
+        assert!((1..9).all(|second| in_a_second(second) == 1_250), "evenly");
+        assert!((0..10_000).all(|number| retry(number, 10) < 1_010));
     }
 }

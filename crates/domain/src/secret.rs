@@ -119,7 +119,12 @@ fn checksum(body: &str) -> String {
 /// How secrets are kept: SHA-256, in lower-case hex. They are long and random, unlike passwords, so nothing slower is
 /// needed.
 pub fn hash_secret(secret: &str) -> String {
-    hex::encode(Sha256::digest(secret))
+    hex::encode(digest_secret(secret))
+}
+
+/// The same as bytes.
+pub fn digest_secret(secret: &str) -> [u8; 32] {
+    Sha256::digest(secret).into()
 }
 
 #[cfg(test)]

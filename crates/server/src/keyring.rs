@@ -14,7 +14,7 @@ use domain::id::Id;
 use domain::log::Chain;
 use domain::ports::{Bus, Clock, SdkKeyUse, Store, StoreError};
 use domain::sdk_key::{KeyState, Reach, SdkKey, SdkKeyKind};
-use domain::secret::{SecretKind, hash_secret, looks_made};
+use domain::secret::{digest_secret, hash_secret};
 use domain::security::{MOST_REMEMBERED, Remembered};
 use domain::time::Timestamp;
 use engine::model::Revision;
@@ -36,7 +36,7 @@ const MINUTE: i64 = 60_000;
 pub struct Keyring {
     store: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
-    keys: ArcSwap<HashMap<String, Held>>,
+    keys: ArcSwap<HashMap<Digest, Held>>,
     /// Those that were in force: whoever brings one is no stranger.
     ended: Remembered<()>,
     /// Up to which revision of each chain they are known.
@@ -44,6 +44,9 @@ pub struct Keyring {
     changes: watch::Sender<u64>,
     freshness: Freshness,
 }
+
+/// A key's SHA-256.
+type Digest = [u8; 32];
 
 /// A key in force.
 #[derive(Clone)]
@@ -119,7 +122,7 @@ impl Keyring {
 
     /// Whether it lets a key in as it now is, or no more if it is over.
     pub(crate) fn has_taken_in(&self, key: &SdkKey) -> bool {
-        match self.keys.load().get(&key.hash) {
+        match digest_of(key).and_then(|digest| self.keys.load().get(&digest).cloned()) {
             Some(held) => key.revoked_at.is_none() && held.version >= key.version,
             None => key.state(self.clock.now()) != KeyState::InForce,
         }
@@ -127,8 +130,7 @@ impl Keyring {
 
     /// Whether a key is in force, or was: one of those that ended last. No store is asked.
     pub(crate) fn knows(&self, key: &str) -> bool {
-        let hash = hash_secret(key);
-        self.keys.load().contains_key(&hash) || self.ended.get(&hash).is_some()
+        self.keys.load().contains_key(&digest_secret(key)) || self.ended.get(&hash_secret(key)).is_some()
     }
 
     /// Whether any key opens an environment.
@@ -178,9 +180,10 @@ impl Keyring {
             projects.is_some_and(|projects| !projects.contains(&held.project_id)) && !held.is_over(now)
         };
         let others =
-            known.iter().filter(|(_, held)| stays(held)).map(|(hash, held)| (hash.clone(), held.clone()));
-        let read = kept.into_iter().map(|key| {
-            let uses = known.get(&key.hash).map_or_else(Arc::default, |held| Arc::clone(&held.uses));
+            known.iter().filter(|(_, held)| stays(held)).map(|(digest, held)| (*digest, held.clone()));
+        let read = kept.into_iter().filter_map(|key| {
+            let digest = digest_of(&key)?;
+            let uses = known.get(&digest).map_or_else(Arc::default, |held| Arc::clone(&held.uses));
             let held = Held {
                 id: key.id,
                 project_id: key.project_id,
@@ -189,7 +192,7 @@ impl Keyring {
                 pass: Arc::new(pass(&key, &environments)),
                 uses,
             };
-            (key.hash, held)
+            Some((digest, held))
         });
         self.replace(others.chain(read).collect());
         Ok(())
@@ -217,11 +220,11 @@ impl Keyring {
         self.replace(keys);
     }
 
-    fn replace(&self, keys: HashMap<String, Held>) {
+    fn replace(&self, keys: HashMap<Digest, Held>) {
         let before = self.keys.load();
         if **before != keys {
-            for hash in before.keys().filter(|hash| !keys.contains_key(*hash)) {
-                self.ended.note(hash, ());
+            for digest in before.keys().filter(|digest| !keys.contains_key(*digest)) {
+                self.ended.note(&hex::encode(digest), ());
             }
             self.keys.store(Arc::new(keys));
             self.changes.send_modify(|count| *count += 1);
@@ -251,6 +254,12 @@ impl Keyring {
             }
         }
     }
+}
+
+/// Of a key that is kept; none if what is kept is no digest, which opens nothing.
+fn digest_of(key: &SdkKey) -> Option<Digest> {
+    let mut digest = Digest::default();
+    hex::decode_to_slice(&key.hash, &mut digest).is_ok().then_some(digest)
 }
 
 /// Where keys may have changed.
@@ -302,12 +311,8 @@ fn pass(key: &SdkKey, environments: &HashMap<Id, Vec<Environment>>) -> Pass {
 #[async_trait]
 impl Gate for Keyring {
     async fn open(&self, key: &str) -> Option<Arc<Pass>> {
-        // A key that was cut or mistyped is told by itself.
-        if looks_made(key) && SecretKind::of(key).is_none() {
-            return None;
-        }
         let keys = self.keys.load();
-        let held = keys.get(&hash_secret(key))?;
+        let held = keys.get(&digest_secret(key))?;
         let now = self.clock.now();
         if held.is_over(now) {
             return None;

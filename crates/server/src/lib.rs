@@ -10,7 +10,7 @@ pub mod doors;
 pub mod feed;
 pub mod health;
 pub mod keyring;
-pub mod loopback;
+mod loopback;
 pub mod oidc;
 pub mod openapi;
 pub mod problem;
@@ -21,12 +21,11 @@ mod watch;
 
 use std::sync::Arc;
 
-use axum::Router;
-use axum::middleware::from_fn_with_state;
+use axum::middleware::{from_fn, from_fn_with_state};
 use delivery::Hub;
 use domain::control::Control;
 
-use crate::doors::Doors;
+use crate::doors::{Doors, Front};
 use crate::health::Health;
 use crate::keyring::Keyring;
 use crate::oidc::Oidc;
@@ -52,15 +51,17 @@ pub struct AppState {
     pub exports: Exports,
 }
 
-/// All doors of a server: REST and its documents, health, and the doors for applications given as `delivery`.
+/// Everything a server answers: REST and its documents, health, and what applications ask. With `local` it answers this
+/// machine alone.
 ///
 /// Fails only if the API's document does not come together, which a test rules out.
-pub fn router(
+pub fn front(
     state: AppState,
-    delivery: Router,
+    delivery: Arc<delivery::Doors>,
     health: Health,
-    doors: &Arc<Doors>,
-) -> serde_json::Result<Router> {
+    doors: Arc<Doors>,
+    local: bool,
+) -> serde_json::Result<Front> {
     let (rest, openapi) = rest::router().split_for_parts();
     let control = state.control.clone();
     let watcher = Watcher { control: control.clone(), keyring: state.keyring.clone() };
@@ -68,9 +69,16 @@ pub fn router(
         .with_state(state)
         .fallback(|| async { Problem::no_such_route() })
         .method_not_allowed_fallback(|| async { Problem::method_not_allowed() });
-    let router = doors.before_control(rest, control).merge(doors.before_delivery(delivery));
-    let router = router.layer(from_fn_with_state(watcher, watch::watch));
+    let rest = doors.before_control(rest, control);
+    let rest = rest.layer(from_fn_with_state(watcher.clone(), watch::watch));
     // Health is asked by who watches, however often; nothing stands before it.
-    let router = router.merge(health.router());
-    Ok(if doors.settings.docs { router.merge(openapi::router(openapi)?) } else { router })
+    let mut rest = rest.merge(health.router());
+    if doors.settings.docs {
+        rest = rest.merge(openapi::router(openapi)?);
+    }
+    if local {
+        rest = rest.layer(from_fn(loopback::require_loopback));
+    }
+    let rest = doors.before_rest(rest);
+    Ok(Front::new(doors, delivery, watcher, local, rest))
 }

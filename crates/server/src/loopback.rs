@@ -6,23 +6,35 @@
 use axum::extract::Request;
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use http::{StatusCode, Uri, header};
+use http::{HeaderMap, StatusCode, Uri, header};
 
 use crate::problem::Problem;
 
 /// Refuses requests whose `Host` or `Origin` is not loopback.
-pub async fn require_loopback(request: Request, next: Next) -> Response {
-    let host = request.headers().get(header::HOST).map(|host| host.to_str().unwrap_or_default());
-    let host = host.or_else(|| request.uri().authority().map(http::uri::Authority::as_str));
-    let origin = request.headers().get(header::ORIGIN).map(|origin| origin.to_str().unwrap_or_default());
-    let here =
-        host.is_none_or(|host| is_loopback(&format!("http://{host}"))) && origin.is_none_or(is_loopback);
-    if here {
-        return next.run(request).await;
+pub(crate) async fn require_loopback(request: Request, next: Next) -> Response {
+    match check(request.headers(), request.uri()) {
+        Ok(()) => next.run(request).await,
+        Err(problem) => problem.into_response(),
+    }
+}
+
+/// Fails if the request's `Host` or `Origin` is not loopback.
+pub(crate) fn check(headers: &HeaderMap, uri: &Uri) -> Result<(), Problem> {
+    let host = headers.get(header::HOST).map(|host| host.to_str().unwrap_or_default());
+    let host = host.or_else(|| uri.authority().map(http::uri::Authority::as_str));
+    let origin = headers.get(header::ORIGIN).map(|origin| origin.to_str().unwrap_or_default());
+    if host.is_none_or(is_here) && origin.is_none_or(is_loopback) {
+        return Ok(());
     }
     let message = "this Burgee runs in the local profile and answers only to localhost; \
                    start it with BURGEE_PROFILE=production to serve others";
-    Problem::new(StatusCode::FORBIDDEN, "not_loopback", message).into_response()
+    Err(Problem::new(StatusCode::FORBIDDEN, "not_loopback", message))
+}
+
+/// Whether a `Host` is this machine. Its usual names are known without taking them apart.
+fn is_here(host: &str) -> bool {
+    let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
+    matches!(name, "localhost" | "127.0.0.1") || is_loopback(&format!("http://{host}"))
 }
 
 fn is_loopback(origin: &str) -> bool {

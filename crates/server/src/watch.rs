@@ -1,7 +1,7 @@
 //! Who was refused: every 403, and every 401 of who brought a credential, is told to the security log.
 //!
-//! One layer over all doors, applications' ones included, which know nothing of the domain. It costs a request that is
-//! answered no more than to remember where its credential is.
+//! One layer over the doors of people and scripts; for applications `doors/front.rs` tells of it. It costs a request that
+//! is answered no more than to remember where its credential is.
 
 use std::net::IpAddr;
 use std::sync::{Arc, OnceLock};
@@ -9,10 +9,12 @@ use std::sync::{Arc, OnceLock};
 use axum::extract::{MatchedPath, Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
+use delivery::Door;
 use domain::access::Caller;
 use domain::control::Control;
 use domain::secret::SecretKind;
 use domain::security::{SecurityEvent, SecurityKind};
+use http::request::Parts;
 use http::{HeaderMap, Method, StatusCode, Uri};
 
 use crate::body::Client;
@@ -77,36 +79,52 @@ pub(crate) async fn watch(State(watcher): State<Watcher>, mut request: Request, 
 }
 
 impl Asked {
-    fn tell(self, Watcher { control, keyring }: &Watcher, status: StatusCode) {
-        let path = self.uri.path();
-        let of_application = path.starts_with("/sdk/") || path.starts_with("/ofrep/");
-        let plane = if of_application { Plane::Delivery } else { Plane::Control };
-        let secret = credential::secret(plane, &self.headers, &self.uri);
+    fn tell(&self, watcher: &Watcher, status: StatusCode) {
+        let secret = credential::secret(Plane::Control, &self.headers, &self.uri);
         let brought = secret.is_some() || !self.headers.is_empty();
+        let caller = self.known.caller();
         let kind = match status {
-            _ if of_application && brought => SecurityKind::KeyRefused,
             StatusCode::UNAUTHORIZED if brought => SecurityKind::TokenRefused,
-            StatusCode::FORBIDDEN if self.known.caller().is_some() => SecurityKind::Forbidden,
+            StatusCode::FORBIDDEN if caller.is_some() => SecurityKind::Forbidden,
             // Nobody in particular, who proved nothing; sign-in tells of its own failures.
             _ => return,
         };
-        let (actor, subject) = if let Some(caller) = self.known.caller() {
+        let (actor, subject) = if let Some(caller) = caller {
             (Some(caller.account_id()), caller.email().to_owned())
         } else {
             // Whose a token was that has ended.
             let token = secret.as_deref().filter(|_| kind == SecurityKind::TokenRefused);
-            let owner = token.and_then(|token| control.owner_of_token(token));
+            let owner = token.and_then(|token| watcher.control.owner_of_token(token));
             (owner, secret.as_deref().map(hint).unwrap_or_default())
         };
         // The route as it is written: keys of things would make each request another event.
         let route = self.route.as_ref().map_or("no such route", MatchedPath::as_str);
-        let detail = format!("{} {} {route}", status.as_u16(), self.method);
-        let (at, address) = (control.now(), self.address);
-        // Of applications who is forbidden something has a key that exists; and one that did has perhaps leaked.
-        let is_key = || status == StatusCode::FORBIDDEN || secret.is_some_and(|key| keyring.knows(&key));
-        let known = actor.is_some() || kind == SecurityKind::KeyRefused && is_key();
-        control.note_security(SecurityEvent { at, kind, known, actor, address, subject, detail });
+        let detail = detail(status, &self.method, route);
+        let (at, address, known) = (watcher.control.now(), self.address, actor.is_some());
+        watcher.control.note_security(SecurityEvent { at, kind, known, actor, address, subject, detail });
     }
+}
+
+impl Watcher {
+    /// Tells the security log of what was refused to an application.
+    pub(crate) fn tell_of_application(&self, door: Door, address: IpAddr, head: &Parts, status: StatusCode) {
+        let Self { control, keyring } = self;
+        let secret = credential::secret(Plane::Delivery, &head.headers, &head.uri);
+        if secret.is_none() && credential::kept(&head.headers).is_empty() {
+            return;
+        }
+        // Who is forbidden something has a key that exists; and one that did has perhaps leaked.
+        let known =
+            status == StatusCode::FORBIDDEN || secret.as_deref().is_some_and(|key| keyring.knows(key));
+        let subject = secret.as_deref().map(hint).unwrap_or_default();
+        let detail = detail(status, &head.method, door.template());
+        let (at, kind, address) = (control.now(), SecurityKind::KeyRefused, Some(address));
+        control.note_security(SecurityEvent { at, kind, known, actor: None, address, subject, detail });
+    }
+}
+
+fn detail(status: StatusCode, method: &Method, route: &str) -> String {
+    format!("{} {method} {route}", status.as_u16())
 }
 
 /// As much of a credential as may be told: the first characters of what has the shape of our secrets, and nothing of

@@ -20,6 +20,24 @@ pub(crate) fn append_json(json: &mut Vec<u8>, value: &impl Serialize) {
     serde_json::to_writer(json, value).expect("our own documents are JSON");
 }
 
+/// Writes a text at the end of `json`. Most have nothing to escape, and are copied.
+pub(crate) fn append_text(json: &mut Vec<u8>, text: &str) {
+    if is_plain(text) {
+        json.reserve(text.len() + 2);
+        json.push(b'"');
+        json.extend_from_slice(text.as_bytes());
+        json.push(b'"');
+    } else {
+        append_json(json, &text);
+    }
+}
+
+/// Whether JSON has nothing to escape in a text.
+#[expect(clippy::needless_bitwise_bool, reason = "without an early end many bytes are compared at once")]
+pub(crate) fn is_plain(text: &str) -> bool {
+    text.bytes().fold(true, |plain, byte| plain & (byte >= 0x20) & (byte != b'"') & (byte != b'\\'))
+}
+
 /// A document with U+FFFD in place of each lone surrogate (`\ud800` without its other half): languages whose
 /// texts are UTF-16 send them, and no text of ours can hold them. None if there is none.
 pub fn without_lone_surrogates(json: &[u8]) -> Option<Vec<u8>> {
@@ -49,6 +67,16 @@ pub fn without_lone_surrogates(json: &[u8]) -> Option<Vec<u8>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_text_is_written_as_any_json_is() {
+        let odd: String = (0..0x180).filter_map(char::from_u32).collect();
+        for text in ["", "new-checkout", "a\"b", "\\", "\n", "é 😀", "\u{7f}", &odd] {
+            let mut json = Vec::new();
+            append_text(&mut json, text);
+            assert_eq!(json, serde_json::to_vec(text).unwrap(), "{text:?}");
+        }
+    }
 
     #[test]
     fn only_lone_surrogates_are_mended() {

@@ -13,8 +13,6 @@ use crate::json::append_json;
 
 /// The media type of a stream.
 pub const CONTENT_TYPE: &str = "text/event-stream";
-/// Told once, at the start of a stream: how long to wait before connecting again.
-pub const RETRY: Bytes = Bytes::from_static(b"retry: 2000\n\n");
 /// Says nothing, so that neither side and no proxy between them takes a quiet stream for a dead one.
 pub const HEARTBEAT: Bytes = Bytes::from_static(b":\n\n");
 
@@ -49,6 +47,11 @@ impl SnapshotFrame {
     pub fn document(&self) -> Bytes {
         self.frame.slice(self.start..self.frame.len() - END.len())
     }
+}
+
+/// Told once, at the start of a stream: how long to wait before connecting again, in milliseconds.
+pub fn retry(millis: u64) -> Bytes {
+    format!("retry: {millis}\n\n").into()
 }
 
 /// The event `delta`; its id is where a reader stands once it is applied.

@@ -72,4 +72,5 @@ pub(super) struct Events {
 #[serde(deny_unknown_fields)]
 pub(super) struct Delivery {
     pub max_streams: usize,
+    pub max_streams_per_key: usize,
 }

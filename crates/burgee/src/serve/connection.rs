@@ -1,30 +1,34 @@
 //! One connection: its protocol is told by its first bytes, and it is served until it or the server ends.
 
+use std::convert::Infallible;
 use std::error::Error;
 use std::future::pending;
 use std::io::{self, IoSlice};
 use std::net::IpAddr;
 use std::pin::{Pin, pin};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
+use std::time::Duration;
 
-use axum::Router;
+use axum::body::Body;
+use delivery::Content;
 use hyper::Request;
 use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
+use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulConnection;
 use hyper_util::service::TowerToHyperService;
-use server::body::Client;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
-use tokio::time::timeout;
+use tokio::sync::oneshot;
+use tokio::time::{Sleep, sleep, timeout};
 use tokio_util::sync::CancellationToken;
-use tower::ServiceExt;
 
-use super::Bounds;
+use super::stream::Handed;
 use super::tls::Tls;
 use super::under_way::UnderWay;
+use super::{Answer, Bounds};
 
 /// What a connection of HTTP/2 begins with (RFC 9113, 3.4), and no request of HTTP/1 does.
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -36,7 +40,7 @@ pub(super) async fn attend(
     stream: TcpStream,
     address: IpAddr,
     tls: Option<Arc<Tls>>,
-    router: Router,
+    answer: impl Answer,
     bounds: Bounds,
     shutdown: CancellationToken,
 ) {
@@ -44,7 +48,7 @@ pub(super) async fn attend(
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "a connection kept its delay");
     }
-    let Some(tls) = tls else { return speak(stream, address, router, bounds, shutdown).await };
+    let Some(tls) = tls else { return speak(stream, address, answer, bounds, shutdown).await };
     let accepted = tokio::select! {
         biased;
         accepted = timeout(bounds.handshake, tls.accept(stream)) => accepted,
@@ -52,7 +56,7 @@ pub(super) async fn attend(
     };
     match accepted {
         // On the heap, where its buffers are as well: connections without it keep no room for it.
-        Ok(Ok(stream)) => Box::pin(speak(stream, address, router, bounds, shutdown)).await,
+        Ok(Ok(stream)) => Box::pin(speak(stream, address, answer, bounds, shutdown)).await,
         Ok(Err(error)) => tracing::debug!(%error, "a connection was not made secure"),
         Err(_) => tracing::debug!("a connection was not made secure in time"),
     }
@@ -62,14 +66,14 @@ pub(super) async fn attend(
 async fn speak<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
     stream: S,
     address: IpAddr,
-    router: Router,
+    answer: impl Answer,
     bounds: Bounds,
     shutdown: CancellationToken,
 ) {
     let begun = tokio::select! {
         // What is there already was asked before the shutdown.
         biased;
-        begun = timeout(bounds.head, Begun::read(stream)) => begun,
+        begun = timeout(bounds.head, Begun::read(stream, bounds.unread)) => begun,
         () = shutdown.cancelled() => return,
     };
     let begun = match begun {
@@ -77,30 +81,95 @@ async fn speak<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
         Ok(Err(error)) => return tracing::debug!(%error, "a connection broke before it said anything"),
         Err(_) => return tracing::debug!("a connection never said what it speaks"),
     };
-    let service = router.map_request(move |mut request: Request<Incoming>| {
-        request.extensions_mut().insert(Client(address));
-        request
-    });
     let ended = if begun.is_http2() {
-        let under_way = UnderWay::default();
-        let idle = under_way.idle(bounds.head);
-        let service = TowerToHyperService::new(under_way.around(service));
-        let mut http2 = http2::Builder::new(TokioExecutor::new());
-        http2.timer(TokioTimer::new()).keep_alive_interval(bounds.ping).keep_alive_timeout(bounds.ping);
-        let connection = http2.serve_connection(TokioIo::new(begun), service);
         // On the heap, or each of the many connections of HTTP/1 would keep room for it.
-        Box::pin(end_in_order(connection, idle, &shutdown)).await
+        Box::pin(speak_http2(begun, address, answer, bounds, &shutdown)).await
     } else {
-        let service = TowerToHyperService::new(service);
-        let mut http1 = http1::Builder::new();
-        http1.timer(TokioTimer::new()).header_read_timeout(bounds.head).max_buf_size(MOST_HEAD);
-        let connection = http1.serve_connection(TokioIo::new(begun), service);
-        // Of an idle one hyper's own bound on heads is enough.
-        end_in_order(connection, pending(), &shutdown).await
+        // Likewise: a stream that goes on without hyper needs none of its room.
+        match Box::pin(speak_http1(begun, address, answer, bounds, &shutdown)).await {
+            Ok(Some((io, handed))) => return handed.write_to(io, bounds.unread).await,
+            Ok(None) => Ok(()),
+            Err(error) => Err(error),
+        }
     };
     if let Err(error) = ended {
         tracing::debug!(error = &error as &dyn Error, "a connection ended early");
     }
+}
+
+async fn speak_http2<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
+    begun: Begun<S>,
+    address: IpAddr,
+    answer: impl Answer,
+    bounds: Bounds,
+    shutdown: &CancellationToken,
+) -> hyper::Result<()> {
+    let service = tower::service_fn(move |request: Request<Incoming>| {
+        let answer = answer.clone();
+        async move {
+            let response = answer.answer(address, request.map(Body::new)).await;
+            Ok::<_, Infallible>(response.map(Content::into_body))
+        }
+    });
+    let under_way = UnderWay::default();
+    let idle = under_way.idle(bounds.head);
+    let unread = under_way.unread(bounds.unread);
+    let service = TowerToHyperService::new(under_way.around(service));
+    let mut http2 = http2::Builder::new(TokioExecutor::new());
+    http2.timer(TokioTimer::new()).keep_alive_interval(bounds.ping).keep_alive_timeout(bounds.ping);
+    let serving = end_in_order(http2.serve_connection(TokioIo::new(begun), service), idle, shutdown);
+    tokio::select! {
+        ended = serving => ended,
+        // Cut: what is kept for its answers is let go of with it.
+        () = unread => {
+            tracing::debug!("a connection was closed whose answers nobody reads");
+            Ok(())
+        }
+    }
+}
+
+/// Serves until the connection ends, or a stream is to be written to it and nothing else any more.
+async fn speak_http1<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
+    begun: Begun<S>,
+    address: IpAddr,
+    answer: impl Answer,
+    bounds: Bounds,
+    shutdown: &CancellationToken,
+) -> hyper::Result<Option<(S, Handed)>> {
+    let (hand, mut handed) = oneshot::channel();
+    // For the first request alone: there is no answer before it of which hyper may hold something back.
+    let hand = Mutex::new(Some(hand));
+    let service = service_fn(move |request: Request<Incoming>| {
+        let hand = hand.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let answer = answer.clone();
+        async move {
+            let (head, content) = answer.answer(address, request.map(Body::new)).await.into_parts();
+            match (content, hand) {
+                (Content::Stream(stream), Some(hand)) => {
+                    let _ = hand.send(Handed { head, stream });
+                    // The connection is taken apart before this is asked again.
+                    pending().await
+                }
+                (content, _) => Ok::<_, Infallible>(hyper::Response::from_parts(head, content.into_body())),
+            }
+        }
+    });
+    let mut http1 = http1::Builder::new();
+    http1.timer(TokioTimer::new()).header_read_timeout(bounds.head).max_buf_size(MOST_HEAD);
+    let mut connection = http1.serve_connection(TokioIo::new(begun), service);
+    tokio::select! {
+        // What is there already was asked before the shutdown.
+        biased;
+        ended = &mut connection => return ended.map(|()| None),
+        Ok(handed) = &mut handed => {
+            let io = connection.into_parts().io.into_inner();
+            return Ok(Some((io.rest, handed)));
+        }
+        () = shutdown.cancelled() => {}
+    }
+    // Of an idle one hyper's own bound on heads is enough.
+    Pin::new(&mut connection).graceful_shutdown();
+    connection.await.map(|()| None)
 }
 
 /// Serves until the connection ends, or lets what it began end when it is idle or the server stops.
@@ -121,18 +190,23 @@ async fn end_in_order<C: GracefulConnection>(
     connection.await
 }
 
-/// A connection of which so much was read that its protocol is known. It is read from its first byte on.
+/// A connection of which so much was read that its protocol is known. It is read from its first byte on, and its writes
+/// fail when the other end has taken nothing for too long.
 struct Begun<S> {
     /// What was read and not yet read again; at most as long as the preface.
     bytes: Vec<u8>,
     is_http2: bool,
     rest: S,
+    /// How long a write may wait.
+    unread: Duration,
+    /// Runs while one does.
+    waits: Option<Pin<Box<Sleep>>>,
 }
 
 impl<S: AsyncRead + Unpin> Begun<S> {
     /// Reads until there is a byte that is not the preface's, or all of it. To peek would not do: as long as less
     /// is there it would find the same bytes again at once.
-    async fn read(mut stream: S) -> io::Result<Self> {
+    async fn read(mut stream: S, unread: Duration) -> io::Result<Self> {
         let mut bytes = Vec::with_capacity(PREFACE.len());
         while let Some(expected) = PREFACE.strip_prefix(bytes.as_slice()).filter(|rest| !rest.is_empty()) {
             let mut next = (&mut stream).take(expected.len() as u64);
@@ -140,11 +214,26 @@ impl<S: AsyncRead + Unpin> Begun<S> {
                 break;
             }
         }
-        Ok(Self { is_http2: bytes == PREFACE, bytes, rest: stream })
+        Ok(Self { is_http2: bytes == PREFACE, bytes, rest: stream, unread, waits: None })
     }
 
     fn is_http2(&self) -> bool {
         self.is_http2
+    }
+
+    /// What came of a write, or a failure if it has waited for too long.
+    fn within_patience<T>(
+        &mut self,
+        cx: &mut Context<'_>,
+        polled: Poll<io::Result<T>>,
+    ) -> Poll<io::Result<T>> {
+        if polled.is_ready() {
+            self.waits = None;
+            return polled;
+        }
+        let unread = self.unread;
+        let waits = self.waits.get_or_insert_with(|| Box::pin(sleep(unread)));
+        waits.as_mut().poll(cx).map(|()| Err(io::ErrorKind::TimedOut.into()))
     }
 }
 
@@ -164,9 +253,10 @@ impl<S: AsyncRead + Unpin> AsyncRead for Begun<S> {
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Begun<S> {
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Begun<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.rest).poll_write(cx, bytes)
+        let polled = Pin::new(&mut self.rest).poll_write(cx, bytes);
+        self.within_patience(cx, polled)
     }
 
     fn poll_write_vectored(
@@ -174,7 +264,8 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Begun<S> {
         cx: &mut Context<'_>,
         bytes: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.rest).poll_write_vectored(cx, bytes)
+        let polled = Pin::new(&mut self.rest).poll_write_vectored(cx, bytes);
+        self.within_patience(cx, polled)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -182,10 +273,12 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Begun<S> {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.rest).poll_flush(cx)
+        let polled = Pin::new(&mut self.rest).poll_flush(cx);
+        self.within_patience(cx, polled)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.rest).poll_shutdown(cx)
+        let polled = Pin::new(&mut self.rest).poll_shutdown(cx);
+        self.within_patience(cx, polled)
     }
 }

@@ -1,15 +1,18 @@
 //! The loop in this process, on a free port and with bounds short enough to see them kept.
 
 use std::convert::Infallible;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use axum::Router;
 use axum::body::{Body, to_bytes};
+use axum::response::Response;
 use axum::routing::get;
+use delivery::Content;
 use futures_util::StreamExt;
 use futures_util::future::join_all;
 use futures_util::stream;
+use hyper::Request;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use server::doors::client::Proxies;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -17,13 +20,21 @@ use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
+use tower::ServiceExt;
 
-use super::{ACCEPT_AGAIN, Bounds, Guests, serve_within, wait_out};
+use super::{ACCEPT_AGAIN, Answer, Bounds, Guests, serve_within, wait_out};
+
+impl Answer for Router {
+    async fn answer(&self, _peer: IpAddr, request: Request<Body>) -> Response<Content> {
+        self.clone().oneshot(request).await.unwrap().map(Content::Whole)
+    }
+}
 
 const BOUNDS: Bounds = Bounds {
     head: Duration::from_millis(200),
     handshake: Duration::from_millis(200),
     ping: Duration::from_millis(100),
+    unread: Duration::from_millis(200),
     drain: Duration::from_millis(500),
 };
 /// Longer than a request's head, or a silence, may take.

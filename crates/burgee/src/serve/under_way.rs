@@ -3,7 +3,10 @@
 //! hyper bounds how long a connection of HTTP/1 is idle. One of HTTP/2 answers its pings for ever, whether or not it
 //! ever asks anything.
 
+use std::collections::BTreeMap;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -11,31 +14,58 @@ use axum::body::{Body, Bytes, HttpBody};
 use axum::response::Response;
 use hyper::body::{Frame, SizeHint};
 use tokio::sync::watch;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 use tower::{Service, ServiceExt};
 
-/// How many there are.
+/// How many there are, and which answers wait to be read.
 #[derive(Clone, Default)]
-pub(super) struct UnderWay(watch::Sender<usize>);
+pub(super) struct UnderWay(Arc<Requests>);
+
+#[derive(Default)]
+struct Requests {
+    count: watch::Sender<usize>,
+    /// Since when there is more of an answer and nobody has taken it: the client has no window open for it.
+    unread: Mutex<BTreeMap<u64, Instant>>,
+    /// Numbers them.
+    begun: AtomicU64,
+}
 
 /// One of them, until it is dropped.
-struct One(UnderWay);
+struct One {
+    requests: Arc<Requests>,
+    number: u64,
+}
 
 impl UnderWay {
     fn begin(&self) -> One {
-        self.0.send_modify(|count| *count += 1);
-        One(self.clone())
+        let number = self.0.begun.fetch_add(1, Ordering::Relaxed);
+        self.0.count.send_modify(|count| *count += 1);
+        One { requests: Arc::clone(&self.0), number }
     }
 
     /// Waits until there was none for so long.
     pub(super) fn idle(&self, after: Duration) -> impl Future<Output = ()> + use<> {
-        let mut count = self.0.subscribe();
+        let mut count = self.0.count.subscribe();
         async move {
             loop {
                 let idle = *count.borrow_and_update() == 0;
                 tokio::select! {
                     changed = count.changed() => if changed.is_err() { return },
                     () = sleep(after), if idle => return,
+                }
+            }
+        }
+    }
+
+    /// Waits until one of their answers has been there for so long, or a quarter more, and nobody has read on.
+    pub(super) fn unread(&self, after: Duration) -> impl Future<Output = ()> + use<> {
+        let requests = Arc::clone(&self.0);
+        async move {
+            loop {
+                sleep(after / 4).await;
+                let unread = requests.unread.lock().unwrap_or_else(PoisonError::into_inner);
+                if unread.values().any(|since| since.elapsed() >= after) {
+                    return;
                 }
             }
         }
@@ -54,22 +84,38 @@ impl UnderWay {
             let (one, service) = (self.begin(), service.clone());
             async move {
                 let response = service.oneshot(request).await?;
-                Ok(response.map(|body| Body::new(Counted { body, _one: one })))
+                Ok(response.map(|body| {
+                    one.note(true);
+                    Body::new(Counted { body, one })
+                }))
             }
         })
     }
 }
 
+impl One {
+    /// Notes whether it waits to be read.
+    fn note(&self, waits: bool) {
+        let mut unread = self.requests.unread.lock().unwrap_or_else(PoisonError::into_inner);
+        if waits {
+            unread.insert(self.number, Instant::now());
+        } else {
+            unread.remove(&self.number);
+        }
+    }
+}
+
 impl Drop for One {
     fn drop(&mut self) {
-        self.0.0.send_modify(|count| *count -= 1);
+        self.note(false);
+        self.requests.count.send_modify(|count| *count -= 1);
     }
 }
 
 /// An answer's body.
 struct Counted {
     body: Body,
-    _one: One,
+    one: One,
 }
 
 impl HttpBody for Counted {
@@ -80,7 +126,10 @@ impl HttpBody for Counted {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
-        Pin::new(&mut self.body).poll_frame(cx)
+        // hyper asks for more as soon as the client takes more.
+        let polled = Pin::new(&mut self.body).poll_frame(cx);
+        self.one.note(matches!(polled, Poll::Ready(Some(Ok(_)))));
+        polled
     }
 
     fn is_end_stream(&self) -> bool {
@@ -94,7 +143,7 @@ impl HttpBody for Counted {
 
 #[cfg(test)]
 mod tests {
-    use tokio::time::{Instant, timeout};
+    use tokio::time::timeout;
 
     use super::*;
 
@@ -122,8 +171,32 @@ mod tests {
         let answer = || async { Ok::<_, std::convert::Infallible>(Response::new(Body::from("here."))) };
         let service = under_way.clone().around(tower::service_fn(move |()| answer()));
         let response = service.oneshot(()).await.unwrap();
-        assert_eq!(*under_way.0.borrow(), 1);
+        assert_eq!(*under_way.0.count.borrow(), 1);
         assert_eq!(axum::body::to_bytes(response.into_body(), 9).await.unwrap(), "here.");
-        assert_eq!(*under_way.0.borrow(), 0);
+        assert_eq!(*under_way.0.count.borrow(), 0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_answer_is_unread_as_long_as_there_is_more_of_it_that_nobody_takes() {
+        let under_way = UnderWay::default();
+        let body = || Body::from_stream(futures_util::stream::iter([Ok::<_, std::io::Error>("a"), Ok("b")]));
+        let answer = move || async move { Ok::<_, std::convert::Infallible>(Response::new(body())) };
+        let service = under_way.clone().around(tower::service_fn(move |()| answer()));
+        let unread = || timeout(AFTER * 4, under_way.unread(AFTER));
+        let mut never = service.clone().oneshot(()).await.unwrap().into_body();
+        assert!(unread().await.is_ok(), "nobody asked for the first piece");
+        let mut next = async || std::future::poll_fn(|cx| Pin::new(&mut never).poll_frame(cx)).await;
+        assert!(next().await.is_some());
+        assert!(unread().await.is_ok(), "nor for the second");
+        assert!(next().await.is_some() && next().await.is_none());
+        assert!(unread().await.is_err(), "all of it was read");
+        drop(never);
+        let service = under_way.clone().around(tower::service_fn(move |()| {
+            let body = Body::from_stream(futures_util::stream::pending::<Result<&str, std::io::Error>>());
+            async move { Ok::<_, std::convert::Infallible>(Response::new(body)) }
+        }));
+        let mut silent = service.oneshot(()).await.unwrap().into_body();
+        let polled = futures_util::poll!(std::future::poll_fn(|cx| Pin::new(&mut silent).poll_frame(cx)));
+        assert!(polled.is_pending() && unread().await.is_err(), "there is nothing to read yet");
     }
 }

@@ -133,7 +133,7 @@ async fn the_first_load_must_succeed() {
     assert_eq!(now(&hub), source.now(PROD));
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn deltas_applied_equal_the_snapshot_fetched() {
     let (source, hub) = (FakeSource::new(flags()), Arc::new(Hub::new()));
     let mut follower = Follower::new(hub.clone(), source.clone(), SEED);
@@ -145,6 +145,8 @@ async fn deltas_applied_equal_the_snapshot_fetched() {
         source.change(PROD, &key, config);
         if round % 3 != 0 {
             follower.sync_once().await.unwrap();
+            // Long enough for streams to be told of it.
+            tokio::time::sleep(Duration::from_millis(10)).await;
             let fetched = Installed::new(&source.now(PROD), &KeyLists::default());
             let followed = hub.read(&environment(PROD)).unwrap();
             assert_eq!(followed.ruleset().snapshot(), fetched.ruleset().snapshot());

@@ -188,8 +188,7 @@ async fn a_key_that_opens_less_ends_the_streams_of_the_rest() {
         let uri = format!("/sdk/v1/stream?environment={environment}");
         let response = app.send("GET", &uri, &[("x-sdk-key", EDGE_KEY)], "").await;
         assert_eq!(response.status(), 200);
-        let mut reading = Reading(response.into_body().into_data_stream());
-        assert_eq!(reading.text().await.unwrap(), "retry: 2000\n\n");
+        let mut reading = Reading::begun(response).await;
         assert_eq!(reading.event().await.unwrap().data["environment"], environment);
         reading
     };
@@ -213,9 +212,7 @@ async fn an_origin_that_goes_ends_the_streams_of_its_pages() {
     for origin in [SHOP, "https://other.example"] {
         let response = app.send("GET", &uri, &[("origin", origin), ("last-event-id", "9f.40")], "").await;
         assert_eq!(response.headers()["access-control-allow-origin"], origin);
-        let mut reading = Reading(response.into_body().into_data_stream());
-        assert_eq!(reading.text().await.unwrap(), "retry: 2000\n\n");
-        readings.push(reading);
+        readings.push(Reading::begun(response).await);
     }
     app.gate.put(CLIENT_KEY, &[PROD], KeyKind::Client, pages(&[SHOP]));
     assert_eq!(readings[1].event().await, None);

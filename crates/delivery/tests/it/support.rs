@@ -6,18 +6,17 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use axum::Router;
 use axum::body::{Body, Bytes, to_bytes};
 use axum::http::{HeaderMap, Request, Response, StatusCode};
 use burgee_delivery::{
-    Delivery, EnvironmentId, Follower, Gate, Hub, KeyKind, Pages, Pass, Source, SourceError, router,
+    Content, Delivery, Door, Doors, EnvironmentId, Follower, Gate, Hub, KeyKind, Pages, Pass, Source,
+    SourceError,
 };
 use engine::model::{Delta, Revision, SCHEMA, Snapshot};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use tokio::sync::{Semaphore, watch};
 use tokio_util::sync::CancellationToken;
-use tower::ServiceExt;
 
 pub(crate) const SERVER_KEY: &str = "server-key";
 pub(crate) const CLIENT_KEY: &str = "client-key";
@@ -262,7 +261,7 @@ pub(crate) struct App {
     pub(crate) gate: Arc<FakeGate>,
     pub(crate) shutdown: CancellationToken,
     follower: Follower,
-    router: Router,
+    doors: Arc<Doors>,
 }
 
 impl App {
@@ -277,14 +276,15 @@ impl App {
         let (source, gate, hub) = (FakeSource::new(flags), FakeGate::new(), Arc::new(Hub::new()));
         let shutdown = CancellationToken::new();
         let follower = Follower::new(hub.clone(), source.clone(), SEED);
-        let router = router(Delivery {
+        let doors = Doors::new(Delivery {
             hub,
             gate: gate.clone(),
             source: source.clone(),
             shutdown: shutdown.clone(),
             max_streams: 4,
+            max_streams_per_key: Some(4),
         });
-        Self { source, gate, shutdown, follower, router }
+        Self { source, gate, shutdown, follower, doors }
     }
 
     pub(crate) async fn sync(&mut self) {
@@ -309,7 +309,9 @@ impl App {
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        self.router.clone().oneshot(request.body(body.into()).unwrap()).await.unwrap()
+        let (head, body) = request.body(body.into()).unwrap().into_parts();
+        let door = Door::of(head.uri.path()).expect("a door for applications");
+        self.doors.answer(door, &head, body).await.map(Content::into_body)
     }
 }
 

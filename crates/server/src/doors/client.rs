@@ -92,7 +92,7 @@ impl Proxies {
 
     /// Walks back from the peer, each telling of whom it heard, as far as they are trusted and say something that
     /// reads.
-    fn origin(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
+    pub(super) fn origin(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
         let mut origin = peer;
         if !self.trust(origin) {
             return origin;

@@ -8,7 +8,7 @@ use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use domain::error::Error;
-use http::{HeaderValue, Method, header};
+use http::{HeaderMap, HeaderValue, Method, Uri, header};
 
 use super::Doors;
 use super::limiter::Quota;
@@ -54,32 +54,49 @@ pub(super) async fn count(
     request: Request,
     next: Next,
 ) -> Response {
-    match check(&doors, plane, &request) {
+    let counted = Counted {
+        method: request.method(),
+        uri: request.uri(),
+        headers: request.headers(),
+        address: request.extensions().get().map(|Client(address)| *address),
+    };
+    match counted.check(&doors, plane) {
         Ok(()) => next.run(request).await,
         Err(wait) => refusal(plane, wait),
     }
 }
 
-fn check(doors: &Doors, plane: Plane, request: &Request) -> Result<(), Duration> {
-    let Some(limits) = &doors.settings.limits else { return Ok(()) };
-    // A browser asks before it asks; that is not what is counted.
-    if plane == Plane::Delivery && request.method() == Method::OPTIONS {
-        return Ok(());
+/// What is counted of a request.
+pub(super) struct Counted<'r> {
+    pub(super) method: &'r Method,
+    pub(super) uri: &'r Uri,
+    pub(super) headers: &'r HeaderMap,
+    pub(super) address: Option<IpAddr>,
+}
+
+impl Counted<'_> {
+    /// Fails with how long to wait.
+    pub(super) fn check(&self, doors: &Doors, plane: Plane) -> Result<(), Duration> {
+        let Some(limits) = &doors.settings.limits else { return Ok(()) };
+        // A browser asks before it asks; that is not what is counted.
+        if plane == Plane::Delivery && self.method == Method::OPTIONS {
+            return Ok(());
+        }
+        let limits = match plane {
+            Plane::Control => limits.control,
+            Plane::Delivery => limits.delivery,
+        };
+        let now = doors.opened.elapsed();
+        if let (Some(quota), Some(address)) = (limits.address, self.address) {
+            doors.limiter.take(Who::Address(plane, subscriber(address)), quota, now)?;
+        }
+        if let Some(quota) = limits.credential
+            && let Some(credential) = secret(plane, self.headers, self.uri)
+        {
+            doors.limiter.take(Who::Credential(plane, &credential), quota, now)?;
+        }
+        Ok(())
     }
-    let limits = match plane {
-        Plane::Control => limits.control,
-        Plane::Delivery => limits.delivery,
-    };
-    let now = doors.opened.elapsed();
-    if let (Some(quota), Some(Client(address))) = (limits.address, request.extensions().get::<Client>()) {
-        doors.limiter.take(Who::Address(plane, subscriber(*address)), quota, now)?;
-    }
-    if let Some(quota) = limits.credential
-        && let Some(credential) = secret(plane, request.headers(), request.uri())
-    {
-        doors.limiter.take(Who::Credential(plane, &credential), quota, now)?;
-    }
-    Ok(())
 }
 
 /// The address, or as much of it as one subscriber has in common: of IPv6 a network of 64 bits.
@@ -90,7 +107,7 @@ pub fn subscriber(address: IpAddr) -> IpAddr {
     }
 }
 
-fn refusal(plane: Plane, wait: Duration) -> Response {
+pub(super) fn refusal(plane: Plane, wait: Duration) -> Response {
     // Rounded up: who comes at the time that they were told is let in.
     let seconds = u32::try_from(wait.as_millis().div_ceil(1_000)).unwrap_or(u32::MAX);
     let response = Problem::from(Error::TooMany { retry_after: seconds }).into_response();

@@ -12,7 +12,7 @@ use axum::response::{IntoResponse, Response};
 use futures_util::{FutureExt, StreamExt, stream};
 use http::{StatusCode, header};
 
-use super::limits::{for_any_page, subscriber};
+use super::limits::subscriber;
 use super::patience::is_upload;
 use super::share::{Held, Share};
 use crate::body::{Client, MOST_BODY, whole};
@@ -70,8 +70,8 @@ impl Come {
 }
 
 impl Room {
-    /// The body, which holds its room until it is read or dropped.
-    fn admit(&self, who: Option<IpAddr>, body: Body) -> Result<Body, Problem> {
+    /// For applications, whose doors read bodies themselves: the body, which holds its room until it is read or dropped.
+    pub(super) fn admit(&self, who: Option<IpAddr>, body: Body) -> Result<Body, Problem> {
         match Come::look(body) {
             Come::Whole(body) => Ok(body),
             Come::Begun { first, rest, size } => {
@@ -118,16 +118,6 @@ fn client(request: &Request) -> Option<IpAddr> {
 /// has begun takes none; an upload is read as it comes, and the handler bounds how many there are.
 pub(super) async fn enter(State(room): State<Arc<Room>>, request: Request, next: Next) -> Response {
     room.enter(request, next).await.unwrap_or_else(IntoResponse::into_response)
-}
-
-/// Applications: their doors read the bodies themselves.
-pub(super) async fn admit(State(room): State<Arc<Room>>, request: Request, next: Next) -> Response {
-    let who = client(&request);
-    let (head, body) = request.into_parts();
-    match room.admit(who, body) {
-        Ok(body) => next.run(Request::from_parts(head, body)).await,
-        Err(problem) => for_any_page(problem.into_response()),
-    }
 }
 
 fn full() -> Problem {

@@ -1,0 +1,101 @@
+//! A stream of events over HTTP/1, written to its socket with nothing in between.
+//!
+//! Thousands of them are open for hours and say little, so what each holds counts: hyper's buffers alone are 16 KiB. hyper
+//! reads the request and hands the connection over. The answer ends with the connection, so frames are written as they
+//! are, the same bytes for everyone.
+
+use std::io::{self, ErrorKind};
+use std::pin::pin;
+use std::time::Duration;
+
+use bytes::{BufMut, Bytes, BytesMut};
+use delivery::Stream;
+use http::response::Parts;
+use http::{HeaderValue, header};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::time::timeout;
+
+use crate::system;
+
+/// Frames that are there at once are written as one, as far as they are no longer than this together, in bytes.
+const TOGETHER: usize = 16 << 10;
+
+/// A stream, and the head of the answer that it is.
+pub(super) struct Handed {
+    pub(super) head: Parts,
+    pub(super) stream: Box<Stream>,
+}
+
+impl Handed {
+    /// Writes until the stream is over, its reader has gone, or has taken nothing for longer than `patience`: then it may
+    /// come again, and go on from where it is.
+    pub(super) async fn write_to(self, mut io: impl AsyncRead + AsyncWrite + Unpin, patience: Duration) {
+        let Self { head, mut stream } = self;
+        let writing = async {
+            write(&mut io, text(head), &mut stream, patience).await?;
+            while let Some(frame) = next(&mut io, &mut stream).await? {
+                write(&mut io, frame, &mut stream, patience).await?;
+            }
+            io.shutdown().await
+        };
+        if let Err(error) = writing.await {
+            tracing::debug!(%error, "a stream ended early");
+        }
+    }
+}
+
+/// The head as it is sent. That the length of what follows is told by its end is known to HTTP/1.0 as well.
+fn text(mut head: Parts) -> Bytes {
+    head.headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+    if let Ok(date) = HeaderValue::try_from(system::http_date()) {
+        head.headers.insert(header::DATE, date);
+    }
+    let mut text = BytesMut::with_capacity(1024);
+    text.put_slice(b"HTTP/1.1 200 OK\r\n");
+    for (name, value) in &head.headers {
+        for part in [name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"] {
+            text.put_slice(part);
+        }
+    }
+    text.put_slice(b"\r\n");
+    text.freeze()
+}
+
+/// The next frame; `None` when the stream is over. Fails when its reader has gone.
+async fn next(io: &mut (impl AsyncRead + Unpin), stream: &mut Stream) -> io::Result<Option<Bytes>> {
+    let mut said = [0; 64];
+    let mut frame = pin!(stream.next());
+    loop {
+        tokio::select! {
+            biased;
+            frame = &mut frame => return Ok(frame),
+            // The end, or what nobody asked for: an answer that ends with the connection is the last one on it.
+            read = io.read(&mut said) => if read? == 0 { return Err(ErrorKind::UnexpectedEof.into()) },
+        }
+    }
+}
+
+/// Writes these bytes, and the frames that are there as well.
+async fn write(
+    io: &mut (impl AsyncWrite + Unpin),
+    mut bytes: Bytes,
+    stream: &mut Stream,
+    patience: Duration,
+) -> io::Result<()> {
+    loop {
+        let mut next = stream.rendered();
+        if next.as_ref().is_some_and(|next| bytes.len() + next.len() <= TOGETHER) {
+            let mut together = BytesMut::from(bytes);
+            while let Some(frame) = next.take_if(|next| together.len() + next.len() <= TOGETHER) {
+                together.put(frame);
+                next = stream.rendered();
+            }
+            bytes = together.freeze();
+        }
+        timeout(patience, io.write_all(&bytes)).await??;
+        match next {
+            Some(frame) => bytes = frame,
+            None => return Ok(()),
+        }
+    }
+}
