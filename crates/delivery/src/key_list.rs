@@ -27,7 +27,7 @@ pub(crate) const MOST: usize = 64;
 /// `GET /sdk/v1/segments/{sha256}`: the bytes of a large key list, if the environment of a server key names it.
 pub(crate) async fn get_key_list(
     State(doors): State<Arc<Doors>>,
-    Admitted(reader): Admitted,
+    Admitted(reader, _): Admitted,
     path: Result<Path<String>, PathRejection>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {

@@ -7,6 +7,7 @@
 //! the [`Source`] and the [`Gate`] that they give.
 
 mod admission;
+mod ahead;
 mod behind;
 mod credential;
 mod follower;
@@ -22,6 +23,7 @@ mod ports;
 mod problem;
 mod sdk;
 mod stream;
+mod ticket;
 mod turned_away;
 mod waiting;
 mod weight;
@@ -42,6 +44,7 @@ pub use hub::Hub;
 pub use installed::{Catchup, Installed};
 pub use ports::{EnvironmentId, Gate, KeyKind, Pages, Pass, Reader, Source, SourceError};
 pub use problem::Problem;
+pub use ticket::Seal;
 pub use waiting::Waiting;
 
 /// What the doors for applications stand on.
@@ -70,6 +73,8 @@ struct Doors {
     key_lists: Arc<Semaphore>,
     /// What takes long is answered in turns.
     turns: heavy::Turns,
+    /// Who was told elsewhere of a state that is not here yet.
+    ahead: ahead::Ahead,
     /// How many streams were ever opened: numbers them.
     opened: AtomicU64,
 }
@@ -80,8 +85,8 @@ pub fn router(delivery: Delivery) -> Router {
     let Delivery { hub, gate, source, shutdown, max_streams } = delivery;
     let streams = Arc::new(Semaphore::new(max_streams.min(Semaphore::MAX_PERMITS)));
     let key_lists = Arc::new(Semaphore::new(key_list::MOST));
-    let (turns, opened) = (heavy::Turns::new(), AtomicU64::new(0));
-    let doors = Arc::new(Doors { hub, gate, source, shutdown, streams, key_lists, turns, opened });
+    let (turns, ahead, opened) = (heavy::Turns::new(), ahead::Ahead::default(), AtomicU64::new(0));
+    let doors = Arc::new(Doors { hub, gate, source, shutdown, streams, key_lists, turns, ahead, opened });
     Router::new()
         .route(ofrep::FLAGS, post(ofrep::evaluate_flags))
         .route(ofrep::FLAG_PREFIX, post(ofrep::evaluate_flags))

@@ -14,6 +14,8 @@ use engine::model::{Delta, Revision, Snapshot};
 use tokio::sync::watch;
 use tokio::time::timeout;
 
+use crate::ticket::Seal;
+
 /// Names an environment of some project to a [`Source`] and a [`Gate`]. Opaque here; the same environment always
 /// has the same one.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -83,6 +85,13 @@ pub trait Gate: Send + Sync {
     /// memory and in a time that says nothing about keys.
     async fn open(&self, key: &str) -> Option<Arc<Pass>>;
 
+    /// What the key of this id opens, for who brings a ticket that it sealed ([`Pass::seal`]); `None` as in
+    /// [`Gate::open`], and as soon. The id itself proves nothing.
+    async fn find(&self, id: &str) -> Option<Arc<Pass>>;
+
+    /// What time it is, in seconds since 1970: by it keys and tickets end.
+    fn now(&self) -> u64;
+
     /// Wakes when some key may have been made, changed or revoked, or has expired. Its value means nothing.
     fn changes(&self) -> watch::Receiver<u64>;
 }
@@ -98,6 +107,8 @@ pub struct Pass {
     pub environments: Arc<[EnvironmentId]>,
     /// Which pages may use it in a browser.
     pub pages: Pages,
+    /// What its tickets are told by from those that others made up.
+    pub seal: Seal,
 }
 
 /// Which pages may use a key in a browser.

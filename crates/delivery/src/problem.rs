@@ -74,6 +74,13 @@ impl Problem {
         Self::unauthenticated("server_key_in_url", message)
     }
 
+    /// A ticket that was sent in the place of a key lets nobody in.
+    pub(crate) fn ticket_not_taken() -> Self {
+        let message = "the ticket in this URL is over, for another environment, or of a key that is no longer in force; \
+                       a fresh one is in the eventStreams of POST /ofrep/v1/evaluate/flags";
+        Self::unauthenticated("ticket_not_taken", message)
+    }
+
     /// Two keys came, and only one of them can be meant.
     pub(crate) fn conflicting_keys() -> Self {
         let message = "several keys came that differ; send one, as X-SDK-Key, X-API-Key or Authorization";

@@ -19,7 +19,7 @@ use crate::stream::Stream;
 /// `GET /sdk/v1/snapshot`: the whole environment of a server or edge key, as it travels.
 pub(crate) async fn get_snapshot(
     State(doors): State<Arc<Doors>>,
-    Admitted(reader): Admitted,
+    Admitted(reader, _): Admitted,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     if reader.kind == KeyKind::Client {

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
-use delivery::{EnvironmentId, Freshness, Gate, KeyKind, Pages, Pass};
+use delivery::{EnvironmentId, Freshness, Gate, KeyKind, Pages, Pass, Seal};
 use domain::environment::Environment;
 use domain::id::Id;
 use domain::log::Chain;
@@ -36,13 +36,31 @@ const MINUTE: i64 = 60_000;
 pub struct Keyring {
     store: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
-    keys: ArcSwap<HashMap<String, Held>>,
+    keys: ArcSwap<Keys>,
     /// Those that were in force: whoever brings one is no stranger.
     ended: Remembered<()>,
     /// Up to which revision of each chain they are known.
     known: Mutex<BTreeMap<Chain, Revision>>,
     changes: watch::Sender<u64>,
     freshness: Freshness,
+}
+
+/// The keys in force.
+#[derive(Default)]
+struct Keys {
+    by_hash: HashMap<String, Held>,
+    hashes: HashMap<Id, String>,
+}
+
+impl Keys {
+    fn new(by_hash: HashMap<String, Held>) -> Self {
+        let hashes = by_hash.iter().map(|(hash, held)| (held.id, hash.clone())).collect();
+        Self { by_hash, hashes }
+    }
+
+    fn by_id(&self, id: Id) -> Option<&Held> {
+        self.by_hash.get(self.hashes.get(&id)?)
+    }
 }
 
 /// A key in force.
@@ -73,6 +91,19 @@ impl PartialEq for Held {
 }
 
 impl Held {
+    /// What it opens, unless it is over; and notes that it was used.
+    fn enter(&self, now: Timestamp) -> Option<Arc<Pass>> {
+        if self.is_over(now) {
+            return None;
+        }
+        let minute = now.as_millis().div_euclid(MINUTE);
+        // Looked at first, so that many who use one key do not fight for its line of the cache.
+        if self.uses.last.load(Ordering::Relaxed) < minute {
+            self.uses.last.fetch_max(minute, Ordering::Relaxed);
+        }
+        Some(Arc::clone(&self.pass))
+    }
+
     fn is_over(&self, now: Timestamp) -> bool {
         self.expires_at.is_some_and(|end| end <= now)
     }
@@ -119,7 +150,7 @@ impl Keyring {
 
     /// Whether it lets a key in as it now is, or no more if it is over.
     pub(crate) fn has_taken_in(&self, key: &SdkKey) -> bool {
-        match self.keys.load().get(&key.hash) {
+        match self.keys.load().by_hash.get(&key.hash) {
             Some(held) => key.revoked_at.is_none() && held.version >= key.version,
             None => key.state(self.clock.now()) != KeyState::InForce,
         }
@@ -128,12 +159,12 @@ impl Keyring {
     /// Whether a key is in force, or was: one of those that ended last. No store is asked.
     pub(crate) fn knows(&self, key: &str) -> bool {
         let hash = hash_secret(key);
-        self.keys.load().contains_key(&hash) || self.ended.get(&hash).is_some()
+        self.keys.load().by_hash.contains_key(&hash) || self.ended.get(&hash).is_some()
     }
 
     /// Whether any key opens an environment.
     pub(crate) fn opens(&self, environment: &EnvironmentId) -> bool {
-        self.keys.load().values().any(|held| held.pass.environments.contains(environment))
+        self.keys.load().by_hash.values().any(|held| held.pass.environments.contains(environment))
     }
 
     /// How long ago the keys were compared with the store's.
@@ -145,7 +176,7 @@ impl Keyring {
     fn pause(&self) -> Duration {
         let now = self.clock.now().as_millis();
         let keys = self.keys.load();
-        let ends = keys.values().filter_map(|held| held.expires_at);
+        let ends = keys.by_hash.values().filter_map(|held| held.expires_at);
         let next = ends.map(|end| end.as_millis().saturating_sub(now).max(1)).min();
         let next = next.and_then(|millis| millis.try_into().ok()).map_or(POLL, Duration::from_millis);
         next.min(POLL)
@@ -174,6 +205,7 @@ impl Keyring {
         let kept = self.store.sdk_keys_in_force(now, projects).await?;
         let environments = self.environments(&kept).await?;
         let known = self.keys.load_full();
+        let known = &known.by_hash;
         let stays = |held: &Held| {
             projects.is_some_and(|projects| !projects.contains(&held.project_id)) && !held.is_over(now)
         };
@@ -209,21 +241,21 @@ impl Keyring {
     fn drop_expired(&self) {
         let now = self.clock.now();
         let known = self.keys.load();
-        if !known.values().any(|held| held.is_over(now)) {
+        if !known.by_hash.values().any(|held| held.is_over(now)) {
             return;
         }
-        let mut keys = HashMap::clone(&known);
+        let mut keys = known.by_hash.clone();
         keys.retain(|_, held| !held.is_over(now));
         self.replace(keys);
     }
 
     fn replace(&self, keys: HashMap<String, Held>) {
         let before = self.keys.load();
-        if **before != keys {
-            for hash in before.keys().filter(|hash| !keys.contains_key(*hash)) {
+        if before.by_hash != keys {
+            for hash in before.by_hash.keys().filter(|hash| !keys.contains_key(*hash)) {
                 self.ended.note(hash, ());
             }
-            self.keys.store(Arc::new(keys));
+            self.keys.store(Arc::new(Keys::new(keys)));
             self.changes.send_modify(|count| *count += 1);
         }
     }
@@ -232,7 +264,7 @@ impl Keyring {
     async fn note_uses(&self) {
         let keys = self.keys.load_full();
         let (mut uses, mut noted) = (Vec::new(), Vec::new());
-        for held in keys.values() {
+        for held in keys.by_hash.values() {
             let last = held.uses.last.load(Ordering::Relaxed);
             if last > held.uses.noted.load(Ordering::Relaxed) {
                 let at = Timestamp::from_millis(last * MINUTE);
@@ -296,6 +328,7 @@ fn pass(key: &SdkKey, environments: &HashMap<Id, Vec<Environment>>) -> Pass {
         },
         environments: ids.iter().map(|id| EnvironmentId(id.to_string().into())).collect(),
         pages,
+        seal: Seal::of(key.hash.as_bytes()),
     }
 }
 
@@ -306,18 +339,15 @@ impl Gate for Keyring {
         if looks_made(key) && SecretKind::of(key).is_none() {
             return None;
         }
-        let keys = self.keys.load();
-        let held = keys.get(&hash_secret(key))?;
-        let now = self.clock.now();
-        if held.is_over(now) {
-            return None;
-        }
-        let minute = now.as_millis().div_euclid(MINUTE);
-        // Looked at first, so that many who use one key do not fight for its line of the cache.
-        if held.uses.last.load(Ordering::Relaxed) < minute {
-            held.uses.last.fetch_max(minute, Ordering::Relaxed);
-        }
-        Some(Arc::clone(&held.pass))
+        self.keys.load().by_hash.get(&hash_secret(key))?.enter(self.clock.now())
+    }
+
+    async fn find(&self, id: &str) -> Option<Arc<Pass>> {
+        self.keys.load().by_id(id.parse().ok()?)?.enter(self.clock.now())
+    }
+
+    fn now(&self) -> u64 {
+        u64::try_from(self.clock.now().as_millis() / 1_000).unwrap_or_default()
     }
 
     fn changes(&self) -> watch::Receiver<u64> {

@@ -6,6 +6,7 @@
     reason = "a test may panic in its helpers too"
 )]
 
+mod ahead;
 mod behind;
 mod failing_lists;
 mod follower;
@@ -16,3 +17,4 @@ mod mixtures;
 mod ofrep;
 mod sdk;
 mod support;
+mod tickets;

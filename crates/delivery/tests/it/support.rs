@@ -1,7 +1,7 @@
 //! A source and a gate in memory, and the doors on top of them.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use axum::Router;
 use axum::body::{Body, Bytes, to_bytes};
 use axum::http::{HeaderMap, Request, Response, StatusCode};
 use burgee_delivery::{
-    Delivery, EnvironmentId, Follower, Gate, Hub, KeyKind, Pages, Pass, Source, SourceError, router,
+    Delivery, EnvironmentId, Follower, Gate, Hub, KeyKind, Pages, Pass, Seal, Source, SourceError, router,
 };
 use engine::model::{Delta, Revision, SCHEMA, Snapshot};
 use serde_json::{Value, json};
@@ -46,6 +46,8 @@ pub(crate) struct FakeSource {
     /// One permit for each piece that may be given.
     pieces: Semaphore,
     is_failing: AtomicBool,
+    /// How often it was asked which environments there are.
+    rounds: AtomicU64,
     bell: watch::Sender<u64>,
 }
 
@@ -58,6 +60,7 @@ impl FakeSource {
             asked: Mutex::default(),
             pieces: Semaphore::new(1_000),
             is_failing: AtomicBool::new(false),
+            rounds: AtomicU64::new(0),
             bell: watch::Sender::new(0),
         };
         source.put(PROD, "9f", 40, flags);
@@ -155,6 +158,11 @@ impl FakeSource {
         self.is_failing.store(is_failing, Ordering::SeqCst);
     }
 
+    /// How many rounds a follower made.
+    pub(crate) fn rounds(&self) -> u64 {
+        self.rounds.load(Ordering::SeqCst)
+    }
+
     pub(crate) fn ring(&self) {
         self.bell.send_modify(|rings| *rings += 1);
     }
@@ -168,6 +176,7 @@ impl FakeSource {
 #[async_trait]
 impl Source for FakeSource {
     async fn environments(&self) -> Result<Vec<EnvironmentId>, SourceError> {
+        self.rounds.fetch_add(1, Ordering::SeqCst);
         self.answer(self.kept().keys().cloned().collect())
     }
 
@@ -209,18 +218,21 @@ impl Source for FakeSource {
     }
 }
 
-/// The id of every key there.
+/// The id of every key that is given no other.
 pub(crate) const KEY_ID: &str = "0190a6e0-0000-7000-8000-000000000001";
 
 /// Lets in the keys that it was given.
 pub(crate) struct FakeGate {
     keys: Mutex<HashMap<String, Arc<Pass>>>,
+    /// Seconds since 1970.
+    pub(crate) now: AtomicU64,
     changes: watch::Sender<u64>,
 }
 
 impl FakeGate {
     pub(crate) fn new() -> Arc<Self> {
-        let gate = Self { keys: Mutex::default(), changes: watch::Sender::new(0) };
+        let now = AtomicU64::new(1_900_000_000);
+        let gate = Self { keys: Mutex::default(), now, changes: watch::Sender::new(0) };
         gate.add(SERVER_KEY, PROD, KeyKind::Server);
         gate.add(CLIENT_KEY, PROD, KeyKind::Client);
         Arc::new(gate)
@@ -233,8 +245,14 @@ impl FakeGate {
 
     /// Lets in a key under the id [`KEY_ID`], or changes what it opens.
     pub(crate) fn put(&self, key: &str, ids: &[&str], kind: KeyKind, pages: Pages) {
+        self.put_as(KEY_ID, key, ids, kind, pages);
+    }
+
+    /// The same, under another id.
+    pub(crate) fn put_as(&self, id: &str, key: &str, ids: &[&str], kind: KeyKind, pages: Pages) {
         let environments = ids.iter().map(|id| environment(id)).collect();
-        let pass = Arc::new(Pass { id: KEY_ID.into(), kind, environments, pages });
+        let seal = Seal::of(key.as_bytes());
+        let pass = Arc::new(Pass { id: id.into(), kind, environments, pages, seal });
         self.keys.lock().unwrap().insert(key.to_owned(), pass);
         self.changes.send_modify(|changes| *changes += 1);
     }
@@ -251,6 +269,17 @@ impl Gate for FakeGate {
         self.keys.lock().unwrap().get(key).cloned()
     }
 
+    /// Where keys share an id, the one is meant that makes tickets.
+    async fn find(&self, id: &str) -> Option<Arc<Pass>> {
+        let keys = self.keys.lock().unwrap();
+        let mut meant = keys.values().filter(|pass| *pass.id == *id);
+        meant.clone().find(|pass| pass.kind == KeyKind::Server).or_else(|| meant.next()).cloned()
+    }
+
+    fn now(&self) -> u64 {
+        self.now.load(Ordering::SeqCst)
+    }
+
     fn changes(&self) -> watch::Receiver<u64> {
         self.changes.subscribe()
     }
@@ -261,7 +290,7 @@ pub(crate) struct App {
     pub(crate) source: Arc<FakeSource>,
     pub(crate) gate: Arc<FakeGate>,
     pub(crate) shutdown: CancellationToken,
-    follower: Follower,
+    follower: Option<Follower>,
     router: Router,
 }
 
@@ -276,7 +305,7 @@ impl App {
     pub(crate) fn unloaded(flags: Value) -> Self {
         let (source, gate, hub) = (FakeSource::new(flags), FakeGate::new(), Arc::new(Hub::new()));
         let shutdown = CancellationToken::new();
-        let follower = Follower::new(hub.clone(), source.clone(), SEED);
+        let follower = Some(Follower::new(hub.clone(), source.clone(), SEED));
         let router = router(Delivery {
             hub,
             gate: gate.clone(),
@@ -288,7 +317,13 @@ impl App {
     }
 
     pub(crate) async fn sync(&mut self) {
-        self.follower.sync_once().await.unwrap();
+        self.follower.as_mut().expect("it follows by itself").sync_once().await.unwrap();
+    }
+
+    /// From now on it follows by itself, until shutdown.
+    pub(crate) fn follow(&mut self) {
+        let follower = self.follower.take().expect("it does already");
+        follower.start(self.shutdown.clone());
     }
 
     /// Changes a flag and installs the change; answers the new revision.
