@@ -10,6 +10,7 @@ mod admission;
 mod ahead;
 mod behind;
 mod credential;
+mod encoding;
 mod follower;
 mod freshness;
 mod heavy;
@@ -21,6 +22,7 @@ mod list_name;
 mod ofrep;
 mod ports;
 mod problem;
+mod range;
 mod sdk;
 mod stream;
 mod ticket;
@@ -69,8 +71,7 @@ struct Doors {
     shutdown: CancellationToken,
     /// One permit for each stream that may yet be opened.
     streams: Arc<Semaphore>,
-    /// One permit for each key list that may yet be sent.
-    key_lists: Arc<Semaphore>,
+    key_lists: key_list::Room,
     /// What takes long is answered in turns.
     turns: heavy::Turns,
     /// Who was told elsewhere of a state that is not here yet.
@@ -84,7 +85,7 @@ struct Doors {
 pub fn router(delivery: Delivery) -> Router {
     let Delivery { hub, gate, source, shutdown, max_streams } = delivery;
     let streams = Arc::new(Semaphore::new(max_streams.min(Semaphore::MAX_PERMITS)));
-    let key_lists = Arc::new(Semaphore::new(key_list::MOST));
+    let key_lists = key_list::Room::new();
     let (turns, ahead, opened) = (heavy::Turns::new(), ahead::Ahead::default(), AtomicU64::new(0));
     let doors = Arc::new(Doors { hub, gate, source, shutdown, streams, key_lists, turns, ahead, opened });
     Router::new()

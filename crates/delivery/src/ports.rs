@@ -64,14 +64,22 @@ pub trait Source: Send + Sync {
         revision: Revision,
     ) -> Result<Option<Delta>, SourceError>;
 
-    /// The piece with this place, from 0, of the large key list that the environment's segments name by this
-    /// digest; `None` beyond the last, or if there is no such list. Pieces are not empty, of at most 1 MiB or so,
-    /// and cut anywhere; a list stays the same for ever.
-    async fn key_list_chunk(
+    /// How many bytes the large key list has that the environment's segments name by this digest; `None` if there is
+    /// no such list.
+    async fn key_list_length(
         &self,
         environment: &EnvironmentId,
         sha256: &str,
-        position: u32,
+    ) -> Result<Option<u64>, SourceError>;
+
+    /// The bytes of that list from this place on, counted from 0: not all, but as many as come at once, which is one at
+    /// least and 1 MiB or so at most. `None` beyond the last, or if there is no such list. A list stays the same for
+    /// ever.
+    async fn key_list_bytes(
+        &self,
+        environment: &EnvironmentId,
+        sha256: &str,
+        start: u64,
     ) -> Result<Option<Bytes>, SourceError>;
 
     /// Wakes when there may be changes; several may come as one, and some may be lost. Its value means nothing.

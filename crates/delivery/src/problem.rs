@@ -145,6 +145,13 @@ impl Problem {
             .with(header::RETRY_AFTER, "2")
     }
 
+    /// The part of a list that is asked for begins after its end.
+    pub(crate) fn beyond_key_list(length: u64) -> Self {
+        let message = "this key list ends before the range that is asked for; Content-Range says where";
+        Self::new(StatusCode::RANGE_NOT_SATISFIABLE, "range_not_satisfiable", message)
+            .with(header::CONTENT_RANGE, format!("bytes */{length}"))
+    }
+
     /// As many lists are being sent as may be.
     pub(crate) fn too_many_key_lists() -> Self {
         let message = "as many key lists are being sent here as are allowed; try again in a moment";

@@ -15,6 +15,7 @@ mod key_lists;
 mod keys;
 mod mixtures;
 mod ofrep;
+mod ranges;
 mod sdk;
 mod support;
 mod tickets;

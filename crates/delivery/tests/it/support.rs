@@ -43,6 +43,8 @@ pub(crate) struct FakeSource {
     lists: Mutex<BTreeMap<String, Vec<Bytes>>>,
     /// Every piece of a list that was asked for.
     asked: Mutex<Vec<(String, u32)>>,
+    /// Pieces that are not there, though their lists are as long as if they were.
+    lost: Mutex<Vec<(String, u32)>>,
     /// One permit for each piece that may be given.
     pieces: Semaphore,
     is_failing: AtomicBool,
@@ -58,6 +60,7 @@ impl FakeSource {
             kept: Mutex::default(),
             lists: Mutex::default(),
             asked: Mutex::default(),
+            lost: Mutex::default(),
             pieces: Semaphore::new(1_000),
             is_failing: AtomicBool::new(false),
             rounds: AtomicU64::new(0),
@@ -128,6 +131,11 @@ impl FakeSource {
 
     pub(crate) fn remove_list(&self, sha256: &str) {
         self.lists.lock().unwrap().remove(sha256);
+    }
+
+    /// A piece of a list is there no more.
+    pub(crate) fn lose_piece(&self, sha256: &str, position: u32) {
+        self.lost.lock().unwrap().push((sha256.to_owned(), position));
     }
 
     /// The pieces that were asked for since this was last called.
@@ -201,16 +209,33 @@ impl Source for FakeSource {
         }))
     }
 
-    async fn key_list_chunk(
+    async fn key_list_length(&self, _: &EnvironmentId, sha256: &str) -> Result<Option<u64>, SourceError> {
+        let lists = self.lists.lock().unwrap();
+        let length = |pieces: &Vec<Bytes>| pieces.iter().map(|piece| piece.len() as u64).sum();
+        self.answer(lists.get(sha256).map(length))
+    }
+
+    async fn key_list_bytes(
         &self,
         _: &EnvironmentId,
         sha256: &str,
-        position: u32,
+        start: u64,
     ) -> Result<Option<Bytes>, SourceError> {
-        self.asked.lock().unwrap().push((sha256.to_owned(), position));
+        let rest = |pieces: &[Bytes]| {
+            let mut before = usize::try_from(start).unwrap();
+            for (position, piece) in pieces.iter().enumerate() {
+                if before < piece.len() || (before == 0 && piece.is_empty()) {
+                    return (position, Some(piece.slice(before..)));
+                }
+                before -= piece.len();
+            }
+            (pieces.len(), None)
+        };
+        let of = || rest(self.lists.lock().unwrap().get(sha256).map_or(&[], |pieces| pieces));
+        let place = (sha256.to_owned(), of().0.try_into().unwrap());
+        self.asked.lock().unwrap().push(place.clone());
         self.pieces.acquire().await.unwrap().forget();
-        let lists = self.lists.lock().unwrap();
-        self.answer(lists.get(sha256).and_then(|pieces| pieces.get(position as usize)).cloned())
+        self.answer(of().1.filter(|_| !self.lost.lock().unwrap().contains(&place)))
     }
 
     fn bell(&self) -> watch::Receiver<u64> {
