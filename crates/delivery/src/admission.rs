@@ -244,6 +244,7 @@ impl FromRequestParts<Arc<Doors>> for Admitted {
 
     async fn from_request_parts(parts: &mut Parts, _doors: &Arc<Doors>) -> Result<Self, Problem> {
         let verdict = parts.extensions.remove::<Verdict>();
-        verdict.map_or_else(|| Err(Problem::missing_key()), |Verdict(admitted)| admitted)
+        let admitted = verdict.map_or_else(|| Err(Problem::missing_key()), |Verdict(admitted)| admitted);
+        admitted.map_err(|problem| problem.at(parts.uri.path()))
     }
 }

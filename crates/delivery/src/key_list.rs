@@ -80,7 +80,7 @@ pub(crate) async fn get_key_list(
             let range = format!("bytes {}-{}/{length}", part.start, part.end - 1);
             let size = (part.end - part.start).to_string();
             let headers = [(header::CONTENT_RANGE, range), (header::CONTENT_LENGTH, size)];
-            let body = list.begin(part).await?.as_it_is();
+            let body = list.begin(part).await?.into_body();
             (StatusCode::PARTIAL_CONTENT, Encoding::Identity.headers(&etag), headers, body).into_response()
         }
         // Nothing is read for who asks for the head alone, and no length is told that nobody knows.
@@ -88,11 +88,11 @@ pub(crate) async fn get_key_list(
             (encoding.headers(&etag), Body::from_stream(stream::empty::<io::Result<Bytes>>())).into_response()
         }
         Wanted::All if encoding == Encoding::Gzip => {
-            (encoding.headers(&etag), list.begin(0..length).await?.compressed()).into_response()
+            (encoding.headers(&etag), list.begin(0..length).await?.into_compressed_body()).into_response()
         }
         Wanted::All => {
             let size = [(header::CONTENT_LENGTH, length.to_string())];
-            let body = if is_head { Body::empty() } else { list.begin(0..length).await?.as_it_is() };
+            let body = if is_head { Body::empty() } else { list.begin(0..length).await?.into_body() };
             (encoding.headers(&etag), size, body).into_response()
         }
     };
@@ -164,14 +164,14 @@ impl Sending {
     }
 
     /// Piece by piece. If one cannot be had, the answer breaks off, and whoever reads it knows that it was cut.
-    fn as_it_is(self) -> Body {
+    fn into_body(self) -> Body {
         Body::from_stream(try_unfold(self, |mut sending| async move {
             Ok::<_, SourceError>(sending.next().await?.map(|piece| (piece, sending)))
         }))
     }
 
     /// The same, compressed.
-    fn compressed(self) -> Body {
+    fn into_compressed_body(self) -> Body {
         Body::from_stream(try_unfold((self, Some(Gzip::new())), |(mut sending, mut gzip)| async move {
             loop {
                 let Some(encoder) = gzip.take() else { return Ok(None) };

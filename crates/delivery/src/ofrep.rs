@@ -29,6 +29,8 @@ use crate::problem::Problem;
 use crate::ticket;
 use crate::weight::Weight;
 
+/// What is here begins with it.
+pub(crate) const ALL: &str = "/ofrep/";
 /// Where all flags are evaluated.
 pub(crate) const FLAGS: &str = "/ofrep/v1/evaluate/flags";
 /// The same with a slash, as some providers have it; a flag's key follows.
@@ -51,7 +53,7 @@ pub(crate) async fn evaluate_flag(
     Admitted(reader, _): Admitted,
     request: Request,
 ) -> Result<Response, Problem> {
-    let installed = doors.hub.read(&reader.environment).ok_or_else(Problem::not_ready)?;
+    let installed = doors.hub.read(&reader.environment).ok_or_else(not_ready)?;
     let (parts, body) = request.into_parts();
     let rest = parts.uri.path().strip_prefix(FLAG_PREFIX).unwrap_or_default();
     // What is no UTF-8 is no flag's key, and is told so like any other unknown key.
@@ -90,7 +92,7 @@ pub(crate) async fn evaluate_flags(
     Admitted(reader, pass): Admitted,
     request: Request,
 ) -> Result<Response, Problem> {
-    let mut installed = doors.hub.read(&reader.environment).ok_or_else(Problem::not_ready)?;
+    let mut installed = doors.hub.read(&reader.environment).ok_or_else(not_ready)?;
     let (parts, body) = request.into_parts();
     let question = match question(body).await {
         Ok(question) => question,
@@ -98,7 +100,7 @@ pub(crate) async fn evaluate_flags(
     };
     if let Some(revision) = ahead::told(&parts.uri, &installed) {
         let come = doors.ahead.wait(&doors.hub, &reader.environment, revision).await;
-        installed = come.ok_or_else(Problem::not_ready)?;
+        installed = come.ok_or_else(not_ready)?;
     }
     let is_old = ahead::told(&parts.uri, &installed).is_some();
     let visit = Visit::of(&parts.headers, &parts.uri)?;
@@ -125,6 +127,10 @@ pub(crate) async fn evaluate_flags(
         response.headers_mut().insert(header::ETAG, etag);
     }
     Ok(response)
+}
+
+fn not_ready() -> Problem {
+    Problem::not_ready().at(ALL)
 }
 
 /// What is asked, and how long it is.

@@ -6,6 +6,8 @@ use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use engine::json::Violation;
 
+use crate::ofrep;
+
 /// A refusal on its way out: a problem document (RFC 9457), and the header that goes with it.
 /// In a box, because every handler's result has room for one.
 #[derive(Debug, Clone)]
@@ -18,19 +20,28 @@ struct Refusal {
     message: Cow<'static, str>,
     violations: Vec<Violation>,
     header: Option<(HeaderName, HeaderValue)>,
+    speaks_ofrep: bool,
 }
 
 impl Problem {
     /// A problem with its stable word for programs and what is wrong for people.
     pub fn new(status: StatusCode, code: &'static str, message: impl Into<Cow<'static, str>>) -> Self {
         let message = message.into();
-        Self(Box::new(Refusal { status, code, message, violations: Vec::new(), header: None }))
+        let (violations, header, speaks_ofrep) = (Vec::new(), None, false);
+        Self(Box::new(Refusal { status, code, message, violations, header, speaks_ofrep }))
     }
 
     /// With a header. A value that no header can have is left out.
     #[must_use]
     pub fn with(mut self, name: HeaderName, value: impl TryInto<HeaderValue>) -> Self {
         self.0.header = value.try_into().ok().map(|value| (name, value));
+        self
+    }
+
+    /// As it is told at a path: at OFREP's in the words that its providers look for, besides.
+    #[must_use]
+    pub fn at(mut self, path: &str) -> Self {
+        self.0.speaks_ofrep = path.starts_with(ofrep::ALL);
         self
     }
 
@@ -47,6 +58,7 @@ impl Problem {
         let title = status.canonical_reason().unwrap_or("Error");
         let mut document = wire::problem::Problem::new(status.as_u16(), title, code, message.to_string());
         document.violations = violations.iter().cloned().map(Into::into).collect();
+        document.speaks_ofrep = self.0.speaks_ofrep;
         document
     }
 

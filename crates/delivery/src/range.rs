@@ -34,20 +34,25 @@ fn read(range: &str, length: u64) -> Option<Wanted> {
         return None;
     }
     let (first, last) = range.trim().split_once('-')?;
-    let part = match (number(first)?, number(last)?) {
-        (Some(first), Some(last)) if first > last => return None,
-        (Some(first), last) => first..last.map_or(length, |last| last.saturating_add(1).min(length)),
-        (None, Some(last)) => length.saturating_sub(last)..length,
-        (None, None) => return None,
+    let part = match (first.trim(), last.trim()) {
+        ("", "") => return None,
+        ("", last) => length.saturating_sub(number(last)?)..length,
+        (first, "") => number(first)?..length,
+        (first, last) => {
+            let (first, last) = (number(first)?, number(last)?);
+            if first > last {
+                return None;
+            }
+            first..last.saturating_add(1).min(length)
+        }
     };
     Some(if part.is_empty() { Wanted::Beyond } else { Wanted::Part(part) })
 }
 
-/// A place, or none where none is given; what is larger than any is beyond all of them.
-fn number(text: &str) -> Option<Option<u64>> {
-    let text = text.trim();
+/// A number of digits alone; one that is larger than any is beyond all places.
+fn number(text: &str) -> Option<u64> {
     let is_number = text.bytes().all(|byte| byte.is_ascii_digit());
-    is_number.then(|| (!text.is_empty()).then(|| text.parse().unwrap_or(u64::MAX)))
+    is_number.then(|| text.parse().unwrap_or(u64::MAX))
 }
 
 #[cfg(test)]
