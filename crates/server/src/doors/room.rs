@@ -126,7 +126,7 @@ pub(super) async fn admit(State(room): State<Arc<Room>>, request: Request, next:
     let (head, body) = request.into_parts();
     match room.admit(who, body) {
         Ok(body) => next.run(Request::from_parts(head, body)).await,
-        Err(problem) => for_any_page(problem.into_response()),
+        Err(problem) => for_any_page(problem.at(head.uri.path()).into_response()),
     }
 }
 
