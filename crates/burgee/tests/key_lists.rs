@@ -2,9 +2,12 @@
 //! there again after a crash.
 
 use std::fmt::Write as _;
+use std::path::Path;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
+use futures_util::StreamExt;
 use reqwest::Response;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -134,5 +137,65 @@ async fn a_list_is_shown_to_the_environments_that_name_it() -> Result<()> {
     burgee.post("/api/v1/segments/beta/copy", Some(&token), &places).await?;
     arrive(&burgee, staging, &named).await?;
     assert_eq!(list(&burgee, staging, digest).await?.status(), 200);
+    Ok(())
+}
+
+/// What curl says of a download: its status, and how many bytes of body came.
+fn curl(url: &str, key: &str, to: &Path, options: &[&str]) -> Result<(u16, usize)> {
+    let mut command = Command::new("curl");
+    command.args(["-sS", "-w", "%{http_code} %{size_download}", "-H", &format!("X-SDK-Key: {key}"), "-o"]);
+    let output = command.arg(to).args(options).arg(url).output().context("curl cannot be run")?;
+    ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let told = String::from_utf8(output.stdout)?;
+    let (status, size) = told.split_once(' ').with_context(|| told.clone())?;
+    Ok((status.parse()?, size.parse()?))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_download_that_broke_off_goes_on_and_curl_can_do_it() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let start = Start { program: PROGRAM, folder: folder.path(), env: &[] };
+    let burgee = start.start().await?;
+    let (token, key) = (burgee.admin().await?, burgee.banner.server_key.clone());
+    furnish(&burgee, &token).await?;
+    let keys = lines(0, 300_000);
+    let named = upload(&burgee, &token, keys.clone()).await?;
+    let digest = named["sha256"].as_str().context("no digest")?;
+    arrive(&burgee, &key, &named).await?;
+
+    // The server goes down in the middle, and the rest comes from the next one.
+    let answer = list(&burgee, &key, digest).await?;
+    ensure!(answer.content_length() == Some(keys.len() as u64), "{:?}", answer.headers());
+    let etag = answer.headers()["etag"].clone();
+    let mut chunks = answer.bytes_stream();
+    let mut got = Vec::new();
+    while got.len() < 300_000 {
+        got.extend_from_slice(&chunks.next().await.context("it ended")??);
+    }
+    burgee.kill()?;
+    drop(chunks);
+    let burgee = start.start().await?;
+    let url = format!("{}/sdk/v1/segments/{digest}", burgee.url);
+    let request = burgee.http.get(&url).header("x-sdk-key", &key).header("if-range", etag);
+    let rest = request.header("range", format!("bytes={}-", got.len())).send().await?;
+    assert_eq!(rest.status(), 206);
+    let range = format!("bytes {}-{}/{}", got.len(), keys.len() - 1, keys.len());
+    assert_eq!(rest.headers()["content-range"], range.as_str());
+    got.extend_from_slice(&rest.bytes().await?);
+    ensure!(sha256(&got) == digest, "{} bytes of {}", got.len(), keys.len());
+
+    let (file, whole) = (folder.path().join("keys"), keys.len());
+    let read = || std::fs::read(&file);
+    assert_eq!(curl(&url, &key, &file, &[])?, (200, whole));
+    ensure!(sha256(&read()?) == digest);
+    std::fs::write(&file, &keys.as_bytes()[..1_000_001])?;
+    assert_eq!(curl(&url, &key, &file, &["-C", "-"])?, (206, whole - 1_000_001));
+    ensure!(sha256(&read()?) == digest);
+    assert_eq!(curl(&url, &key, &file, &["-r", "262140-262149"])?, (206, 10));
+    ensure!(read()? == keys.as_bytes()[262_140..262_150]);
+    let (status, sent) = curl(&url, &key, &file, &["--compressed"])?;
+    ensure!(status == 200 && sent < whole / 4, "{status}: {sent} bytes of {whole}");
+    ensure!(sha256(&read()?) == digest);
+    assert_eq!(curl(&url, &key, &file, &["-r", "9999999-"])?.0, 416);
     Ok(())
 }

@@ -199,3 +199,30 @@ async fn both_write_at_once_into_one_log_and_a_key_makes_it_once() -> Result<()>
     assert!(verified.status.success(), "{}", String::from_utf8_lossy(&verified.stdout));
     Ok(())
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_was_told_by_one_node_is_given_the_change_by_the_other() -> Result<()> {
+    let nodes = Nodes::open().await?;
+    let key = &nodes.here.banner.server_key;
+    nodes.done("POST", "/api/v1/flags", json!({ "key": "f", "enabled": true })).await?;
+    let deadline = Instant::now() + PATIENCE;
+    while nodes.there.get("/sdk/v1/snapshot", key).await?["flags"]["f"].is_null() {
+        ensure!(Instant::now() < deadline, "the flag never came to the other node");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    // Each time right after the change, and so at any place between two looks of the other node: without the tag it would
+    // answer most of them by what was before.
+    for round in 0..6 {
+        nodes.done("POST", "/api/v1/flags/f/toggle", Value::Null).await?;
+        let told =
+            nodes.here.http.get(format!("{}/sdk/v1/snapshot", nodes.here.url)).header("x-sdk-key", key);
+        let told = told.send().await?;
+        let tag = told.headers()["etag"].to_str()?.replace('"', "%22");
+        let revision = told.json::<Value>().await?["revision"].clone();
+        let path = format!("/ofrep/v1/evaluate/flags?flagConfigEtag={tag}");
+        let answer = nodes.there.post(&path, Some(key), &json!({})).await?;
+        assert_eq!(answer["metadata"]["revision"], revision, "round {round}");
+        assert_eq!(answer["flags"][0]["value"], round % 2 == 1, "round {round}: {answer}");
+    }
+    Ok(())
+}

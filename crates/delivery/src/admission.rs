@@ -9,17 +9,21 @@ use std::sync::Arc;
 
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, header};
-use percent_encoding::percent_decode_str;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
 use crate::Doors;
-use crate::credential::Credential;
+use crate::credential::{Credential, Form};
 use crate::door::Door;
 use crate::hub::Hub;
 use crate::ports::{EnvironmentId, Gate, KeyKind, Pages, Pass, Reader};
 use crate::problem::Problem;
+use crate::ticket::{self, Use};
 
 /// The parameter by which a key of several environments says which it means.
 const ENVIRONMENT: &str = "environment=";
+
+/// What stands in a query as it is: that, and nothing else, needs no escaping anywhere.
+const PLAIN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// What a preflight is told. A browser keeps it for a day at most; Chrome for two hours.
 pub(crate) const PREFLIGHT: [(HeaderName, HeaderValue); 4] = [
@@ -28,7 +32,9 @@ pub(crate) const PREFLIGHT: [(HeaderName, HeaderValue); 4] = [
     (
         header::ACCESS_CONTROL_ALLOW_HEADERS,
         HeaderValue::from_static(
-            "content-type,if-none-match,authorization,x-api-key,x-sdk-key,last-event-id",
+            // By name for browsers that know no `*`, which never means `authorization`. Providers send headers of
+            // their own, and whatever a page may ask for is traced.
+            "content-type,if-none-match,authorization,x-api-key,x-sdk-key,last-event-id,*",
         ),
     ),
     (header::ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("86400")),
@@ -55,8 +61,11 @@ pub(crate) enum Grant {
     Nobody,
 }
 
-/// The key that a request brings, in whatever place and form, if it brings one alone. Whether it lets anyone in is not
-/// asked.
+/// Whom the key of a request lets in, and all that it opens.
+pub(crate) struct Admitted(pub(crate) Reader, pub(crate) Arc<Pass>);
+
+/// The key that a request brings, or the ticket in its place, wherever it stands, if it brings one alone. Whether it
+/// lets anyone in is not asked.
 pub fn key_of<'r>(headers: &'r HeaderMap, uri: &Uri) -> Option<Cow<'r, str>> {
     credential(headers, uri).ok().map(|credential| credential.key)
 }
@@ -86,21 +95,47 @@ impl<'r> Visit<'r> {
 
     /// Whom it lets in, and by which key.
     pub(crate) async fn admit(&self, gate: &dyn Gate, hub: &Hub) -> Result<(Reader, Arc<str>), Problem> {
-        let pass = self.show(gate).await?;
+        let pass = self.show(gate, Use::Now).await?;
         Ok((self.reader(&pass, hub)?, Arc::clone(&pass.id)))
     }
 
     /// Whether it still lets in this reader.
     pub(crate) async fn still_admits(&self, gate: &dyn Gate, reader: &Reader) -> bool {
-        let pass = self.show(gate).await;
+        let pass = self.show(gate, Use::Before).await;
         pass.is_ok_and(|pass| {
             self.check(&pass).is_ok()
-                && pass.kind == reader.kind
+                && self.kind(&pass) == reader.kind
                 && pass.environments.contains(&reader.environment)
         })
     }
 
-    async fn show(&self, gate: &dyn Gate) -> Result<Arc<Pass>, Problem> {
+    /// The path and query of the stream that tells of changes to what is asked here. In it is the key itself if
+    /// anyone may know it, and a ticket that is over at `ends` if not.
+    pub(crate) fn stream(&self, pass: &Pass, ends: u64) -> String {
+        let environment = self.environment.as_deref();
+        let (name, proof) = match pass.kind {
+            KeyKind::Client => ("key", Cow::from(&*self.credential.key)),
+            KeyKind::Server => ("ticket", ticket::make(pass, ends, environment).into()),
+        };
+        let mut uri = format!("{}?{name}={}", Door::Stream.template(), utf8_percent_encode(&proof, PLAIN));
+        if let Some(environment) = environment {
+            uri.push('&');
+            uri.push_str(ENVIRONMENT);
+            uri.extend(utf8_percent_encode(environment, PLAIN));
+        }
+        uri
+    }
+
+    /// The key of the environment that is meant, if one was named.
+    pub(crate) fn environment(&self) -> Option<&str> {
+        self.environment.as_deref()
+    }
+
+    async fn show(&self, gate: &dyn Gate, used: Use) -> Result<Arc<Pass>, Problem> {
+        if self.credential.form == Form::Ticket {
+            let redeemed = ticket::redeem(&self.credential.key, self.environment(), gate, used).await;
+            return redeemed.ok_or_else(Problem::ticket_not_taken);
+        }
         let pass = gate.open(&self.credential.key).await;
         // An id is no secret: it opens nothing, but the wrong one beside a key is a fault.
         let is_its = |pass: &Arc<Pass>| self.credential.id.as_deref().is_none_or(|id| *id == *pass.id);
@@ -117,12 +152,17 @@ impl<'r> Visit<'r> {
     fn reader(&self, pass: &Pass, hub: &Hub) -> Result<Reader, Problem> {
         self.check(pass)?;
         let environment = self.choose(&pass.environments, hub)?.clone();
-        Ok(Reader { environment, kind: pass.kind })
+        Ok(Reader { environment, kind: self.kind(pass) })
+    }
+
+    /// How much is shown: by a ticket no more than to a page.
+    fn kind(&self, pass: &Pass) -> KeyKind {
+        if self.credential.form == Form::Ticket { KeyKind::Client } else { pass.kind }
     }
 
     /// Whether the key may be used like this, whatever it opens.
     fn check(&self, pass: &Pass) -> Result<(), Problem> {
-        if self.credential.is_in_url && pass.kind == KeyKind::Server {
+        if self.credential.form == Form::KeyInUrl && pass.kind == KeyKind::Server {
             return Err(Problem::secret_key_in_url());
         }
         match (&self.origin, &pass.pages) {
@@ -161,13 +201,15 @@ pub(crate) fn is_preflight(head: &Parts) -> bool {
 }
 
 /// Whom the key of a request lets in, and which page may read what comes of it.
-pub(crate) async fn decide(doors: &Doors, head: &Parts) -> (Grant, Result<Reader, Problem>) {
+pub(crate) async fn decide(doors: &Doors, head: &Parts) -> (Grant, Result<Admitted, Problem>) {
     let visit = match Visit::of(&head.headers, &head.uri) {
         Ok(visit) => visit,
         Err(problem) => return (Grant::Anyone, Err(problem)),
     };
-    match visit.show(&*doors.gate).await {
-        Ok(pass) => (visit.grant(&pass), visit.reader(&pass, &doors.hub)),
+    match visit.show(&*doors.gate, Use::Now).await {
+        Ok(pass) => {
+            (visit.grant(&pass), visit.reader(&pass, &doors.hub).map(|reader| Admitted(reader, pass)))
+        }
         Err(problem) => (Grant::Anyone, Err(problem)),
     }
 }

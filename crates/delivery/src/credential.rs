@@ -24,13 +24,23 @@ pub(crate) struct Credential<'r> {
     pub(crate) key: Cow<'r, str>,
     /// The id that was sent along, which must be the key's.
     pub(crate) id: Option<String>,
-    /// Whether it stands in the URL, where logs and histories keep it.
-    pub(crate) is_in_url: bool,
+    pub(crate) form: Form,
+}
+
+/// What a request brings, and where.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Form {
+    /// A key where it should be.
+    Key,
+    /// A key in the URL, where logs and histories keep it.
+    KeyInUrl,
+    /// A ticket in the URL, in the place of a key.
+    Ticket,
 }
 
 impl<'r> Credential<'r> {
-    /// The key in a request's headers and, where a stream is asked for, `?key=` in its URL: `EventSource` can send no
-    /// headers. All places that have one must have the same: it would be chance which of two counts.
+    /// The key in a request's headers and, where a stream is asked for, `?key=` or `?ticket=` in its URL: `EventSource`
+    /// can send no headers. All places that have one must have the same: it would be chance which of two counts.
     pub(crate) fn of(headers: &'r HeaderMap, url: Option<&Uri>) -> Result<Self, Problem> {
         if headers.get_all(header::AUTHORIZATION).into_iter().nth(1).is_some() {
             return Err(Problem::several_authorizations());
@@ -40,7 +50,11 @@ impl<'r> Credential<'r> {
         let authorized = headers.get(header::AUTHORIZATION).into_iter();
         let authorized = authorized.map(|value| Ok(text(value)?.and_then(authorization)));
         let query = url.and_then(Uri::query).unwrap_or_default().split('&');
-        let in_url = query.filter_map(|pair| pair.strip_prefix("key=")).map(in_url);
+        let in_url = query.filter_map(|pair| match pair.split_once('=')? {
+            ("key", text) => Some(in_url(text, Form::KeyInUrl)),
+            ("ticket", text) => Some(in_url(text, Form::Ticket)),
+            _ => None,
+        });
         let mut found: Option<Self> = None;
         for credential in plain.chain(authorized).chain(in_url) {
             let Some(credential) = credential? else { continue };
@@ -55,23 +69,25 @@ impl<'r> Credential<'r> {
 
     /// The same, for longer than the request lasts.
     pub(crate) fn into_owned(self) -> Credential<'static> {
-        Credential { key: self.key.into_owned().into(), id: self.id, is_in_url: self.is_in_url }
+        Credential { key: self.key.into_owned().into(), id: self.id, form: self.form }
     }
 
     fn of_header(key: &'r str) -> Self {
-        Self { key: key.into(), id: None, is_in_url: false }
+        Self { key: key.into(), id: None, form: Form::Key }
     }
 
     /// One of two that say the same.
     fn agree(self, other: Self) -> Result<Self, Problem> {
-        if self.key != other.key {
+        let is_ticket = |credential: &Self| credential.form == Form::Ticket;
+        if self.key != other.key || is_ticket(&self) != is_ticket(&other) {
             return Err(Problem::conflicting_keys());
         }
         let id = match (self.id, other.id) {
             (Some(one), Some(other)) if one != other => return Err(Problem::conflicting_keys()),
             (one, other) => one.or(other),
         };
-        Ok(Self { key: self.key, id, is_in_url: self.is_in_url || other.is_in_url })
+        let form = if self.form == Form::Key { other.form } else { self.form };
+        Ok(Self { key: self.key, id, form })
     }
 }
 
@@ -96,7 +112,7 @@ fn authorization(value: &str) -> Option<Credential<'_>> {
         is_id(id).then(|| Credential {
             key: key.to_owned().into(),
             id: Some(id.to_ascii_lowercase()),
-            is_in_url: false,
+            form: Form::Key,
         })
     } else {
         None
@@ -112,9 +128,9 @@ fn is_id(text: &str) -> bool {
     text.len() == ID && text.bytes().enumerate().all(is_right)
 }
 
-fn in_url<'r>(key: &str) -> Result<Option<Credential<'r>>, Problem> {
-    let key = percent_decode_str(key).decode_utf8().map_err(|_| Problem::unknown_key())?;
-    Ok((!key.is_empty()).then(|| Credential { key: key.into_owned().into(), id: None, is_in_url: true }))
+fn in_url<'r>(text: &str, form: Form) -> Result<Option<Credential<'r>>, Problem> {
+    let key = percent_decode_str(text).decode_utf8().map_err(|_| Problem::unknown_key())?;
+    Ok((!key.is_empty()).then(|| Credential { key: key.into_owned().into(), id: None, form }))
 }
 
 #[cfg(test)]
@@ -134,7 +150,7 @@ mod tests {
         }
         let headers = all;
         match Credential::of(&headers, Some(&uri.parse().unwrap())) {
-            Ok(Credential { key, id, is_in_url }) => Ok((key.into_owned(), id, is_in_url)),
+            Ok(Credential { key, id, form }) => Ok((key.into_owned(), id, form != Form::Key)),
             Err(problem) => Err(problem.document().code.to_owned()),
         }
     }
@@ -190,6 +206,20 @@ mod tests {
     }
 
     #[test]
+    fn a_ticket_comes_in_the_url_and_alone() {
+        let of_uri =
+            |uri: &str| Credential::of(&HeaderMap::new(), Some(&uri.parse().unwrap())).map(|it| it.form);
+        assert_eq!(of_uri("/?ticket=t").ok(), Some(Form::Ticket));
+        assert_eq!(of_uri("/?ticket=t&ticket=t").ok(), Some(Form::Ticket));
+        assert_eq!(of_uri("/?ticket=&key=k").ok(), Some(Form::KeyInUrl));
+        let conflict = Err("conflicting_keys".to_owned());
+        for uri in ["/?ticket=a&ticket=b", "/?ticket=a&key=a", "/?key=a&ticket=b"] {
+            assert_eq!(of(&[], uri), conflict, "{uri}");
+        }
+        assert_eq!(of(&[("x-sdk-key", "a")], "/?ticket=a"), conflict);
+    }
+
+    #[test]
     fn two_authorizations_are_refused_even_if_they_are_the_same() {
         let several = Err("several_credentials".to_owned());
         for (one, other) in [("Bearer a", "Bearer a"), ("Bearer a", "Bearer b"), ("Basic x", "Bearer a")] {
@@ -218,7 +248,7 @@ mod tests {
                 (name.parse().unwrap(), HeaderValue::from_bytes(value).unwrap())
             }).collect();
             if let Ok(found) = Credential::of(&headers, None) {
-                prop_assert!(!found.is_in_url && found.key.len() <= MOST_KEY);
+                prop_assert!(found.form == Form::Key && found.key.len() <= MOST_KEY);
                 let decoded = |value: &[u8]| {
                     let rest = value.iter().position(|byte| *byte == b' ').map_or(value, |at| &value[at..]);
                     STANDARD.decode(rest.trim_ascii()).unwrap_or_default()

@@ -14,7 +14,7 @@ use engine::model::{Delta, Revision, SCHEMA, Snapshot};
 use futures_util::future::join_all;
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, spawn_blocking};
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
 use crate::hub::Hub;
@@ -25,6 +25,8 @@ use crate::ports::{EnvironmentId, Source, SourceError, ask};
 
 /// How long a lost bell may go unnoticed.
 const POLL: Duration = Duration::from_secs(2);
+/// Between two looks that readers ask for: they may be wrong, and whoever has a key can ask.
+const LOOK_AGAIN: Duration = Duration::from_millis(200);
 /// Of one installed state, no more faulty flags than this are logged one by one.
 const MOST_PROBLEMS: usize = 20;
 
@@ -87,10 +89,12 @@ impl Follower {
             // Before asking: what rings from now on may not be in the answer.
             bell.mark_unchanged();
             let result = self.round().await;
+            let look_again = Instant::now() + LOOK_AGAIN;
             self.report(&result);
             tokio::select! {
                 () = rung(&mut bell) => self.library.try_again(),
                 () = sleep(POLL) => self.library.try_again(),
+                () = looked_for(&self.hub, look_again) => {}
                 // Who waits for a list catches up; what changed meanwhile comes with it.
                 _ = self.library.fetch(), if self.library.has_work() => {}
             }
@@ -290,6 +294,12 @@ async fn rung(bell: &mut watch::Receiver<u64>) {
     if bell.changed().await.is_err() {
         pending::<()>().await;
     }
+}
+
+/// Waits until a reader knows of a state that is not here yet, and until this time.
+async fn looked_for(hub: &Hub, earliest: Instant) {
+    hub.looked_for().await;
+    sleep_until(earliest).await;
 }
 
 /// Runs `work`, off the reactor if it is on a large document.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use engine::model::Revision;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, sleep_until};
 
 use crate::freshness::Freshness;
@@ -25,6 +25,8 @@ const MOST_REST: Duration = Duration::from_millis(250);
 pub struct Hub {
     shelves: ArcSwap<HashMap<EnvironmentId, Arc<Shelf>>>,
     freshness: Freshness,
+    /// Somebody knows of a state that is not here yet.
+    looked_for: Notify,
 }
 
 struct Shelf {
@@ -116,6 +118,16 @@ impl Hub {
     /// Notes that all of it is where the source is.
     pub(crate) fn renew(&self) {
         self.freshness.renew();
+    }
+
+    /// Has the follower look for changes: somebody knows that there are some.
+    pub(crate) fn look(&self) {
+        self.looked_for.notify_one();
+    }
+
+    /// Wakes the follower when it should look for changes.
+    pub(crate) async fn looked_for(&self) {
+        self.looked_for.notified().await;
     }
 
     /// The present state of an environment; `None` if it is not (or not yet, or no longer) here.

@@ -13,6 +13,7 @@ use wire::etag::Position;
 use wire::sse::{self, SnapshotFrame};
 
 use crate::behind::{divide, divide_snapshot, lacking, merge};
+use crate::encoding::gzip;
 use crate::list_name::Name;
 use crate::ports::KeyKind;
 use crate::waiting::{Wait, Waiting};
@@ -47,6 +48,8 @@ pub struct Installed {
     refetch: Bytes,
     /// Rendered when the first reader asks: most revisions are only ever sent as deltas.
     rendered: OnceCell<SnapshotFrame>,
+    /// Its document, compressed when the first reader asks who takes it so.
+    compressed: OnceCell<Bytes>,
 }
 
 #[derive(Clone)]
@@ -149,8 +152,8 @@ impl Installed {
         };
         let weight = Weights::of(&ruleset);
         let lacking = lacking(&behind, key_lists).into_iter().map(str::to_owned).collect();
-        let (untold, rendered) = (None, OnceCell::new());
-        Self { ruleset, behind, waits, lacking, stage, weight, deltas, untold, refetch, rendered }
+        let (untold, rendered, compressed) = (None, OnceCell::new(), OnceCell::new());
+        Self { ruleset, behind, waits, lacking, stage, weight, deltas, untold, refetch, rendered, compressed }
     }
 
     /// What is asked.
@@ -255,6 +258,12 @@ impl Installed {
                 rendering.await.unwrap_or_else(|_| SnapshotFrame::new(&self.document()))
             })
             .await
+    }
+
+    /// The document of the snapshot, compressed once for all who ask.
+    pub(crate) async fn compressed(self: &Arc<Self>) -> Bytes {
+        let compress = || async { gzip(self.snapshot().await.document()).await };
+        self.compressed.get_or_init(compress).await.clone()
     }
 
     /// The notice for readers that are given results only.

@@ -7,10 +7,12 @@
 //! the [`Source`] and the [`Gate`] that they give.
 
 mod admission;
+mod ahead;
 mod behind;
 mod content;
 mod credential;
 mod door;
+mod encoding;
 mod follower;
 mod freshness;
 mod heavy;
@@ -23,8 +25,10 @@ mod ofrep;
 mod places;
 mod ports;
 mod problem;
+mod range;
 mod sdk;
 mod stream;
+mod ticket;
 mod turned_away;
 mod waiting;
 mod weight;
@@ -36,7 +40,6 @@ use axum::body::Body;
 use axum::http::Method;
 use axum::http::request::Parts;
 use axum::response::Response;
-use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 pub use admission::key_of;
@@ -49,8 +52,10 @@ pub use installed::{Catchup, Installed};
 pub use ports::{EnvironmentId, Gate, KeyKind, Pages, Pass, Reader, Source, SourceError};
 pub use problem::Problem;
 pub use stream::Stream;
+pub use ticket::Seal;
 pub use waiting::Waiting;
 
+use admission::Admitted;
 use content::{frames, whole};
 use places::Places;
 
@@ -78,10 +83,11 @@ pub struct Doors {
     source: Arc<dyn Source>,
     shutdown: CancellationToken,
     places: Arc<Places>,
-    /// One permit for each key list that may yet be sent.
-    key_lists: Arc<Semaphore>,
+    key_lists: key_list::Room,
     /// What takes long is answered in turns.
     turns: heavy::Turns,
+    /// Who was told elsewhere of a state that is not here yet.
+    ahead: ahead::Ahead,
     /// How many streams were ever opened: numbers them.
     opened: AtomicU64,
 }
@@ -91,9 +97,9 @@ impl Doors {
     pub fn new(delivery: Delivery) -> Arc<Self> {
         let Delivery { hub, gate, source, shutdown, max_streams, max_streams_per_key } = delivery;
         let places = Places::new(max_streams, max_streams_per_key);
-        let key_lists = Arc::new(Semaphore::new(key_list::MOST));
-        let (turns, opened) = (heavy::Turns::new(), AtomicU64::new(0));
-        Arc::new(Self { hub, gate, source, shutdown, places, key_lists, turns, opened })
+        let key_lists = key_list::Room::new();
+        let (turns, ahead, opened) = (heavy::Turns::new(), ahead::Ahead::default(), AtomicU64::new(0));
+        Arc::new(Self { hub, gate, source, shutdown, places, key_lists, turns, ahead, opened })
     }
 
     /// Answers what is asked at a door.
@@ -101,13 +107,14 @@ impl Doors {
         if admission::is_preflight(head) {
             return whole(admission::PREFLIGHT);
         }
-        let (grant, reader) = admission::decide(self, head).await;
-        let answered = match reader {
+        let (grant, admitted) = admission::decide(self, head).await;
+        let answered = match admitted {
             // Said before who asks: it is so for everyone.
             _ if !door.takes(&head.method) => Err(Problem::method_not_allowed(door.methods())),
-            Ok(reader) => self.pass(door, reader, head, body).await,
+            Ok(admitted) => self.pass(door, admitted, head, body).await,
             Err(problem) => Err(problem),
         };
+        let answered = answered.map_err(|problem| problem.at(head.uri.path()));
         let mut response = answered.unwrap_or_else(whole);
         grant.tell(head, response.headers_mut());
         if head.method == Method::HEAD { content::without_body(response) } else { response }
@@ -116,15 +123,15 @@ impl Doors {
     async fn pass(
         self: &Arc<Self>,
         door: Door,
-        reader: Reader,
+        admitted: Admitted,
         head: &Parts,
         body: Body,
     ) -> Result<Response<Content>, Problem> {
         match door {
-            Door::Flags => ofrep::evaluate_flags(self, reader, head, body).await.map(whole),
-            Door::Flag => ofrep::evaluate_flag(self, reader, head, body).await.map(whole),
-            Door::Snapshot => sdk::get_snapshot(self, reader, head).await.map(whole),
-            Door::KeyList => key_list::get_key_list(self, reader, head).await.map(whole),
+            Door::Flags => ofrep::evaluate_flags(self, admitted, head, body).await.map(whole),
+            Door::Flag => ofrep::evaluate_flag(self, admitted, head, body).await.map(whole),
+            Door::Snapshot => sdk::get_snapshot(self, admitted.0, head).await.map(whole),
+            Door::KeyList => key_list::get_key_list(self, admitted.0, head).await.map(whole),
             Door::Stream => Stream::open(self, &head.headers, &head.uri).await.map(frames),
         }
     }

@@ -232,15 +232,17 @@ async fn fetched(
 ) -> Result<KeyList, SourceError> {
     let fault = |why: String| SourceError(why.into());
     let mut reading = Reading::new(name.count, seed).map_err(fault)?;
-    for position in 0.. {
-        let piece = ask(source.key_list_chunk(&environment, &name.sha256, position)).await?;
-        if piece.is_none() && position == 0 && name.count > 0 {
+    let mut start = 0;
+    loop {
+        let piece = ask(source.key_list_bytes(&environment, &name.sha256, start)).await?;
+        if piece.is_none() && start == 0 && name.count > 0 {
             return Err(fault("it is not there".to_owned()));
         }
         let Some(piece) = piece else { break };
         if piece.is_empty() {
-            return Err(fault(format!("piece {position} of it is empty")));
+            return Err(fault(format!("nothing comes of it after {start} bytes")));
         }
+        start += piece.len() as u64;
         // Hashing a piece may take a millisecond.
         let read = spawn_blocking(move || reading.read(&piece).map(|()| reading));
         reading = read.await.map_err(|error| SourceError(error.into()))?.map_err(fault)?;

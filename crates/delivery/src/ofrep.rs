@@ -20,12 +20,18 @@ use wire::ofrep::{
 };
 
 use crate::Doors;
+use crate::admission::{Admitted, Visit};
+use crate::ahead;
 use crate::door::FLAG_PREFIX;
 use crate::heavy::{Cost, Load, MOST_TIME, Overload};
 use crate::installed::Installed;
-use crate::ports::{KeyKind, Reader};
+use crate::ports::{KeyKind, Pass, Reader};
 use crate::problem::Problem;
+use crate::ticket;
 use crate::weight::Weight;
+
+/// What is here begins with it.
+pub(crate) const ALL: &str = "/ofrep/";
 
 /// What a client is told of any error.
 const UNTOLD: &str = "this flag has no answer for this context; ask with a server-kind key to see why";
@@ -39,11 +45,11 @@ const BODY_PATIENCE: Duration = Duration::from_secs(30);
 /// `POST /ofrep/v1/evaluate/flags/{key}`: one flag.
 pub(crate) async fn evaluate_flag(
     doors: &Doors,
-    reader: Reader,
+    Admitted(reader, _): Admitted,
     head: &Parts,
     body: Body,
 ) -> Result<Response, Problem> {
-    let installed = doors.hub.read(&reader.environment).ok_or_else(Problem::not_ready)?;
+    let installed = doors.hub.read(&reader.environment).ok_or_else(not_ready)?;
     let rest = head.uri.path().strip_prefix(FLAG_PREFIX).unwrap_or_default();
     // What is no UTF-8 is no flag's key, and is told so like any other unknown key.
     let key = percent_decode_str(rest).decode_utf8_lossy();
@@ -70,28 +76,40 @@ pub(crate) async fn evaluate_flag(
     })
 }
 
-/// `POST /ofrep/v1/evaluate/flags`: all flags that the key shows. Of the query `environment` alone counts: `flagConfigEtag` could
-/// only ever force the full answer, which a matching tag never stands in for.
+/// `POST /ofrep/v1/evaluate/flags`: all flags that the key shows, and where changes are told of.
+///
+/// Of the query `environment` counts, and `flagConfigEtag` if it names a state that has yet to come here: then it is
+/// waited for a moment ([`ahead`]). A tag in `If-None-Match` is answered 304 with it as without: ours stands for the whole
+/// answer, which the protocol's need not, and so it says of itself that nothing has changed. But where the state did not
+/// come, nobody is told that nothing changed.
 pub(crate) async fn evaluate_flags(
     doors: &Doors,
-    reader: Reader,
+    Admitted(reader, pass): Admitted,
     head: &Parts,
     body: Body,
 ) -> Result<Response, Problem> {
-    let installed = doors.hub.read(&reader.environment).ok_or_else(Problem::not_ready)?;
+    let mut installed = doors.hub.read(&reader.environment).ok_or_else(not_ready)?;
     let question = match question(body).await {
         Ok(question) => question,
         Err(refusal) => return Ok(refusal.into_response(None)),
     };
-    let etag = bulk_etag(&installed, &reader, &question.context);
-    let mut response = if names(&head.headers, &etag) {
+    if let Some(revision) = ahead::told(&head.uri, &installed) {
+        let come = doors.ahead.wait(&doors.hub, &reader.environment, revision).await;
+        installed = come.ok_or_else(not_ready)?;
+    }
+    let is_old = ahead::told(&head.uri, &installed).is_some();
+    let visit = Visit::of(&head.headers, &head.uri)?;
+    let stream =
+        EventStream { pass: &pass, environment: visit.environment(), ends: ticket::end(doors.gate.now()) };
+    let etag = bulk_etag(&installed, &reader, &stream, &question.context);
+    let mut response = if !is_old && names(&head.headers, &etag) {
         StatusCode::NOT_MODIFIED.into_response()
     } else {
         let Weight { tests, written } = installed.weight(reader.kind);
         let cost = Cost { weight: tests, bytes: question.bytes, written };
-        let asked = Arc::clone(&installed);
+        let (asked, stream) = (Arc::clone(&installed), visit.stream(&pass, stream.ends));
         let work = move |is_wanted: &dyn Fn() -> bool| {
-            bulk(asked.ruleset(), reader.kind, &question.context, is_wanted)
+            bulk(asked.ruleset(), reader.kind, &question.context, &stream, is_wanted)
         };
         match doors.turns.answer(&reader, cost, work).await {
             Ok(body) => json(StatusCode::OK, body),
@@ -104,6 +122,10 @@ pub(crate) async fn evaluate_flags(
         response.headers_mut().insert(header::ETAG, etag);
     }
     Ok(response)
+}
+
+fn not_ready() -> Problem {
+    Problem::not_ready().at(ALL)
 }
 
 /// What is asked, and how long it is.
@@ -229,14 +251,20 @@ fn one(installed: &Installed, kind: KeyKind, key: &str, context: &Context) -> (S
 }
 
 /// The answers for all flags that a key of this kind shows; cut short when nobody wants them any more.
-fn bulk(ruleset: &Ruleset, kind: KeyKind, context: &Context, is_wanted: &dyn Fn() -> bool) -> Vec<u8> {
+fn bulk(
+    ruleset: &Ruleset,
+    kind: KeyKind,
+    context: &Context,
+    stream: &str,
+    is_wanted: &dyn Fn() -> bool,
+) -> Vec<u8> {
     let flag_set = flag_set(ruleset);
     let mut answers = BulkAnswer::with_capacity(ruleset.len());
     let shown_flags = ruleset.flags().filter(|flag| kind == KeyKind::Server || flag.client_visible());
     for flag in shown_flags.take_while(|_| is_wanted()) {
         answers.push(&Answer { key: flag.key(), flag_set, resolution: shown(kind, flag.evaluate(context)) });
     }
-    answers.finish(flag_set, ruleset.revision())
+    answers.finish(flag_set, ruleset.revision(), stream)
 }
 
 /// What a key of this kind is told of a result: a client not by which rule it came about, nor what of the rules
@@ -250,10 +278,27 @@ fn shown(kind: KeyKind, resolution: Resolution<'_>) -> Told<'_> {
     }
 }
 
+/// All that the address of a stream is made of.
+struct EventStream<'r> {
+    pass: &'r Pass,
+    /// The environment that was named.
+    environment: Option<&'r str>,
+    /// When a ticket is over that is made now.
+    ends: u64,
+}
+
+impl EventStream<'_> {
+    /// When the address is over; never if the key itself stands in it.
+    fn ends(&self) -> Option<u64> {
+        (self.pass.kind == KeyKind::Server).then_some(self.ends)
+    }
+}
+
 /// The entity tag of a bulk answer, with its quotes: two answers have the same one only if they are the same.
 /// Made of what is answered from rather than of the answer, so that a match saves the evaluation. The context
-/// is part of it, all of it: a provider that got 304 for another context would keep the last user's values.
-fn bulk_etag(installed: &Installed, reader: &Reader, context: &Context) -> String {
+/// is part of it, all of it: a provider that got 304 for another context would keep the last user's values. So is the
+/// address of the stream, or who has one that is over would not be told of another.
+fn bulk_etag(installed: &Installed, reader: &Reader, stream: &EventStream<'_>, context: &Context) -> String {
     let position = installed.position();
     let kind = match reader.kind {
         KeyKind::Server => "server",
@@ -261,8 +306,10 @@ fn bulk_etag(installed: &Installed, reader: &Reader, context: &Context) -> Strin
     };
     let mut hash = Sha256::new();
     let stage = installed.stage().unwrap_or_default();
-    // None of the first five contains a NUL, so where one ends is never in doubt.
-    for part in [position.epoch, &position.revision.to_string(), stage, kind, &*reader.environment.0] {
+    let (revision, ends) = (position.revision.to_string(), format!("{:?}", stream.ends()));
+    let (key, named) = (&*stream.pass.id, stream.environment.unwrap_or_default());
+    // None of these contains a NUL, so where one ends is never in doubt.
+    for part in [position.epoch, &revision, stage, kind, &*reader.environment.0, key, named, &ends] {
         hash.update(part);
         hash.update([0]);
     }

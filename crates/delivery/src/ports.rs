@@ -14,6 +14,8 @@ use engine::model::{Delta, Revision, Snapshot};
 use tokio::sync::watch;
 use tokio::time::timeout;
 
+use crate::ticket::Seal;
+
 /// Names an environment of some project to a [`Source`] and a [`Gate`]. Opaque here; the same environment always
 /// has the same one.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -62,14 +64,22 @@ pub trait Source: Send + Sync {
         revision: Revision,
     ) -> Result<Option<Delta>, SourceError>;
 
-    /// The piece with this place, from 0, of the large key list that the environment's segments name by this
-    /// digest; `None` beyond the last, or if there is no such list. Pieces are not empty, of at most 1 MiB or so,
-    /// and cut anywhere; a list stays the same for ever.
-    async fn key_list_chunk(
+    /// How many bytes the large key list has that the environment's segments name by this digest; `None` if there is
+    /// no such list.
+    async fn key_list_length(
         &self,
         environment: &EnvironmentId,
         sha256: &str,
-        position: u32,
+    ) -> Result<Option<u64>, SourceError>;
+
+    /// The bytes of that list from this place on, counted from 0: not all, but as many as come at once, which is one at
+    /// least and 1 MiB or so at most. `None` beyond the last, or if there is no such list. A list stays the same for
+    /// ever.
+    async fn key_list_bytes(
+        &self,
+        environment: &EnvironmentId,
+        sha256: &str,
+        start: u64,
     ) -> Result<Option<Bytes>, SourceError>;
 
     /// Wakes when there may be changes; several may come as one, and some may be lost. Its value means nothing.
@@ -82,6 +92,13 @@ pub trait Gate: Send + Sync {
     /// What a key opens; `None` if it is unknown, revoked or expired. Asked for every request, so it answers from
     /// memory and in a time that says nothing about keys.
     async fn open(&self, key: &str) -> Option<Arc<Pass>>;
+
+    /// What the key of this id opens, for who brings a ticket that it sealed ([`Pass::seal`]); `None` as in
+    /// [`Gate::open`], and as soon. The id itself proves nothing.
+    async fn find(&self, id: &str) -> Option<Arc<Pass>>;
+
+    /// What time it is, in seconds since 1970: by it keys and tickets end.
+    fn now(&self) -> u64;
 
     /// Wakes when some key may have been made, changed or revoked, or has expired. Its value means nothing.
     fn changes(&self) -> watch::Receiver<u64>;
@@ -98,6 +115,8 @@ pub struct Pass {
     pub environments: Arc<[EnvironmentId]>,
     /// Which pages may use it in a browser.
     pub pages: Pages,
+    /// What its tickets are told by from those that others made up.
+    pub seal: Seal,
 }
 
 /// Which pages may use a key in a browser.

@@ -6,6 +6,8 @@ use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use engine::json::Violation;
 
+use crate::ofrep;
+
 /// A refusal on its way out: a problem document (RFC 9457), and the header that goes with it.
 /// In a box, because every handler's result has room for one.
 #[derive(Debug, Clone)]
@@ -18,19 +20,28 @@ struct Refusal {
     message: Cow<'static, str>,
     violations: Vec<Violation>,
     header: Option<(HeaderName, HeaderValue)>,
+    speaks_ofrep: bool,
 }
 
 impl Problem {
     /// A problem with its stable word for programs and what is wrong for people.
     pub fn new(status: StatusCode, code: &'static str, message: impl Into<Cow<'static, str>>) -> Self {
         let message = message.into();
-        Self(Box::new(Refusal { status, code, message, violations: Vec::new(), header: None }))
+        let (violations, header, speaks_ofrep) = (Vec::new(), None, false);
+        Self(Box::new(Refusal { status, code, message, violations, header, speaks_ofrep }))
     }
 
     /// With a header. A value that no header can have is left out.
     #[must_use]
     pub fn with(mut self, name: HeaderName, value: impl TryInto<HeaderValue>) -> Self {
         self.0.header = value.try_into().ok().map(|value| (name, value));
+        self
+    }
+
+    /// As it is told at a path: at OFREP's in the words that its providers look for, besides.
+    #[must_use]
+    pub fn at(mut self, path: &str) -> Self {
+        self.0.speaks_ofrep = path.starts_with(ofrep::ALL);
         self
     }
 
@@ -47,6 +58,7 @@ impl Problem {
         let title = status.canonical_reason().unwrap_or("Error");
         let mut document = wire::problem::Problem::new(status.as_u16(), title, code, message.to_string());
         document.violations = violations.iter().cloned().map(Into::into).collect();
+        document.speaks_ofrep = self.0.speaks_ofrep;
         document
     }
 
@@ -72,6 +84,13 @@ impl Problem {
         let message = "a server or edge key must not be sent in a URL, where logs keep it; send it as the header \
                        X-SDK-Key, or use a client key here. Consider it known, and rotate it";
         Self::unauthenticated("server_key_in_url", message)
+    }
+
+    /// A ticket that was sent in the place of a key lets nobody in.
+    pub(crate) fn ticket_not_taken() -> Self {
+        let message = "the ticket in this URL is over, for another environment, or of a key that is no longer in force; \
+                       a fresh one is in the eventStreams of POST /ofrep/v1/evaluate/flags";
+        Self::unauthenticated("ticket_not_taken", message)
     }
 
     /// Two keys came, and only one of them can be meant.
@@ -136,6 +155,13 @@ impl Problem {
         let message = "the bytes of this key list cannot be read at the moment; try again";
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "key_list_unavailable", message)
             .with(header::RETRY_AFTER, "2")
+    }
+
+    /// The part of a list that is asked for begins after its end.
+    pub(crate) fn beyond_key_list(length: u64) -> Self {
+        let message = "this key list ends before the range that is asked for; Content-Range says where";
+        Self::new(StatusCode::RANGE_NOT_SATISFIABLE, "range_not_satisfiable", message)
+            .with(header::CONTENT_RANGE, format!("bytes */{length}"))
     }
 
     /// As many lists are being sent as may be.

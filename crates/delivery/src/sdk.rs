@@ -6,6 +6,7 @@ use axum::response::{IntoResponse, Response};
 use wire::etag::{Star, matches};
 
 use crate::Doors;
+use crate::encoding::Encoding;
 use crate::ports::{KeyKind, Reader};
 use crate::problem::Problem;
 
@@ -15,15 +16,20 @@ pub(crate) async fn get_snapshot(doors: &Doors, reader: Reader, head: &Parts) ->
         return Err(Problem::client_key());
     }
     let installed = doors.hub.read(&reader.environment).ok_or_else(Problem::not_ready)?;
+    let encoding = Encoding::wanted(&head.headers);
     let etag = installed.position().to_etag();
     let is_known = is_known(&head.headers, &etag);
     // The address says nothing of whose rules these are: no cache on the way may keep them for others.
-    let headers = [(header::ETAG, etag), (header::CACHE_CONTROL, "private, no-cache".to_owned())];
+    let cached = [(header::CACHE_CONTROL, "private, no-cache")];
     if is_known {
-        return Ok((StatusCode::NOT_MODIFIED, headers).into_response());
+        return Ok((StatusCode::NOT_MODIFIED, encoding.validators(&etag), cached).into_response());
     }
-    let document = installed.snapshot().await.document();
-    Ok((headers, [(header::CONTENT_TYPE, "application/json")], document).into_response())
+    let document = match encoding {
+        Encoding::Identity => installed.snapshot().await.document(),
+        Encoding::Gzip => installed.compressed().await,
+    };
+    let content_type = [(header::CONTENT_TYPE, "application/json")];
+    Ok((encoding.headers(&etag), cached, content_type, document).into_response())
 }
 
 /// Whether who asks has what `etag` names.

@@ -9,7 +9,7 @@ use axum::body::Bytes;
 use delivery::{EnvironmentId, Source, SourceError};
 use domain::environment::Environment;
 use domain::id::Id;
-use domain::ports::{Bus, Store, StoreError};
+use domain::ports::{Bus, KEY_LIST_PIECE, Store, StoreError};
 use engine::model::{Delta, Revision, Snapshot};
 use tokio::sync::watch;
 
@@ -30,6 +30,13 @@ impl StoreSource {
 
 fn source_error(error: StoreError) -> SourceError {
     SourceError(error.into())
+}
+
+impl StoreSource {
+    /// All lists of a project are in one place; which of its environments names them does not matter.
+    fn project(&self, environment: &EnvironmentId) -> Option<Id> {
+        self.projects.load().get(&read_id(environment)?).copied()
+    }
 }
 
 /// Ids of environments are ours; one that does not read names none.
@@ -60,17 +67,29 @@ impl Source for StoreSource {
         self.store.changes_since(id, since).await.map_err(source_error)
     }
 
-    /// All lists of a project are in one place; which of its environments names them does not matter.
-    async fn key_list_chunk(
+    async fn key_list_length(
         &self,
         environment: &EnvironmentId,
         sha256: &str,
-        position: u32,
+    ) -> Result<Option<u64>, SourceError> {
+        let Some(project) = self.project(environment) else { return Ok(None) };
+        self.store.key_list_length(project, sha256).await.map_err(source_error)
+    }
+
+    async fn key_list_bytes(
+        &self,
+        environment: &EnvironmentId,
+        sha256: &str,
+        start: u64,
     ) -> Result<Option<Bytes>, SourceError> {
-        let project = read_id(environment).and_then(|id| self.projects.load().get(&id).copied());
-        let Some(project) = project else { return Ok(None) };
-        let chunk = self.store.key_list_chunk(project, sha256, position).await;
-        Ok(chunk.map_err(source_error)?.map(Bytes::from))
+        let (place, before) = (start / KEY_LIST_PIECE as u64, start % KEY_LIST_PIECE as u64);
+        let (Some(project), Ok(place)) = (self.project(environment), place.try_into()) else {
+            return Ok(None);
+        };
+        let piece = self.store.key_list_chunk(project, sha256, place).await.map_err(source_error)?;
+        let mut piece = Bytes::from(piece.unwrap_or_default());
+        let rest = piece.split_off(piece.len().min(usize::try_from(before).unwrap_or(usize::MAX)));
+        Ok(Some(rest).filter(|rest| !rest.is_empty()))
     }
 
     fn bell(&self) -> watch::Receiver<u64> {

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
-use delivery::{EnvironmentId, Freshness, Gate, KeyKind, Pages, Pass};
+use delivery::{EnvironmentId, Freshness, Gate, KeyKind, Pages, Pass, Seal};
 use domain::environment::Environment;
 use domain::id::Id;
 use domain::log::Chain;
@@ -36,7 +36,7 @@ const MINUTE: i64 = 60_000;
 pub struct Keyring {
     store: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
-    keys: ArcSwap<HashMap<Digest, Held>>,
+    keys: ArcSwap<Keys>,
     /// Those that were in force: whoever brings one is no stranger.
     ended: Remembered<()>,
     /// Up to which revision of each chain they are known.
@@ -47,6 +47,24 @@ pub struct Keyring {
 
 /// A key's SHA-256.
 type Digest = [u8; 32];
+
+/// The keys in force.
+#[derive(Default)]
+struct Keys {
+    by_digest: HashMap<Digest, Held>,
+    digests: HashMap<Id, Digest>,
+}
+
+impl Keys {
+    fn new(by_digest: HashMap<Digest, Held>) -> Self {
+        let digests = by_digest.iter().map(|(digest, held)| (held.id, *digest)).collect();
+        Self { by_digest, digests }
+    }
+
+    fn by_id(&self, id: Id) -> Option<&Held> {
+        self.by_digest.get(self.digests.get(&id)?)
+    }
+}
 
 /// A key in force.
 #[derive(Clone)]
@@ -76,6 +94,19 @@ impl PartialEq for Held {
 }
 
 impl Held {
+    /// What it opens, unless it is over; and notes that it was used.
+    fn enter(&self, now: Timestamp) -> Option<Arc<Pass>> {
+        if self.is_over(now) {
+            return None;
+        }
+        let minute = now.as_millis().div_euclid(MINUTE);
+        // Looked at first, so that many who use one key do not fight for its line of the cache.
+        if self.uses.last.load(Ordering::Relaxed) < minute {
+            self.uses.last.fetch_max(minute, Ordering::Relaxed);
+        }
+        Some(Arc::clone(&self.pass))
+    }
+
     fn is_over(&self, now: Timestamp) -> bool {
         self.expires_at.is_some_and(|end| end <= now)
     }
@@ -122,7 +153,7 @@ impl Keyring {
 
     /// Whether it lets a key in as it now is, or no more if it is over.
     pub(crate) fn has_taken_in(&self, key: &SdkKey) -> bool {
-        match digest_of(key).and_then(|digest| self.keys.load().get(&digest).cloned()) {
+        match digest_of(key).and_then(|digest| self.keys.load().by_digest.get(&digest).cloned()) {
             Some(held) => key.revoked_at.is_none() && held.version >= key.version,
             None => key.state(self.clock.now()) != KeyState::InForce,
         }
@@ -130,12 +161,13 @@ impl Keyring {
 
     /// Whether a key is in force, or was: one of those that ended last. No store is asked.
     pub(crate) fn knows(&self, key: &str) -> bool {
-        self.keys.load().contains_key(&digest_secret(key)) || self.ended.get(&hash_secret(key)).is_some()
+        let is_in_force = self.keys.load().by_digest.contains_key(&digest_secret(key));
+        is_in_force || self.ended.get(&hash_secret(key)).is_some()
     }
 
     /// Whether any key opens an environment.
     pub(crate) fn opens(&self, environment: &EnvironmentId) -> bool {
-        self.keys.load().values().any(|held| held.pass.environments.contains(environment))
+        self.keys.load().by_digest.values().any(|held| held.pass.environments.contains(environment))
     }
 
     /// How long ago the keys were compared with the store's.
@@ -147,7 +179,7 @@ impl Keyring {
     fn pause(&self) -> Duration {
         let now = self.clock.now().as_millis();
         let keys = self.keys.load();
-        let ends = keys.values().filter_map(|held| held.expires_at);
+        let ends = keys.by_digest.values().filter_map(|held| held.expires_at);
         let next = ends.map(|end| end.as_millis().saturating_sub(now).max(1)).min();
         let next = next.and_then(|millis| millis.try_into().ok()).map_or(POLL, Duration::from_millis);
         next.min(POLL)
@@ -176,6 +208,7 @@ impl Keyring {
         let kept = self.store.sdk_keys_in_force(now, projects).await?;
         let environments = self.environments(&kept).await?;
         let known = self.keys.load_full();
+        let known = &known.by_digest;
         let stays = |held: &Held| {
             projects.is_some_and(|projects| !projects.contains(&held.project_id)) && !held.is_over(now)
         };
@@ -212,21 +245,21 @@ impl Keyring {
     fn drop_expired(&self) {
         let now = self.clock.now();
         let known = self.keys.load();
-        if !known.values().any(|held| held.is_over(now)) {
+        if !known.by_digest.values().any(|held| held.is_over(now)) {
             return;
         }
-        let mut keys = HashMap::clone(&known);
+        let mut keys = known.by_digest.clone();
         keys.retain(|_, held| !held.is_over(now));
         self.replace(keys);
     }
 
     fn replace(&self, keys: HashMap<Digest, Held>) {
         let before = self.keys.load();
-        if **before != keys {
-            for digest in before.keys().filter(|digest| !keys.contains_key(*digest)) {
+        if before.by_digest != keys {
+            for digest in before.by_digest.keys().filter(|digest| !keys.contains_key(*digest)) {
                 self.ended.note(&hex::encode(digest), ());
             }
-            self.keys.store(Arc::new(keys));
+            self.keys.store(Arc::new(Keys::new(keys)));
             self.changes.send_modify(|count| *count += 1);
         }
     }
@@ -235,7 +268,7 @@ impl Keyring {
     async fn note_uses(&self) {
         let keys = self.keys.load_full();
         let (mut uses, mut noted) = (Vec::new(), Vec::new());
-        for held in keys.values() {
+        for held in keys.by_digest.values() {
             let last = held.uses.last.load(Ordering::Relaxed);
             if last > held.uses.noted.load(Ordering::Relaxed) {
                 let at = Timestamp::from_millis(last * MINUTE);
@@ -305,24 +338,22 @@ fn pass(key: &SdkKey, environments: &HashMap<Id, Vec<Environment>>) -> Pass {
         },
         environments: ids.iter().map(|id| EnvironmentId(id.to_string().into())).collect(),
         pages,
+        seal: Seal::of(key.hash.as_bytes()),
     }
 }
 
 #[async_trait]
 impl Gate for Keyring {
     async fn open(&self, key: &str) -> Option<Arc<Pass>> {
-        let keys = self.keys.load();
-        let held = keys.get(&digest_secret(key))?;
-        let now = self.clock.now();
-        if held.is_over(now) {
-            return None;
-        }
-        let minute = now.as_millis().div_euclid(MINUTE);
-        // Looked at first, so that many who use one key do not fight for its line of the cache.
-        if held.uses.last.load(Ordering::Relaxed) < minute {
-            held.uses.last.fetch_max(minute, Ordering::Relaxed);
-        }
-        Some(Arc::clone(&held.pass))
+        self.keys.load().by_digest.get(&digest_secret(key))?.enter(self.clock.now())
+    }
+
+    async fn find(&self, id: &str) -> Option<Arc<Pass>> {
+        self.keys.load().by_id(id.parse().ok()?)?.enter(self.clock.now())
+    }
+
+    fn now(&self) -> u64 {
+        u64::try_from(self.clock.now().as_millis() / 1_000).unwrap_or_default()
     }
 
     fn changes(&self) -> watch::Receiver<u64> {

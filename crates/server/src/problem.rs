@@ -62,6 +62,12 @@ impl Problem {
         Self { refusal: self.refusal.with_violations(violations), ..self }
     }
 
+    /// As it is told at a path.
+    #[must_use]
+    pub(crate) fn at(self, path: &str) -> Self {
+        Self { refusal: self.refusal.at(path), ..self }
+    }
+
     /// With a header. A value that no header can have is left out.
     #[must_use]
     pub(crate) fn with(self, name: HeaderName, value: impl TryInto<HeaderValue>) -> Self {

@@ -20,13 +20,15 @@ const ROOMS: [(&str, &[&str]); 8] = [
 ];
 
 /// Libraries that only these rooms may know.
-const KNOWN_ONLY_TO: [(&str, &[&str]); 13] = [
+const KNOWN_ONLY_TO: [(&str, &[&str]); 15] = [
     ("sqlx", &["store"]),
     ("axum", &["delivery", "server", "burgee"]),
     ("utoipa", &["server"]),
     ("jsonwebtoken", &["domain"]),
     ("argon2", &["domain"]),
     ("clap", &["burgee"]),
+    ("hmac", &["delivery"]),
+    ("flate2", &["delivery"]),
     ("figment", &["burgee"]),
     ("rand", &["burgee"]),
     ("ring", &["server"]),

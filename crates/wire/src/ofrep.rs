@@ -16,6 +16,10 @@ use crate::json::{append_json, append_text, is_plain, without_lone_surrogates};
 
 /// The media type of questions and answers, without parameters: providers look for exactly this.
 pub const CONTENT_TYPE: &str = "application/json";
+/// A provider whose page is not seen for so long, in seconds, may close its stream; it opens it again, and asks for all
+/// flags, when the page is seen. Not how long a stream may be silent: that says nothing of whether it lives. The
+/// protocol's own figure.
+const INACTIVITY_DELAY: u32 = 120;
 /// No context is larger, in bytes of its JSON.
 pub const MOST_CONTEXT: usize = Context::MOST_BYTES;
 
@@ -276,12 +280,36 @@ impl BulkAnswer {
         answer.append(&mut self.json, None);
     }
 
-    /// The body, with the metadata of the whole set: where it is from and its revision.
-    pub fn finish(mut self, flag_set: FlagSet<'_>, revision: Revision) -> Vec<u8> {
+    /// The body, with the metadata of the whole set: where it is from and its revision. `stream` is where changes are
+    /// told of, as path and query: it is of whatever origin was asked, so a proxy in between needs to know nothing.
+    pub fn finish(mut self, flag_set: FlagSet<'_>, revision: Revision, stream: &str) -> Vec<u8> {
         self.json.extend_from_slice(b"],\"metadata\":");
         append_json(&mut self.json, &BulkMetadata { flag_set, revision });
+        self.json.extend_from_slice(b",\"eventStreams\":");
+        append_json(&mut self.json, &[EventStream::at(stream)]);
         self.json.push(b'}');
         self.json
+    }
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct EventStream<'a> {
+    #[serde(rename = "type")]
+    kind: &'static str,
+    endpoint: Endpoint<'a>,
+    inactivity_delay_sec: u32,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Endpoint<'a> {
+    request_uri: &'a str,
+}
+
+impl<'a> EventStream<'a> {
+    fn at(request_uri: &'a str) -> Self {
+        Self { kind: "sse", endpoint: Endpoint { request_uri }, inactivity_delay_sec: INACTIVITY_DELAY }
     }
 }
 

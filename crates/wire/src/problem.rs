@@ -10,7 +10,8 @@ pub const CONTENT_TYPE: &str = "application/problem+json";
 /// What is wrong with a request, for people and for programs.
 ///
 /// As JSON: `type` (`urn:burgee:problem:<code>`), `title`, `status`, `detail`, `code`, `error` (the same plain
-/// message as `detail`, where older clients look for it) and, where there are some, `violations` and `in_use_by`.
+/// message as `detail`, where older clients look for it) and, where there are some, `violations` and `in_use_by`; at
+/// OFREP's paths `errorCode` and `errorDetails`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
     /// The HTTP status, 400..=599.
@@ -25,6 +26,8 @@ pub struct Problem {
     pub violations: Vec<Violation>,
     /// What uses that which should go.
     pub in_use_by: Vec<Place>,
+    /// Whether it is told to a provider of OFREP as well: `errorCode` and `errorDetails`, which these look for.
+    pub speaks_ofrep: bool,
 }
 
 /// A place where something is used.
@@ -58,7 +61,8 @@ pub struct Violation {
 impl Problem {
     /// A problem of which no more is to be said.
     pub fn new(status: u16, title: &'static str, code: &'static str, message: String) -> Self {
-        Self { status, title, code, message, violations: Vec::new(), in_use_by: Vec::new() }
+        let (violations, in_use_by, speaks_ofrep) = (Vec::new(), Vec::new(), false);
+        Self { status, title, code, message, violations, in_use_by, speaks_ofrep }
     }
 
     /// The document.
@@ -88,6 +92,10 @@ impl Serialize for Problem {
         if !self.in_use_by.is_empty() {
             map.serialize_entry("in_use_by", &self.in_use_by)?;
         }
+        if self.speaks_ofrep {
+            map.serialize_entry("errorCode", "GENERAL")?;
+            map.serialize_entry("errorDetails", &self.message)?;
+        }
         map.end()
     }
 }
@@ -111,6 +119,17 @@ mod tests {
             "detail": "the key \"a\" is taken; choose another", "error": "the key \"a\" is taken; choose another",
         });
         assert_eq!(read(&problem), expected);
+    }
+
+    #[test]
+    fn a_provider_of_ofrep_is_told_in_its_own_words() {
+        let mut problem = Problem::new(400, "Bad Request", "which", "say which".to_owned());
+        problem.speaks_ofrep = true;
+        let read = read(&problem);
+        assert_eq!(
+            (&read["errorCode"], &read["errorDetails"], &read["code"]),
+            (&json!("GENERAL"), &json!("say which"), &json!("which"))
+        );
     }
 
     #[test]

@@ -173,14 +173,16 @@ fn a_bulk_answer_holds_successes_and_errors_side_by_side() {
     bulk.push(&answer("b", failed));
     let metadata = json!({"flagSetId": "shop/prod", "version": "41"});
     assert_eq!(
-        parsed(&bulk.finish(SHOP, 43)),
+        parsed(&bulk.finish(SHOP, 43, "/sdk/v1/stream?key=k")),
         json!({"flags": [
                    {"key": "a", "value": ["a", {"b": null}], "reason": "STATIC", "variant": "on", "metadata": metadata},
                    {"key": "b", "reason": "ERROR", "variant": "", "errorCode": "PARSE_ERROR",
                     "errorDetails": "unknown kind", "metadata": metadata}],
-               "metadata": {"flagSetId": "shop/prod", "version": "43", "revision": 43}})
+               "metadata": {"flagSetId": "shop/prod", "version": "43", "revision": 43},
+               "eventStreams": [{"type": "sse", "endpoint": {"requestUri": "/sdk/v1/stream?key=k"},
+                                 "inactivityDelaySec": 120}]})
     );
-    assert_eq!(parsed(&BulkAnswer::with_capacity(0).finish(SHOP, 0))["flags"], json!([]));
+    assert_eq!(parsed(&BulkAnswer::with_capacity(0).finish(SHOP, 0, "/"))["flags"], json!([]));
 }
 
 #[test]

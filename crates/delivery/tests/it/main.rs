@@ -6,6 +6,7 @@
     reason = "a test may panic in its helpers too"
 )]
 
+mod ahead;
 mod behind;
 mod failing_lists;
 mod follower;
@@ -14,5 +15,7 @@ mod key_lists;
 mod keys;
 mod mixtures;
 mod ofrep;
+mod ranges;
 mod sdk;
 mod support;
+mod tickets;

@@ -1,7 +1,7 @@
 //! OFREP as providers speak it: every status, the golden exchanges, and what must not leak.
 
 use crate::support::{Answer, App, CLIENT_KEY, PROD, SERVER_KEY, flag, with};
-use burgee_delivery::{Door, KeyKind};
+use burgee_delivery::{Door, KeyKind, Pages};
 use serde_json::{Value, json};
 
 const FLAGS: &str = "/ofrep/v1/evaluate/flags";
@@ -265,7 +265,8 @@ async fn a_tag_covers_all_that_the_answer_depends_on() {
     let mut app = App::new(flags()).await;
     app.source.put("dev", "9f", 40, flags());
     app.gate.add("dev-key", "dev", KeyKind::Server);
-    app.gate.add("second-server-key", PROD, KeyKind::Server);
+    let (id, kind) = ("0190a6e0-0000-7000-8000-000000000002", KeyKind::Server);
+    app.gate.put_as(id, "second-server-key", &[PROD], kind, Pages::None);
     app.sync().await;
     let user = r#"{"context":{"targetingKey":"u","plan":"free","n":1}}"#;
     let tag = async |app: &App, key, body| bulk(app, key, body, "").await.header("etag").to_owned();
@@ -273,7 +274,6 @@ async fn a_tag_covers_all_that_the_answer_depends_on() {
     let same = [
         (SERVER_KEY, r#"{"context": {"n": 1, "plan": "free", "targetingKey": "u"}}"#),
         (SERVER_KEY, r#"{"context":{"targetingKey":"u","plan":"free","n":1,"$reserved":1},"other":2}"#),
-        ("second-server-key", user),
     ];
     for (key, body) in same {
         assert_eq!(tag(&app, key, body).await, base, "{key} {body}");
@@ -286,6 +286,7 @@ async fn a_tag_covers_all_that_the_answer_depends_on() {
         (SERVER_KEY, "{}"),
         (CLIENT_KEY, user),
         ("dev-key", user),
+        ("second-server-key", user),
     ];
     for (key, body) in other {
         assert_ne!(tag(&app, key, body).await, base, "{key} {body}");

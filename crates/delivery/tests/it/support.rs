@@ -1,7 +1,7 @@
 //! A source and a gate in memory, and the doors on top of them.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use axum::body::{Body, Bytes, to_bytes};
 use axum::http::{HeaderMap, Request, Response, StatusCode};
 use burgee_delivery::{
-    Content, Delivery, Door, Doors, EnvironmentId, Follower, Gate, Hub, KeyKind, Pages, Pass, Source,
+    Content, Delivery, Door, Doors, EnvironmentId, Follower, Gate, Hub, KeyKind, Pages, Pass, Seal, Source,
     SourceError,
 };
 use engine::model::{Delta, Revision, SCHEMA, Snapshot};
@@ -42,9 +42,13 @@ pub(crate) struct FakeSource {
     lists: Mutex<BTreeMap<String, Vec<Bytes>>>,
     /// Every piece of a list that was asked for.
     asked: Mutex<Vec<(String, u32)>>,
+    /// Pieces that are not there, though their lists are as long as if they were.
+    lost: Mutex<Vec<(String, u32)>>,
     /// One permit for each piece that may be given.
     pieces: Semaphore,
     is_failing: AtomicBool,
+    /// How often it was asked which environments there are.
+    rounds: AtomicU64,
     bell: watch::Sender<u64>,
 }
 
@@ -55,8 +59,10 @@ impl FakeSource {
             kept: Mutex::default(),
             lists: Mutex::default(),
             asked: Mutex::default(),
+            lost: Mutex::default(),
             pieces: Semaphore::new(1_000),
             is_failing: AtomicBool::new(false),
+            rounds: AtomicU64::new(0),
             bell: watch::Sender::new(0),
         };
         source.put(PROD, "9f", 40, flags);
@@ -126,6 +132,11 @@ impl FakeSource {
         self.lists.lock().unwrap().remove(sha256);
     }
 
+    /// A piece of a list is there no more.
+    pub(crate) fn lose_piece(&self, sha256: &str, position: u32) {
+        self.lost.lock().unwrap().push((sha256.to_owned(), position));
+    }
+
     /// The pieces that were asked for since this was last called.
     pub(crate) fn take_asked(&self) -> Vec<(String, u32)> {
         std::mem::take(&mut self.asked.lock().unwrap())
@@ -154,6 +165,11 @@ impl FakeSource {
         self.is_failing.store(is_failing, Ordering::SeqCst);
     }
 
+    /// How many rounds a follower made.
+    pub(crate) fn rounds(&self) -> u64 {
+        self.rounds.load(Ordering::SeqCst)
+    }
+
     pub(crate) fn ring(&self) {
         self.bell.send_modify(|rings| *rings += 1);
     }
@@ -167,6 +183,7 @@ impl FakeSource {
 #[async_trait]
 impl Source for FakeSource {
     async fn environments(&self) -> Result<Vec<EnvironmentId>, SourceError> {
+        self.rounds.fetch_add(1, Ordering::SeqCst);
         self.answer(self.kept().keys().cloned().collect())
     }
 
@@ -191,16 +208,33 @@ impl Source for FakeSource {
         }))
     }
 
-    async fn key_list_chunk(
+    async fn key_list_length(&self, _: &EnvironmentId, sha256: &str) -> Result<Option<u64>, SourceError> {
+        let lists = self.lists.lock().unwrap();
+        let length = |pieces: &Vec<Bytes>| pieces.iter().map(|piece| piece.len() as u64).sum();
+        self.answer(lists.get(sha256).map(length))
+    }
+
+    async fn key_list_bytes(
         &self,
         _: &EnvironmentId,
         sha256: &str,
-        position: u32,
+        start: u64,
     ) -> Result<Option<Bytes>, SourceError> {
-        self.asked.lock().unwrap().push((sha256.to_owned(), position));
+        let rest = |pieces: &[Bytes]| {
+            let mut before = usize::try_from(start).unwrap();
+            for (position, piece) in pieces.iter().enumerate() {
+                if before < piece.len() || (before == 0 && piece.is_empty()) {
+                    return (position, Some(piece.slice(before..)));
+                }
+                before -= piece.len();
+            }
+            (pieces.len(), None)
+        };
+        let of = || rest(self.lists.lock().unwrap().get(sha256).map_or(&[], |pieces| pieces));
+        let place = (sha256.to_owned(), of().0.try_into().unwrap());
+        self.asked.lock().unwrap().push(place.clone());
         self.pieces.acquire().await.unwrap().forget();
-        let lists = self.lists.lock().unwrap();
-        self.answer(lists.get(sha256).and_then(|pieces| pieces.get(position as usize)).cloned())
+        self.answer(of().1.filter(|_| !self.lost.lock().unwrap().contains(&place)))
     }
 
     fn bell(&self) -> watch::Receiver<u64> {
@@ -208,18 +242,21 @@ impl Source for FakeSource {
     }
 }
 
-/// The id of every key there.
+/// The id of every key that is given no other.
 pub(crate) const KEY_ID: &str = "0190a6e0-0000-7000-8000-000000000001";
 
 /// Lets in the keys that it was given.
 pub(crate) struct FakeGate {
     keys: Mutex<HashMap<String, Arc<Pass>>>,
+    /// Seconds since 1970.
+    pub(crate) now: AtomicU64,
     changes: watch::Sender<u64>,
 }
 
 impl FakeGate {
     pub(crate) fn new() -> Arc<Self> {
-        let gate = Self { keys: Mutex::default(), changes: watch::Sender::new(0) };
+        let now = AtomicU64::new(1_900_000_000);
+        let gate = Self { keys: Mutex::default(), now, changes: watch::Sender::new(0) };
         gate.add(SERVER_KEY, PROD, KeyKind::Server);
         gate.add(CLIENT_KEY, PROD, KeyKind::Client);
         Arc::new(gate)
@@ -232,8 +269,14 @@ impl FakeGate {
 
     /// Lets in a key under the id [`KEY_ID`], or changes what it opens.
     pub(crate) fn put(&self, key: &str, ids: &[&str], kind: KeyKind, pages: Pages) {
+        self.put_as(KEY_ID, key, ids, kind, pages);
+    }
+
+    /// The same, under another id.
+    pub(crate) fn put_as(&self, id: &str, key: &str, ids: &[&str], kind: KeyKind, pages: Pages) {
         let environments = ids.iter().map(|id| environment(id)).collect();
-        let pass = Arc::new(Pass { id: KEY_ID.into(), kind, environments, pages });
+        let seal = Seal::of(key.as_bytes());
+        let pass = Arc::new(Pass { id: id.into(), kind, environments, pages, seal });
         self.keys.lock().unwrap().insert(key.to_owned(), pass);
         self.changes.send_modify(|changes| *changes += 1);
     }
@@ -250,6 +293,17 @@ impl Gate for FakeGate {
         self.keys.lock().unwrap().get(key).cloned()
     }
 
+    /// Where keys share an id, the one is meant that makes tickets.
+    async fn find(&self, id: &str) -> Option<Arc<Pass>> {
+        let keys = self.keys.lock().unwrap();
+        let mut meant = keys.values().filter(|pass| *pass.id == *id);
+        meant.clone().find(|pass| pass.kind == KeyKind::Server).or_else(|| meant.next()).cloned()
+    }
+
+    fn now(&self) -> u64 {
+        self.now.load(Ordering::SeqCst)
+    }
+
     fn changes(&self) -> watch::Receiver<u64> {
         self.changes.subscribe()
     }
@@ -260,7 +314,7 @@ pub(crate) struct App {
     pub(crate) source: Arc<FakeSource>,
     pub(crate) gate: Arc<FakeGate>,
     pub(crate) shutdown: CancellationToken,
-    follower: Follower,
+    follower: Option<Follower>,
     doors: Arc<Doors>,
 }
 
@@ -275,7 +329,7 @@ impl App {
     pub(crate) fn unloaded(flags: Value) -> Self {
         let (source, gate, hub) = (FakeSource::new(flags), FakeGate::new(), Arc::new(Hub::new()));
         let shutdown = CancellationToken::new();
-        let follower = Follower::new(hub.clone(), source.clone(), SEED);
+        let follower = Some(Follower::new(hub.clone(), source.clone(), SEED));
         let doors = Doors::new(Delivery {
             hub,
             gate: gate.clone(),
@@ -288,7 +342,13 @@ impl App {
     }
 
     pub(crate) async fn sync(&mut self) {
-        self.follower.sync_once().await.unwrap();
+        self.follower.as_mut().expect("it follows by itself").sync_once().await.unwrap();
+    }
+
+    /// From now on it follows by itself, until shutdown.
+    pub(crate) fn follow(&mut self) {
+        let follower = self.follower.take().expect("it does already");
+        follower.start(self.shutdown.clone());
     }
 
     /// Changes a flag and installs the change; answers the new revision.

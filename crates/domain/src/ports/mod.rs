@@ -28,7 +28,7 @@ pub use logs::{Head, LogFilter, Logs, SecurityFilter, SecurityHead};
 pub use projects::{ProjectContent, Projects};
 pub use rights::Rights;
 pub use sdk_keys::{SdkKeyFilter, SdkKeyUse, SdkKeys};
-pub use segments::Segments;
+pub use segments::{KEY_LIST_PIECE, Segments};
 
 /// Why a store did not answer.
 #[derive(Debug, thiserror::Error)]

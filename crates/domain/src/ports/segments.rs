@@ -10,6 +10,10 @@ use crate::key::Key;
 use crate::segment::{KeySet, SegmentEverywhere, SegmentSummary};
 use crate::time::Timestamp;
 
+/// So many bytes has each piece of a kept key list but the last, which has no more and at least one. 256 KiB: no row is
+/// larger than a database likes, and none of those that are there may be cut otherwise.
+pub const KEY_LIST_PIECE: usize = 256 << 10;
+
 /// Segments, their key lists, and context fields.
 #[async_trait]
 pub trait Segments: Send + Sync {
@@ -29,7 +33,9 @@ pub trait Segments: Send + Sync {
     /// Whether a key list is there with all of its pieces. They are not read: bytes that were damaged in place are not
     /// seen.
     async fn has_key_list(&self, project_id: Id, sha256: &str) -> StoreResult<bool>;
-    /// The piece of a key list with this place, from 0; `None` beyond the last, or if there is no such list.
+    /// How many bytes a key list has; `None` if there is no such list. One that has lost a piece has as many as before.
+    async fn key_list_length(&self, project_id: Id, sha256: &str) -> StoreResult<Option<u64>>;
+    /// The piece ([`KEY_LIST_PIECE`]) of a key list with this place, from 0; `None` beyond the last, or if there is no such list.
     async fn key_list_chunk(
         &self,
         project_id: Id,

@@ -62,7 +62,7 @@ pub(super) async fn count(
     };
     match counted.check(&doors, plane) {
         Ok(()) => next.run(request).await,
-        Err(wait) => refusal(plane, wait),
+        Err(wait) => refusal(plane, request.uri().path(), wait),
     }
 }
 
@@ -107,10 +107,10 @@ pub fn subscriber(address: IpAddr) -> IpAddr {
     }
 }
 
-pub(super) fn refusal(plane: Plane, wait: Duration) -> Response {
+pub(super) fn refusal(plane: Plane, path: &str, wait: Duration) -> Response {
     // Rounded up: who comes at the time that they were told is let in.
     let seconds = u32::try_from(wait.as_millis().div_ceil(1_000)).unwrap_or(u32::MAX);
-    let response = Problem::from(Error::TooMany { retry_after: seconds }).into_response();
+    let response = Problem::from(Error::TooMany { retry_after: seconds }).at(path).into_response();
     if plane == Plane::Delivery { for_any_page(response) } else { response }
 }
 

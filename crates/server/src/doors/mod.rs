@@ -98,9 +98,9 @@ impl Doors {
     fn admit_delivery(&self, address: IpAddr, head: &Parts, body: Body) -> Result<Body, Response> {
         let Parts { method, uri, headers, .. } = head;
         let counted = Counted { method, uri, headers, address: Some(address) };
-        counted.check(self, Plane::Delivery).map_err(|wait| refusal(Plane::Delivery, wait))?;
+        counted.check(self, Plane::Delivery).map_err(|wait| refusal(Plane::Delivery, uri.path(), wait))?;
         let admitted = self.room.admit(Some(subscriber(address)), body);
-        admitted.map_err(|problem| for_any_page(problem.into_response()))
+        admitted.map_err(|problem| for_any_page(problem.at(uri.path()).into_response()))
     }
 
     /// Everything but what applications ask, which `front.rs` does the same for.

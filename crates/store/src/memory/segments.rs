@@ -7,15 +7,12 @@ use domain::context_field::ContextField;
 use domain::environment::Environment;
 use domain::id::Id;
 use domain::key::Key;
-use domain::ports::{CommitError, KeyedFilter};
+use domain::ports::{CommitError, KEY_LIST_PIECE, KeyedFilter};
 use domain::segment::{KeySet, Segment, SegmentConfig, SegmentEverywhere, SegmentHere, SegmentSummary};
 use domain::time::Timestamp;
 use engine::model::{Keys, Revision};
 
 use super::tables::{Applied, Effects, Of, Tables, dangling, free};
-
-/// Bytes of a piece of a key list.
-const PIECE: usize = 256 << 10;
 
 /// Cheap to copy: what is large is shared.
 #[derive(Clone, Default)]
@@ -112,9 +109,14 @@ impl SegmentTables {
         self.key_lists.contains_key(&(project_id, sha256.to_owned()))
     }
 
+    pub(super) fn key_list_length(&self, project_id: Id, sha256: &str) -> Option<u64> {
+        let list = self.key_lists.get(&(project_id, sha256.to_owned()))?;
+        Some(list.keys.bytes().len() as u64)
+    }
+
     pub(super) fn key_list_chunk(&self, project_id: Id, sha256: &str, position: u32) -> Option<Vec<u8>> {
         let list = self.key_lists.get(&(project_id, sha256.to_owned()))?;
-        let mut pieces = list.keys.bytes().chunks(PIECE);
+        let mut pieces = list.keys.bytes().chunks(KEY_LIST_PIECE);
         pieces.nth(usize::try_from(position).ok()?).map(<[u8]>::to_vec)
     }
 

@@ -3,7 +3,7 @@
 use anyhow::{Context, Result, ensure};
 use domain::context_field::{ContextField, FieldKind};
 use domain::log::{Change, ReadVersion, Write};
-use domain::ports::{CommitError, KeyedFilter};
+use domain::ports::{CommitError, KEY_LIST_PIECE, KeyedFilter};
 use domain::segment::{KeySet, Segment, SegmentConfig, SegmentHere};
 use domain::time::Timestamp;
 use engine::model::{Keys, Revision};
@@ -278,7 +278,12 @@ pub(super) async fn a_key_list_comes_back_byte_for_byte(world: World) -> Result<
         ensure!(bytes == keys.bytes(), "{} bytes came back of {}", bytes.len(), keys.bytes().len());
     }
     let first = world.store.key_list_chunk(world.project_id, keys.sha256(), 0).await?;
-    ensure!(first.is_some_and(|first| first.len() < keys.bytes().len()), "it is in one piece");
+    ensure!(first.is_some_and(|first| first == keys.bytes()[..KEY_LIST_PIECE]), "it is cut elsewhere");
+    let length = world.store.key_list_length(world.project_id, keys.sha256()).await?;
+    ensure!(length == Some(keys.bytes().len() as u64), "{length:?}");
+    ensure!(world.store.key_list_length(world.id(), keys.sha256()).await?.is_none(), "another project's");
+    ensure!(world.store.key_list_length(world.project_id, "\0").await?.is_none());
+    ensure!(world.store.key_list_length(world.project_id, large("u").sha256()).await?.is_none());
     ensure!(world.store.key_list_chunk(world.id(), keys.sha256(), 0).await?.is_none(), "another project's");
     ensure!(world.store.key_list_chunk(world.project_id, "\0", 0).await?.is_none());
     ensure!(!has(world.id(), keys.sha256()).await?, "another project's");

@@ -43,6 +43,10 @@ impl Segments for MemoryStore {
         Ok(self.state().tables.of_segments.has_key_list(project_id, sha256))
     }
 
+    async fn key_list_length(&self, project_id: Id, sha256: &str) -> StoreResult<Option<u64>> {
+        Ok(self.state().tables.of_segments.key_list_length(project_id, sha256))
+    }
+
     async fn key_list_chunk(
         &self,
         project_id: Id,

@@ -2,16 +2,13 @@
 //! the writer for longer than one piece takes.
 
 use domain::id::Id;
-use domain::ports::StoreResult;
+use domain::ports::{KEY_LIST_PIECE, StoreResult};
 use domain::segment::KeySet;
 use domain::time::Timestamp;
 use sqlx::{Pool, Row as _};
 
 use super::rows::text;
 use super::{Db, Row, SqlStore, bounded};
-
-/// Bytes of a piece.
-const PIECE: usize = 256 << 10;
 
 /// What is true of `key_lists l` that no config names, last put or named before `$2`.
 macro_rules! unnamed {
@@ -27,7 +24,7 @@ macro_rules! unnamed {
 pub(super) async fn put(store: &SqlStore, project_id: Id, keys: &KeySet, at: Timestamp) -> StoreResult<()> {
     bounded(begin(&store.writer, project_id, keys, at)).await?;
     let mut pieces = 0;
-    for bytes in keys.bytes().chunks(PIECE) {
+    for bytes in keys.bytes().chunks(KEY_LIST_PIECE) {
         bounded(put_piece(&store.writer, project_id, keys.sha256(), pieces, bytes)).await?;
         pieces += 1;
     }
@@ -100,6 +97,18 @@ pub(super) async fn is_whole(pool: &Pool<Db>, project_id: Id, sha256: &str) -> s
     .fetch_optional(pool)
     .await?;
     Ok(whole.is_some())
+}
+
+pub(super) async fn length(pool: &Pool<Db>, project_id: Id, sha256: &str) -> sqlx::Result<Option<u64>> {
+    if !crate::fit::storable(sha256) {
+        return Ok(None);
+    }
+    sqlx::query("SELECT length FROM key_lists WHERE project_id = $1 AND sha256 = $2 AND complete")
+        .bind(project_id.to_string())
+        .bind(sha256)
+        .try_map(|row: Row| Ok(row.try_get::<i64, _>("length")?.try_into().unwrap_or_default()))
+        .fetch_optional(pool)
+        .await
 }
 
 pub(super) async fn piece(

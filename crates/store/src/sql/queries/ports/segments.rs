@@ -31,6 +31,10 @@ impl Segments for SqlStore {
         bounded(key_lists::is_whole(&self.reader, project_id, sha256)).await
     }
 
+    async fn key_list_length(&self, project_id: Id, sha256: &str) -> StoreResult<Option<u64>> {
+        bounded(key_lists::length(&self.reader, project_id, sha256)).await
+    }
+
     async fn key_list_chunk(
         &self,
         project_id: Id,
