@@ -108,12 +108,12 @@ export class Burgee {
 
   /**
    * Asks as the developer, or as whose token it is. Gives the status and the JSON of the answer, `null` if there is
-   * none.
+   * none. A document that is a text is sent as it stands.
    */
   async ask(method, where, document, token = this.#token) {
     const headers = { 'Content-Type': 'application/json' };
     if (token) headers.Authorization = `Bearer ${token}`;
-    const body = document === undefined ? undefined : JSON.stringify(document);
+    const body = document === undefined || typeof document === 'string' ? document : JSON.stringify(document);
     const answer = await fetch(this.url + where, {
       method,
       headers,
