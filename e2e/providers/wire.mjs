@@ -34,6 +34,11 @@ export class Wire {
     return this.calls.filter(({ method, path }) => method === 'POST' && path.startsWith('/ofrep/'));
   }
 
+  /** The streams that were opened. */
+  get streams() {
+    return this.calls.filter(({ path, status }) => path.startsWith('/sdk/v1/stream') && status === 200);
+  }
+
   #pass(asked, answer) {
     // Headers go as they came, so that the program meets what each client really sends.
     const { method, url, rawHeaders } = asked;

@@ -6,7 +6,10 @@ const show = () => {
   document.title = client.getBooleanValue('new-checkout', false) ? 'New checkout' : 'Checkout';
 };
 client.addHandler(ProviderEvents.ConfigurationChanged, show);
-const headers = [['X-API-Key', 'CLIENT_KEY']];
-await OpenFeature.setContext({ targetingKey: 'user-42', country: 'AT' });
-await OpenFeature.setProviderAndWait(new OFREPWebProvider({ baseUrl: 'http://127.0.0.1:8080', headers }));
+const provider = new OFREPWebProvider({
+  baseUrl: 'http://127.0.0.1:8080',
+  headers: [['X-API-Key', 'CLIENT_KEY']],
+  cacheMode: 'network-first',
+});
+await OpenFeature.setProviderAndWait(provider, { targetingKey: 'user-42', country: 'AT' });
 show();
