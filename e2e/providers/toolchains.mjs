@@ -18,15 +18,16 @@ const PATIENCE = 600_000;
 
 /** Runs a tool to its end. It has all of the developer's environment: mirrors and proxies are set there. */
 async function run(folder, hint, command, ...args) {
-  const options = { cwd: path.join(here, folder), timeout: PATIENCE, stdio: ['ignore', 'pipe', 'pipe'] };
+  const signal = AbortSignal.timeout(PATIENCE);
+  const options = { cwd: path.join(here, folder), signal, stdio: ['ignore', 'pipe', 'pipe'] };
   const child = spawn(command, args, options);
   const printed = [child.stdout, child.stderr].map((stream) => stream.setEncoding('utf8').toArray());
-  const ended = once(child, 'close').catch(({ code }) => {
-    assert.equal(code, 'ENOENT');
+  const ended = once(child, 'close').catch((error) => {
+    assert.equal(error.code, 'ENOENT', `${command} ${args.join(' ')}: ${error}`);
     return assert.fail(`${command} is not installed: ${hint}`);
   });
-  const [[code, signal], ...texts] = await Promise.all([ended, ...printed]);
-  assert.equal(code ?? signal, 0, `${command} ${args.join(' ')}: ${texts.flat().join('')}`);
+  const [[code, killed], ...texts] = await Promise.all([ended, ...printed]);
+  assert.equal(code ?? killed, 0, `${command} ${args.join(' ')}: ${texts.flat().join('')}`);
 }
 
 const isThere = (file) =>
@@ -35,7 +36,7 @@ const isThere = (file) =>
     () => false,
   );
 
-/** Builds the Go programs, and gives how to start one: `.` asks, `./connect` is the documentation's. */
+/** Builds the Go programs, and gives how to start one. */
 export async function buildGo() {
   const bin = path.join(here, 'go', 'target');
   await mkdir(bin, { recursive: true });
