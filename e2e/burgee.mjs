@@ -38,24 +38,14 @@ export class Burgee {
   #child;
   #folder;
   #log;
+  #settings;
   #token;
 
-  constructor(child, folder, log, banner, env) {
-    this.#child = child;
+  /** In a folder, for which the environment says that it is the program's. */
+  constructor(folder, env) {
     this.#folder = folder;
-    this.#log = log;
     /** Its environment, by which other commands of the program find its database. */
     this.env = env;
-    /** The process's id. */
-    this.pid = child.pid;
-    /** Where it listens: `http://127.0.0.1:PORT`. */
-    this.url = banner.url;
-    /** The server-kind key of `development`. */
-    this.serverKey = banner.serverKey;
-    /** The client-kind key of `development`. */
-    this.clientKey = banner.clientKey;
-    /** The first admin's password. */
-    this.adminPassword = banner.adminPassword;
   }
 
   /**
@@ -65,34 +55,70 @@ export class Burgee {
    * @param {object} [variables] environment variables besides
    */
   static async start(settings = {}, variables = {}) {
-    const program = process.env.BURGEE;
-    assert.ok(program, 'BURGEE must be the path of the program; `make test` builds it and says where it is');
+    assert.ok(
+      process.env.BURGEE,
+      'BURGEE must be the path of the program; `make test` builds it and says where it is',
+    );
     const folder = await mkdtemp(path.join(tmpdir(), 'burgee-e2e-'));
     // An environment of its own, so that nothing of the developer's leaks in.
-    const env = {
+    const burgee = new Burgee(folder, {
       PATH: process.env.PATH,
       BURGEE__DATABASE__PATH: path.join(folder, 'burgee.db'),
       BURGEE__STORAGE__BASE_PATH: folder,
       BURGEE__SERVER__PORT: '0',
       ...variables,
-    };
-    const config = path.join(folder, 'burgee.yaml');
+    });
+    await burgee.#launch(settings);
+    const account = { email: 'tester@example.com', password: 'secret', role: 'developer' };
+    burgee.#token = (await burgee.change('POST', '/auth/register', account)).token;
+    return burgee;
+  }
+
+  async #launch(settings) {
+    this.#settings = settings;
+    const config = path.join(this.#folder, 'burgee.yaml');
     // All JSON is YAML.
     await writeFile(config, JSON.stringify(settings));
-    const child = spawn(program, ['start', '--config', config], {
-      cwd: folder,
-      env,
+    const child = spawn(process.env.BURGEE, ['start', '--config', config], {
+      cwd: this.#folder,
+      env: this.env,
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     killWithUs(child);
     await once(child, 'spawn');
-    const log = keepLast(child.stderr);
-    const banner = await readBanner(child, log);
-    const burgee = new Burgee(child, folder, log, banner, env);
-    await until('it is healthy', async () => (await burgee.ask('GET', '/health')).status === 200);
-    const account = { email: 'tester@example.com', password: 'secret', role: 'developer' };
-    burgee.#token = (await burgee.change('POST', '/auth/register', account)).token;
-    return burgee;
+    this.#child = child;
+    this.#log = keepLast(child.stderr);
+    const banner = await readBanner(child, this.#log);
+    /** The process's id. */
+    this.pid = child.pid;
+    /** Where it listens: `http://127.0.0.1:PORT`. */
+    this.url = banner.url;
+    // What is said at the first start alone.
+    /** The server-kind key of `development`. */
+    this.serverKey ??= banner.serverKey;
+    /** The client-kind key of `development`. */
+    this.clientKey ??= banner.clientKey;
+    /** The first admin's password. */
+    this.adminPassword ??= banner.adminPassword;
+    await until('it is healthy', async () => (await this.ask('GET', '/health')).status === 200);
+  }
+
+  /** Kills it, as a machine does that fails. */
+  async kill() {
+    const killed = once(this.#child, 'exit', { signal: AbortSignal.timeout(PATIENCE) });
+    this.#child.kill('SIGKILL');
+    await killed;
+  }
+
+  /**
+   * Starts it again with what it wrote, on another port, after it was killed.
+   *
+   * @param {object} [settings] as at the start; those of before unless said
+   * @param {object} [variables] environment variables besides
+   */
+  restart(settings = this.#settings, variables = {}) {
+    Object.assign(this.env, variables);
+    return this.#launch(settings);
   }
 
   /** Asks it to stop (SIGTERM), which it must do in order, and removes its folder. */
@@ -108,12 +134,12 @@ export class Burgee {
 
   /**
    * Asks as the developer, or as whose token it is. Gives the status and the JSON of the answer, `null` if there is
-   * none.
+   * none. A document that is a text is sent as it stands.
    */
   async ask(method, where, document, token = this.#token) {
     const headers = { 'Content-Type': 'application/json' };
     if (token) headers.Authorization = `Bearer ${token}`;
-    const body = document === undefined ? undefined : JSON.stringify(document);
+    const body = document === undefined || typeof document === 'string' ? document : JSON.stringify(document);
     const answer = await fetch(this.url + where, {
       method,
       headers,

@@ -1,32 +1,15 @@
 // Signing in with a provider of identities in a real browser, to which the provider is another site.
 
 import assert from 'node:assert/strict';
-import { access, constants } from 'node:fs/promises';
-import path from 'node:path';
-import process from 'node:process';
 import { after, before, beforeEach, suite, test } from 'node:test';
 
 import { chromium } from 'playwright-core';
 import { Burgee, PATIENCE } from './burgee.mjs';
+import { findBrowser } from './chromium.mjs';
 import { CLIENT, IdentityProvider } from './identity_provider.mjs';
 
-/** How the browser may be called. */
-const NAMES = ['chromium', 'chromium-browser', 'google-chrome'];
 /** A page of Burgee that may ask it: where a browser is led back to. */
 const PAGE = '/docs/';
-
-/** Where the browser is. */
-async function findBrowser() {
-  const folders = process.env.PATH.split(path.delimiter);
-  for (const file of folders.flatMap((folder) => NAMES.map((name) => path.join(folder, name)))) {
-    const isThere = await access(file, constants.X_OK).then(
-      () => true,
-      () => false,
-    );
-    if (isThere) return file;
-  }
-  return assert.fail(`none of ${NAMES.join(', ')} is installed: get Debian's package chromium`);
-}
 
 suite('signing in with a browser', { timeout: 3 * PATIENCE }, () => {
   let idp;

@@ -16,4 +16,10 @@ export default [
       'prefer-const': 'error',
     },
   },
+  {
+    // Programs of the documentation, written as anyone would.
+    files: ['providers/javascript/connect*.mjs'],
+    languageOptions: { globals: { console: 'readonly', document: 'readonly', process: 'readonly' } },
+    rules: { 'no-console': 'off' },
+  },
 ];
