@@ -1,44 +1,107 @@
-//! What Burgee costs: starting, telling a hundred streams of a toggle, and one evaluation over HTTP beside a
-//! bare handler of the same framework in the same run. `bench/README.md` says how to read it.
-#![expect(clippy::print_stdout, reason = "figures are what it is for")]
+//! The load driver: what Burgee, and any other server, costs and how long it lets one wait. `bench/README.md` says how to
+//! read its figures.
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "figures are what it is for")]
 
+mod answer;
+mod arrivals;
 mod bare;
-mod fanout;
+mod exchange;
+mod fetch;
 mod flood;
 mod load;
 mod logins;
-mod ofrep;
+mod machine;
+mod moment;
+mod poll;
+mod process;
+mod run;
+mod server;
 mod spread;
 mod start;
+mod tally;
+mod target;
 
-use anyhow::{Context, Result, bail};
+use std::path::PathBuf;
 
-/// The program: beside this one, as `cargo build --release` puts it.
-fn program() -> Result<String> {
-    let path = std::env::current_exe()?.with_file_name("burgee");
-    if !path.is_file() {
-        bail!("{} is not there: cargo build --release -p burgee", path.display());
-    }
-    path.into_os_string().into_string().ok().context("the program's path is no text")
+use anyhow::{Context as _, Result};
+use clap::{Args, Parser, Subcommand};
+
+use crate::server::Program;
+
+/// Measures Burgee, or any other server, from this machine.
+#[derive(Debug, Parser)]
+#[command(name = "burgee-bench")]
+struct Cli {
+    #[command(flatten)]
+    burgee: Burgee,
+    #[command(subcommand)]
+    command: Option<Command>,
 }
 
-#[tokio::main]
-async fn main() -> Result<()> {
-    match std::env::args().nth(1).as_deref() {
-        Some("bare") => bare::serve().await,
-        Some("start") => start::run(&program()?).await,
-        Some("fanout") => fanout::run(&program()?).await,
-        Some("ofrep") => ofrep::run(&program()?).await,
-        Some("logins") => logins::run(&program()?, std::env::args().nth(2).as_deref()).await,
-        Some("flood") => flood::run(&program()?).await,
+/// The Burgee that is started where none is given.
+#[derive(Debug, Args)]
+struct Burgee {
+    /// Its file, instead of the one beside this program.
+    #[arg(long, global = true)]
+    program: Option<String>,
+    /// A setting that it is started with, as NAME=VALUE of its environment; again for more.
+    #[arg(long = "set", global = true)]
+    settings: Vec<String>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// One load on one server, whoever's it is.
+    Run(run::Run),
+    /// From start to the first answer, and what an idle server holds.
+    Start,
+    /// Evaluation while people sign in.
+    Logins {
+        /// Another build of the program, measured in turns with the first.
+        other: Option<String>,
+    },
+    /// Ten thousand sign-ins a second by nobody.
+    Flood,
+    /// The floor: answers a file's content, wherever it is asked.
+    #[command(hide = true)]
+    Bare { file: PathBuf },
+}
+
+impl Burgee {
+    fn program(&self) -> Result<Program> {
+        let file = match &self.program {
+            Some(file) => std::fs::canonicalize(file).with_context(|| format!("{file} is not there"))?,
+            None => Program::beside()?.into(),
+        };
+        let setting = |text: &String| {
+            let (name, value) = text.split_once('=').with_context(|| format!("{text:?} is no NAME=VALUE"))?;
+            Ok((name.to_owned(), value.to_owned()))
+        };
+        let settings = self.settings.iter().map(setting).collect::<Result<_>>()?;
+        let file = file.into_os_string().into_string().ok().context("the program's path is no text")?;
+        Ok(Program { file, settings })
+    }
+}
+
+/// Runs what waits for many things at once.
+fn wait<T>(future: impl Future<Output = Result<T>>) -> Result<T> {
+    tokio::runtime::Runtime::new()?.block_on(future)
+}
+
+fn main() -> Result<()> {
+    let Cli { burgee, command } = Cli::parse();
+    machine::open_files();
+    match command {
+        Some(Command::Run(run)) => run.run(|| burgee.program()),
+        Some(Command::Start) => wait(start::run(&burgee.program()?.file)),
+        Some(Command::Logins { other }) => wait(logins::run(&burgee.program()?.file, other.as_deref())),
+        Some(Command::Flood) => wait(flood::run(&burgee.program()?.file)),
+        Some(Command::Bare { file }) => wait(bare::serve(&file)),
         None => {
-            let program = program()?;
-            start::run(&program).await?;
-            fanout::run(&program).await?;
-            ofrep::run(&program).await?;
-            logins::run(&program, None).await?;
-            flood::run(&program).await
+            let program = burgee.program()?.file;
+            wait(start::run(&program))?;
+            wait(logins::run(&program, None))?;
+            wait(flood::run(&program))
         }
-        Some(other) => bail!("{other:?} is none of start, fanout, ofrep, logins, flood"),
     }
 }
