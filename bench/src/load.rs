@@ -17,8 +17,8 @@ use crate::process::Process;
 use crate::tally::Tally;
 use crate::target::{Target, Template};
 
-/// What is still under way at the end is waited for so long, and then has no answer.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// What is still under way at the end is usually waited for so long, and then has no answer.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(5);
 /// Before a connection that was refused is tried again.
 const CONNECT_AGAIN: Duration = Duration::from_millis(10);
 /// Before the first request, so that all threads are there.
@@ -41,6 +41,8 @@ pub(crate) struct Load {
     /// Sent as well, and not counted.
     pub(crate) warm_up: Duration,
     pub(crate) lasting: Duration,
+    /// What is under way, or waits for a connection, at the end is waited for so long, and then has no answer.
+    pub(crate) patience: Duration,
 }
 
 /// What came of it.
@@ -53,7 +55,8 @@ pub(crate) struct Outcome {
     pub(crate) server: Option<Duration>,
     /// The driver's.
     pub(crate) driver: Duration,
-    /// When the last answer came.
+    /// When the last request was sent, and when the last answer came.
+    pub(crate) last_sent: Moment,
     pub(crate) last: Moment,
 }
 
@@ -89,17 +92,18 @@ impl Load {
             let used =
                 || -> Result<_> { Ok((server.map(Process::used).transpose()?, Process::own().used()?)) };
             let before = used();
-            let (mut tally, mut last, mut ended) = (Tally::new(), counted, counted);
+            let (mut tally, mut last_sent, mut last, mut ended) = (Tally::new(), counted, counted, counted);
             for worker in workers {
                 let done = worker.join().map_err(|_| anyhow!("a thread of the driver was lost"))??;
                 tally.merge(&done.tally);
+                last_sent = last_sent.max(done.last_sent);
                 last = last.max(done.last);
                 ended = ended.max(done.ended);
             }
             let (before, after) = (before?, used()?);
             let server = before.0.zip(after.0).map(|(before, after)| after.since(before));
             let driver = after.1.since(before.1);
-            Ok(Outcome { tally, lasted: ended.since(counted), server, driver, last })
+            Ok(Outcome { tally, lasted: ended.since(counted), server, driver, last_sent, last })
         })
     }
 }
@@ -149,6 +153,7 @@ struct Worker<'a> {
 
 struct Done {
     tally: Tally,
+    last_sent: Moment,
     last: Moment,
     ended: Moment,
 }
@@ -172,7 +177,7 @@ impl<'a> Worker<'a> {
             step: threads,
             counted,
             buffer: vec![0; BUFFER],
-            done: Done { tally: Tally::new(), last: counted, ended: begun + lasting },
+            done: Done { tally: Tally::new(), last_sent: counted, last: counted, ended: begun + lasting },
         };
         for number in 0..share {
             worker.connections.push(Connection::default());
@@ -211,7 +216,7 @@ impl<'a> Worker<'a> {
                 break;
             }
             // The last that was due is either under way or waits for a connection.
-            if now >= self.done.ended + PATIENCE {
+            if now >= self.done.ended + self.load.patience {
                 break;
             }
             while let Some((_, number)) = self.broken.pop_front_if(|(when, _)| *when <= now) {
@@ -250,6 +255,7 @@ impl<'a> Worker<'a> {
             let sent = Moment::now();
             if due >= self.counted {
                 self.done.tally.late.record(sent.since(due.max(since)));
+                self.done.last_sent = sent;
             }
             if connection.send(request).is_err() {
                 self.lose(number, CONNECT_AGAIN);
@@ -275,11 +281,11 @@ impl<'a> Worker<'a> {
                 return Ok(());
             }
         }
-        self.read(number)
+        self.read(number, is_over)
     }
 
-    /// Reads what has come.
-    fn read(&mut self, number: usize) -> Result<()> {
+    /// Reads what has come; up to the end if that has come, for nothing would tell of it again.
+    fn read(&mut self, number: usize, is_over: bool) -> Result<()> {
         loop {
             let connection = self.connections.get_mut(number).context("no such connection")?;
             let Some(socket) = &mut connection.socket else { return Ok(()) };
@@ -299,7 +305,7 @@ impl<'a> Worker<'a> {
                 Err(error) => return Err(error.context("this is no answer that the driver understands")),
             }
             // Less than there was room for is all there was.
-            if count < self.buffer.len() {
+            if count < self.buffer.len() && !is_over {
                 return Ok(());
             }
         }

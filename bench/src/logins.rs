@@ -17,7 +17,7 @@ use tokio::task::spawn_blocking;
 
 use crate::arrivals::Pace;
 use crate::exchange::exchange;
-use crate::load::Load;
+use crate::load::{Load, PATIENCE};
 use crate::run::{OFREP, millis};
 use crate::server::MEASURED;
 use crate::tally::Durations;
@@ -108,7 +108,17 @@ fn load(target: Target) -> Load {
     let body = r#"{"context":{"targetingKey":"user-42"}}"#;
     let template = Template::new(target.request("POST", &format!("{OFREP}/{MEASURED}"), Some(body)), 1);
     let (pace, connections, warm_up) = (Pace::Open(RATE), CONNECTIONS, Duration::ZERO);
-    Load { target, template, pace, connections, threads: 2, sources: 1, warm_up, lasting: ROUND }
+    Load {
+        target,
+        template,
+        pace,
+        connections,
+        threads: 2,
+        sources: 1,
+        warm_up,
+        lasting: ROUND,
+        patience: PATIENCE,
+    }
 }
 
 async fn questions(load: Load) -> Result<Durations> {

@@ -14,10 +14,12 @@ mod machine;
 mod moment;
 mod poll;
 mod process;
+mod report;
 mod run;
 mod server;
 mod spread;
 mod start;
+mod streams;
 mod tally;
 mod target;
 
@@ -53,6 +55,8 @@ struct Burgee {
 enum Command {
     /// One load on one server, whoever's it is.
     Run(run::Run),
+    /// Thousands of clients of an event stream.
+    Streams(streams::Streams),
     /// From start to the first answer, and what an idle server holds.
     Start,
     /// Evaluation while people sign in.
@@ -62,6 +66,9 @@ enum Command {
     },
     /// Ten thousand sign-ins a second by nobody.
     Flood,
+    /// Clients of a stream, told what to do on standard input.
+    #[command(hide = true)]
+    Crowd,
     /// The floor: answers a file's content, wherever it is asked.
     #[command(hide = true)]
     Bare { file: PathBuf },
@@ -93,6 +100,8 @@ fn main() -> Result<()> {
     machine::open_files();
     match command {
         Some(Command::Run(run)) => run.run(|| burgee.program()),
+        Some(Command::Streams(streams)) => streams.run(&burgee.program()?),
+        Some(Command::Crowd) => streams::crowd::run(),
         Some(Command::Start) => wait(start::run(&burgee.program()?.file)),
         Some(Command::Logins { other }) => wait(logins::run(&burgee.program()?.file, other.as_deref())),
         Some(Command::Flood) => wait(flood::run(&burgee.program()?.file)),

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::arrivals::Pace;
 use crate::fetch::Fetch;
-use crate::load::{Load, Outcome};
+use crate::load::{Load, Outcome, PATIENCE};
 use crate::process::Process;
 use crate::server::{self, MEASURED, Program, Server};
 use crate::target::{Target, Template};
@@ -118,6 +118,7 @@ impl Run {
             sources: self.sources,
             warm_up: Duration::try_from_secs_f64(self.warm_up)?,
             lasting: Duration::try_from_secs_f64(self.duration)?,
+            patience: PATIENCE,
         };
         let outcome = load.run(process)?;
         print(&load, &outcome);
