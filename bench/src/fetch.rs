@@ -8,6 +8,7 @@ use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
 
 use crate::answer::{Head, Reader, Step};
+use crate::tally::is_good;
 use crate::target::Target;
 
 /// No answer takes longer.
@@ -26,10 +27,10 @@ pub(crate) struct Answer {
 }
 
 impl Answer {
-    /// Fails unless it is 200 to 299, and tells what it says instead.
+    /// Fails unless it is a success or 304, and tells what it says instead.
     pub(crate) fn success(self) -> Result<Self> {
         let text = String::from_utf8_lossy(self.body.get(..self.body.len().min(500)).unwrap_or_default());
-        ensure!((200..300).contains(&self.head.status), "{} was answered: {text}", self.head.status);
+        ensure!(is_good(self.head.status), "{} was answered: {text}", self.head.status);
         Ok(self)
     }
 }

@@ -20,6 +20,7 @@ mod server;
 mod spread;
 mod start;
 mod streams;
+mod suite;
 mod tally;
 mod target;
 
@@ -53,6 +54,8 @@ struct Burgee {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Every figure that is promised, in turns with the floor.
+    Suite(suite::Suite),
     /// One load on one server, whoever's it is.
     Run(run::Run),
     /// Thousands of clients of an event stream.
@@ -99,6 +102,7 @@ fn main() -> Result<()> {
     let Cli { burgee, command } = Cli::parse();
     machine::open_files();
     match command {
+        Some(Command::Suite(suite)) => suite.run(&burgee.program()?),
         Some(Command::Run(run)) => run.run(|| burgee.program()),
         Some(Command::Streams(streams)) => streams.run(&burgee.program()?),
         Some(Command::Crowd) => streams::crowd::run(),
@@ -107,10 +111,11 @@ fn main() -> Result<()> {
         Some(Command::Flood) => wait(flood::run(&burgee.program()?.file)),
         Some(Command::Bare { file }) => wait(bare::serve(&file)),
         None => {
-            let program = burgee.program()?.file;
-            wait(start::run(&program))?;
-            wait(logins::run(&program, None))?;
-            wait(flood::run(&program))
+            let program = burgee.program()?;
+            wait(start::run(&program.file))?;
+            suite::Suite::whole().run(&program)?;
+            wait(logins::run(&program.file, None))?;
+            wait(flood::run(&program.file))
         }
     }
 }

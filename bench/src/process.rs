@@ -65,11 +65,6 @@ impl Process {
         kilobytes(&self.read("status")?, "VmRSS:")
     }
 
-    /// The most that it ever held, in bytes.
-    pub(crate) fn most_resident(self) -> Result<u64> {
-        kilobytes(&self.read("status")?, "VmHWM:")
-    }
-
     /// How many files it has open, sockets among them.
     pub(crate) fn open_files(self) -> Result<usize> {
         Ok(fs::read_dir(format!("/proc/{}/fd", self.0))?.count())
@@ -111,9 +106,8 @@ mod tests {
 
     #[test]
     fn memory_is_told_in_bytes() {
-        let status = "Name:\tx\nVmHWM:\t   20 kB\nVmRSS:\t     12 kB\n";
+        let status = "Name:\tx\nVmRSS:\t     12 kB\n";
         assert_eq!(kilobytes(status, "VmRSS:").unwrap(), 12 * 1024);
-        assert_eq!(kilobytes(status, "VmHWM:").unwrap(), 20 * 1024);
         assert!(kilobytes(status, "VmSwap:").is_err());
     }
 

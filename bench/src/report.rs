@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use serde::Serialize;
+use serde_json::{Value, json};
 
 /// What a figure should be.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
@@ -13,7 +14,7 @@ pub(crate) enum Goal {
 }
 
 /// One figure, measured several times.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone)]
 pub(crate) struct Figure {
     pub(crate) row: String,
     pub(crate) what: String,
@@ -63,6 +64,15 @@ impl Figure {
     pub(crate) fn median(&self) -> f64 {
         let sorted = self.sorted();
         sorted.get(sorted.len() / 2).copied().unwrap_or(f64::NAN)
+    }
+
+    /// All of it, for machines.
+    pub(crate) fn summary(&self) -> Value {
+        let (least, most) = self.least_and_most();
+        json!({
+            "row": self.row, "what": self.what, "unit": self.unit, "goal": self.goal, "judged_by": self.judged_by,
+            "median": self.median(), "least": least, "most": most, "holds": self.holds(), "rounds": self.rounds,
+        })
     }
 
     fn least_and_most(&self) -> (f64, f64) {

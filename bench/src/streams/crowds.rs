@@ -35,10 +35,23 @@ impl Crowds {
         sources: u8,
         reads: bool,
     ) -> Result<Self> {
+        let mut crowds = Self { crowds: Vec::new(), clients: 0 };
+        crowds.add(target, path, clients, sources, reads)?;
+        Ok(crowds)
+    }
+
+    /// Sends more.
+    pub(crate) fn add(
+        &mut self,
+        target: &Target,
+        path: &str,
+        clients: usize,
+        sources: u8,
+        reads: bool,
+    ) -> Result<()> {
         let most = usize::try_from(open_files().saturating_sub(OTHER_FILES)).unwrap_or(usize::MAX);
         let target = target.clone().with("accept: text/event-stream")?;
         let request = String::from_utf8(target.request("GET", path, None))?;
-        let mut gathered = Self { crowds: Vec::new(), clients };
         let processes = clients.div_ceil(most.max(1));
         for place in 0..processes {
             let clients = (clients + place) / processes;
@@ -49,9 +62,10 @@ impl Crowds {
             let replies = BufReader::new(child.stdout.take().context("no output")?);
             let mut crowd = Crowd { child, orders, replies };
             crowd.say(&serde_json::to_string(&spec)?)?;
-            gathered.crowds.push(crowd);
+            self.crowds.push(crowd);
         }
-        Ok(gathered)
+        self.clients += clients;
+        Ok(())
     }
 
     fn ask(&mut self, order: Order) -> Result<Vec<Reply>> {

@@ -6,7 +6,7 @@ use anyhow::{Result, ensure};
 
 use crate::moment::Moment;
 use crate::report::Figure;
-use crate::run::millis;
+use crate::run::{megabytes, millis};
 use crate::server::Program;
 use crate::streams::orders::Until;
 use crate::streams::stage::{PATIENCE, SWITCH, Stage, quantile, share};
@@ -56,11 +56,19 @@ pub(crate) fn measure(
         Figure::new(ROW, "toggle to the last client", "ms", last).at_most(100.0),
         Figure::new(ROW, "server CPU for a toggle", "ms", cpu),
         Figure::new(ROW, "all clients there", "ms", vec![millis(stage.gathering)]),
+        Figure::new(ROW, "memory of the server before they came", "MB", vec![megabytes(stage.idle)]),
         Figure::new(
             ROW,
             "memory a client, once all are there",
             "KB",
             vec![share(stage.crowded.saturating_sub(stage.idle), clients)],
+        )
+        .at_most(12.0),
+        Figure::new(
+            ROW,
+            "memory a client, of the second half",
+            "KB",
+            vec![share(stage.crowded.saturating_sub(stage.half), clients / 2)],
         )
         .at_most(12.0),
         Figure::new(ROW, "memory a client, after the toggles", "KB", vec![stage.kilobytes_a_client()?])

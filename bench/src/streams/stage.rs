@@ -28,10 +28,11 @@ pub(crate) struct Stage {
     pub(crate) crowds: Crowds,
     pub(crate) server: Server,
     pub(crate) process: Process,
-    /// Bytes that the server held before the clients came, and when all were there.
+    /// Bytes that the server held before the clients came, when half were there, and when all were.
     pub(crate) idle: u64,
+    pub(crate) half: u64,
     pub(crate) crowded: u64,
-    /// From the first client's way to the last one's first event.
+    /// From the first client's way to the last one's first event, of both halves.
     pub(crate) gathering: Duration,
 }
 
@@ -50,12 +51,19 @@ impl Stage {
         let process = server.process()?;
         let idle = process.resident()?;
         let begun = Moment::now();
-        let mut crowds = Crowds::gather(&server.target()?, STREAM, clients, SOURCES, true)?;
+        let target = server.target()?;
+        let mut crowds = Crowds::gather(&target, STREAM, clients - clients / 2, SOURCES, true)?;
         crowds.wait_for_all(Until::Revision(head), PATIENCE)?;
-        let gathering = begun.elapsed();
+        let mut gathering = begun.elapsed();
+        std::thread::sleep(REST);
+        let half = process.resident()?;
+        let begun = Moment::now();
+        crowds.add(&target, STREAM, clients / 2, SOURCES, true)?;
+        crowds.wait_for_all(Until::Revision(head), PATIENCE)?;
+        gathering += begun.elapsed();
         std::thread::sleep(REST);
         let crowded = process.resident()?;
-        Ok(Self { server, crowds, process, idle, crowded, gathering })
+        Ok(Self { server, crowds, process, idle, half, crowded, gathering })
     }
 
     /// Toggles a flag and gives the revision that this led to, which every client is told sooner or later.
