@@ -121,7 +121,7 @@ impl Reader {
             // Most heads come whole: those are not copied.
             let (text, rest) = bytes.split_at_checked(length).unwrap_or_default();
             *bytes = rest;
-            return self.begin_body(Head::parse(text)?);
+            return Ok(self.begin_body(Head::parse(text)?));
         }
         let before = self.head.len();
         self.head.extend_from_slice(bytes);
@@ -133,12 +133,12 @@ impl Reader {
         *bytes = bytes.get(length - before..).unwrap_or_default();
         // Streams stay open by the thousand, and need no more room for heads.
         let text = std::mem::take(&mut self.head);
-        self.begin_body(Head::parse(text.get(..length).unwrap_or_default())?)
+        Ok(self.begin_body(Head::parse(text.get(..length).unwrap_or_default())?))
     }
 
-    fn begin_body(&mut self, head: Head) -> Result<Step> {
+    fn begin_body(&mut self, head: Head) -> Step {
         self.body = Some(head.body);
-        Ok(Step::Head(head))
+        Step::Head(head)
     }
 }
 

@@ -1,7 +1,7 @@
 //! One request after another on one connection, each waited for: what prepares a measurement, and toggles.
 
 use std::io::{Read, Write};
-use std::net::TcpStream;
+use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
@@ -12,7 +12,7 @@ use crate::tally::is_good;
 use crate::target::Target;
 
 /// No answer takes longer.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A connection to a target.
 pub(crate) struct Fetch {
@@ -52,14 +52,7 @@ impl Fetch {
     fn try_to_ask(&mut self, request: &[u8]) -> Result<Answer> {
         let mut socket = match self.socket.take() {
             Some(socket) => socket,
-            None => {
-                let address = self.target.address;
-                let socket =
-                    TcpStream::connect(address).with_context(|| format!("{address} cannot be reached"))?;
-                socket.set_nodelay(true)?;
-                socket.set_read_timeout(Some(PATIENCE))?;
-                socket
-            }
+            None => connect(self.target.address)?,
         };
         socket.write_all(request)?;
         let answer = read(&mut socket)?;
@@ -82,6 +75,13 @@ impl Fetch {
         let answer = self.ask(&request)?.success().with_context(|| format!("POST {path}"))?;
         Ok(serde_json::from_slice(&answer.body)?)
     }
+}
+
+fn connect(address: SocketAddr) -> Result<TcpStream> {
+    let socket = TcpStream::connect(address).with_context(|| format!("{address} cannot be reached"))?;
+    socket.set_nodelay(true)?;
+    socket.set_read_timeout(Some(PATIENCE))?;
+    Ok(socket)
 }
 
 fn read(socket: &mut TcpStream) -> Result<Answer> {

@@ -92,7 +92,7 @@ impl Load {
             let used =
                 || -> Result<_> { Ok((server.map(Process::used).transpose()?, Process::own().used()?)) };
             let before = used();
-            let (mut tally, mut last_sent, mut last, mut ended) = (Tally::new(), counted, counted, counted);
+            let (mut tally, mut last_sent, mut last, mut ended) = (Tally::new()?, counted, counted, counted);
             for worker in workers {
                 let done = worker.join().map_err(|_| anyhow!("a thread of the driver was lost"))??;
                 tally.merge(&done.tally);
@@ -177,7 +177,7 @@ impl<'a> Worker<'a> {
             step: threads,
             counted,
             buffer: vec![0; BUFFER],
-            done: Done { tally: Tally::new(), last_sent: counted, last: counted, ended: begun + lasting },
+            done: Done { tally: Tally::new()?, last_sent: counted, last: counted, ended: begun + lasting },
         };
         for number in 0..share {
             worker.connections.push(Connection::default());

@@ -90,14 +90,13 @@ impl Run {
     pub(crate) fn run(&self, program: impl FnOnce() -> Result<Program>) -> Result<()> {
         ensure!(self.rate.is_some() || self.closed, "say --rate N or --closed");
         let mut started = None;
-        let (mut target, process) = match &self.target {
-            Some(url) => (Target::parse(url)?, self.pid.map(Process::new)),
-            None => {
-                let server = started.insert(Server::start(&program()?)?);
-                server::fill(&mut server.api, self.flags)?;
-                eprintln!("Burgee runs as process {} with {} flags", server.pid()?, self.flags);
-                (server.target()?, Some(server.process()?))
-            }
+        let (mut target, process) = if let Some(url) = &self.target {
+            (Target::parse(url)?, self.pid.map(Process::new))
+        } else {
+            let server = started.insert(Server::start(&program()?)?);
+            server::fill(&mut server.api, self.flags)?;
+            eprintln!("Burgee runs as process {} with {} flags", server.pid()?, self.flags);
+            (server.target()?, Some(server.process()?))
         };
         for header in &self.headers {
             target = target.with(header)?;

@@ -160,7 +160,7 @@ fn flag(number: usize) -> Value {
                 { "attribute": "plan", "operator": "equals", "value": "gold", "variant": false, "priority": 2 },
             ],
         }),
-        6 | 7 => json!({ "key": key, "enabled": number % 2 == 0 }),
+        6 | 7 => json!({ "key": key, "enabled": number.is_multiple_of(2) }),
         8 => json!({
             "key": key, "enabled": true,
             "rules": [{ "when": { "segment": "beta" }, "serve": { "variant": "on" } }],

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use anyhow::Result;
 use hdrhistogram::Histogram;
 
 /// Longer durations count as this one, in nanoseconds.
@@ -15,10 +16,8 @@ const FIGURES: u8 = 3;
 pub(crate) struct Durations(Histogram<u64>);
 
 impl Durations {
-    pub(crate) fn new() -> Self {
-        // These bounds are valid, and without them the histogram would grow as it needs.
-        let histogram = Histogram::new_with_bounds(1, MOST, FIGURES);
-        Self(histogram.unwrap_or_else(|_| Histogram::new(FIGURES).unwrap_or_else(|_| unreachable!())))
+    pub(crate) fn new() -> Result<Self> {
+        Ok(Self(Histogram::new_with_bounds(1, MOST, FIGURES)?))
     }
 
     pub(crate) fn record(&mut self, duration: Duration) {
@@ -68,15 +67,15 @@ pub(crate) fn is_good(status: u16) -> bool {
 }
 
 impl Tally {
-    pub(crate) fn new() -> Self {
-        Self {
-            took: Durations::new(),
-            late: Durations::new(),
+    pub(crate) fn new() -> Result<Self> {
+        Ok(Self {
+            took: Durations::new()?,
+            late: Durations::new()?,
             statuses: BTreeMap::new(),
             broken: 0,
             unanswered: 0,
             bytes: 0,
-        }
+        })
     }
 
     pub(crate) fn answered(&mut self, status: u16, took: Duration) {
@@ -120,13 +119,14 @@ mod tests {
 
     #[test]
     fn merged_durations_are_those_of_all() {
-        let (mut even, mut odd, mut all) = (Durations::new(), Durations::new(), Durations::new());
+        let (mut even, mut odd, mut all) =
+            (Durations::new().unwrap(), Durations::new().unwrap(), Durations::new().unwrap());
         for micros in 1..=10_000_u64 {
             let duration = Duration::from_micros(micros * micros);
             if micros % 2 == 0 {
-                even.record(duration)
+                even.record(duration);
             } else {
-                odd.record(duration)
+                odd.record(duration);
             }
             all.record(duration);
         }
@@ -142,7 +142,7 @@ mod tests {
 
     #[test]
     fn nothing_is_too_long_to_count() {
-        let mut durations = Durations::new();
+        let mut durations = Durations::new().unwrap();
         assert_eq!((durations.most(), durations.quantile(0.99)), (Duration::ZERO, Duration::ZERO));
         durations.record(Duration::from_secs(100_000));
         assert!(durations.most() >= Duration::from_secs(599));
@@ -150,7 +150,7 @@ mod tests {
 
     #[test]
     fn refusals_count_as_failures_and_not_as_fast_answers() {
-        let (mut one, mut other) = (Tally::new(), Tally::new());
+        let (mut one, mut other) = (Tally::new().unwrap(), Tally::new().unwrap());
         one.answered(200, Duration::from_millis(5));
         one.answered(503, Duration::from_micros(1));
         other.answered(304, Duration::from_millis(7));

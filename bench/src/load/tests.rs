@@ -106,7 +106,7 @@ fn a_closed_loop_asks_again_at_once_and_counts_nothing_of_its_warming_up() {
 fn it_can_be_stopped_and_waits_for_what_is_under_way() {
     let target = serve(|stream, _| stream.write_all(ANSWER));
     let (load, stopped) =
-        (load(target, Pace::Open(1_000), 4, Duration::from_secs(60)), AtomicBool::new(false));
+        (load(target, Pace::Open(1_000), 4, Duration::from_mins(1)), AtomicBool::new(false));
     let outcome = thread::scope(|scope| {
         let running = scope.spawn(|| load.run_until(None, &stopped));
         thread::sleep(Duration::from_millis(300));

@@ -21,7 +21,7 @@ const CONNECTIONS: usize = 16;
 /// Between two restarts.
 const REST: Duration = Duration::from_secs(3);
 /// Nobody is asked for longer.
-const MOST: Duration = Duration::from_secs(120);
+const MOST: Duration = Duration::from_mins(2);
 
 /// Restarts in order, or by `kill -9`. Clients come back when they were told to.
 #[expect(clippy::cast_precision_loss, reason = "figures")]

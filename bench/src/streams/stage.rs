@@ -16,7 +16,7 @@ pub(crate) const STREAM: &str = "/sdk/v1/stream";
 /// The flag that is toggled.
 pub(crate) const SWITCH: &str = "switch";
 /// Clients that are there already wait so long for those that are not.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
 /// A server that did nothing for so long holds what it holds.
 const REST: Duration = Duration::from_secs(1);
 /// An address may hold a part of a server's connections only.
@@ -63,7 +63,7 @@ impl Stage {
         gathering += begun.elapsed();
         std::thread::sleep(REST);
         let crowded = process.resident()?;
-        Ok(Self { server, crowds, process, idle, half, crowded, gathering })
+        Ok(Self { crowds, server, process, idle, half, crowded, gathering })
     }
 
     /// Toggles a flag and gives the revision that this led to, which every client is told sooner or later.

@@ -122,7 +122,7 @@ impl Spec {
             of("Burgee, server CPU an answer".to_owned(), "µs", closed.ours(cpu)).at_most(self.most_cpu),
             of(format!("floor, p99 at {rate} a second"), "ms", open.floor(p99)),
             of(format!("Burgee, p99 at {rate} a second"), "ms", open.ours(p99)),
-            of("of which the driver's own delay, p99".to_owned(), "ms", open.ours(late)),
+            of(format!("the driver's own delay, p99 at {rate} a second"), "ms", open.ours(late)),
             of(format!("Burgee, answers a second of {rate} wanted"), "/s", open.ours(Outcome::per_second)),
             of("failures".to_owned(), "", failures).at_most(0.0).always(),
         ]
