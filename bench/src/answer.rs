@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result, bail, ensure};
 const MOST_HEAD: usize = 64 * 1024;
 
 /// What a head says.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct Head {
     pub(crate) status: u16,
     /// `ETag`, as it stands there.
@@ -28,7 +28,7 @@ impl Head {
         let status = first.split(' ').nth(1).and_then(|status| status.parse().ok());
         let status: u16 = status.with_context(|| format!("no status in {first:?}"))?;
         let (mut length, mut is_chunked) = (None, false);
-        let mut head = Self { status, etag: None, retry_after: None, closes: false, body: Body::UntilClosed };
+        let mut head = Self { status, ..Self::default() };
         for line in lines {
             let (name, value) = line.split_once(':').with_context(|| format!("{line:?} is no header"))?;
             let value = value.trim();
@@ -53,10 +53,11 @@ impl Head {
 }
 
 /// How much of a body is still to come.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 enum Body {
     Length(u64),
     Chunked(Chunks),
+    #[default]
     UntilClosed,
 }
 

@@ -318,7 +318,7 @@ impl<'a> Worker<'a> {
         self.busy -= 1;
         let bytes = std::mem::take(&mut connection.bytes);
         if due >= self.counted {
-            self.done.tally.answered(head.status, now.since(due));
+            self.done.tally.answered(head, now.since(due));
             self.done.tally.bytes += bytes;
             self.done.last = self.done.last.max(now);
         }

@@ -6,6 +6,8 @@ use std::time::Duration;
 use anyhow::Result;
 use hdrhistogram::Histogram;
 
+use crate::answer::Head;
+
 /// Longer durations count as this one, in nanoseconds.
 const MOST: u64 = 600_000_000_000;
 /// Three figures of a duration are kept.
@@ -53,6 +55,8 @@ pub(crate) struct Tally {
     pub(crate) late: Durations,
     /// How often each status was answered.
     pub(crate) statuses: BTreeMap<u16, u64>,
+    /// Answers 429 and 503 that do not say when to come back.
+    pub(crate) without_retry_after: u64,
     /// Connections that ended before an answer was whole.
     pub(crate) broken: u64,
     /// Requests that were due and have no answer.
@@ -72,16 +76,20 @@ impl Tally {
             took: Durations::new()?,
             late: Durations::new()?,
             statuses: BTreeMap::new(),
+            without_retry_after: 0,
             broken: 0,
             unanswered: 0,
             bytes: 0,
         })
     }
 
-    pub(crate) fn answered(&mut self, status: u16, took: Duration) {
-        *self.statuses.entry(status).or_default() += 1;
-        if is_good(status) {
+    pub(crate) fn answered(&mut self, head: &Head, took: Duration) {
+        *self.statuses.entry(head.status).or_default() += 1;
+        if is_good(head.status) {
             self.took.record(took);
+        }
+        if matches!(head.status, 429 | 503) && head.retry_after.is_none() {
+            self.without_retry_after += 1;
         }
     }
 
@@ -96,6 +104,7 @@ impl Tally {
         for (status, count) in &other.statuses {
             *self.statuses.entry(*status).or_default() += count;
         }
+        self.without_retry_after += other.without_retry_after;
         self.broken += other.broken;
         self.unanswered += other.unanswered;
         self.bytes += other.bytes;
@@ -151,13 +160,16 @@ mod tests {
     #[test]
     fn refusals_count_as_failures_and_not_as_fast_answers() {
         let (mut one, mut other) = (Tally::new().unwrap(), Tally::new().unwrap());
-        one.answered(200, Duration::from_millis(5));
-        one.answered(503, Duration::from_micros(1));
-        other.answered(304, Duration::from_millis(7));
+        let head = |status, retry_after| Head { status, retry_after, ..Head::default() };
+        one.answered(&head(200, None), Duration::from_millis(5));
+        one.answered(&head(503, None), Duration::from_micros(1));
+        one.answered(&head(503, Some(1)), Duration::from_micros(1));
+        other.answered(&head(304, None), Duration::from_millis(7));
         other.unanswered(Duration::from_secs(9));
         other.broken = 1;
         one.merge(&other);
-        assert_eq!((one.answers(), one.failures(), one.took.count()), (3, 3, 3));
+        assert_eq!((one.answers(), one.failures(), one.took.count()), (4, 4, 3));
+        assert_eq!(one.without_retry_after, 1);
         assert!(one.took.quantile(0.01) >= Duration::from_millis(4));
         assert!(one.took.most() >= Duration::from_millis(8_990), "who has no answer waited the longest");
     }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use serde_json::json;
 
 use crate::moment::Moment;
@@ -44,6 +44,7 @@ pub(crate) fn measure(program: &Program, clients: usize) -> Result<Vec<Figure>> 
         most = most.max(stage.process.resident()?);
     }
     let told = begun.elapsed();
+    let most_of_system = tcp_memory()?;
     let (mut dropped, mut held) = (f64::NAN, clients);
     while begun.elapsed() < told + WATCH {
         most = most.max(stage.process.resident()?);
@@ -64,8 +65,22 @@ pub(crate) fn measure(program: &Program, clients: usize) -> Result<Vec<Figure>> 
         ),
         Figure::new(ROW, "memory of the server before", "MB", vec![megabytes(before)]),
         Figure::new(ROW, "most that came to it", "MB", vec![grown]),
+        Figure::new(
+            ROW,
+            "what the system held for all connections then",
+            "MB",
+            vec![megabytes(most_of_system)],
+        ),
         Figure::new(ROW, "memory of the server afterwards", "MB", vec![megabytes(stage.process.resident()?)]),
         Figure::new(ROW, "deaf clients still held", "", vec![held as f64]).at_most(0.0),
         Figure::new(ROW, "first change to the last deaf client let go", "s", vec![dropped]),
     ])
+}
+
+/// Bytes that the system holds for connections, whoever's they are.
+fn tcp_memory() -> Result<u64> {
+    let text = std::fs::read_to_string("/proc/net/sockstat")?;
+    let line = text.lines().find(|line| line.starts_with("TCP:")).context("no TCP in sockstat")?;
+    let (_, pages) = line.rsplit_once("mem ").context("no memory in sockstat")?;
+    Ok(pages.trim().parse::<u64>()? * u64::try_from(rustix::param::page_size())?)
 }

@@ -1,8 +1,10 @@
 //! Every figure that is promised, in turns with the floor, as one table.
 
+mod overload;
 mod questions;
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -37,6 +39,8 @@ pub(crate) enum Row {
     /// The same for who has it.
     #[value(name = "snapshot-304")]
     SnapshotUnchanged,
+    /// Ten times as many questions about all of 5,000 flags as are carried.
+    Overload,
     /// One toggle at a time, and many streams.
     Fanout,
     /// A thousand toggles in a second, of as many flags.
@@ -70,7 +74,7 @@ pub(crate) struct Suite {
     #[arg(long, default_value_t = 30)]
     toggles: usize,
     /// Clients that do not read.
-    #[arg(long, default_value_t = 1_000)]
+    #[arg(long, default_value_t = 200)]
     deaf: usize,
     /// Writes all rounds there as well, as JSON.
     #[arg(long)]
@@ -86,7 +90,7 @@ impl Suite {
             seconds: 3.0,
             clients: 10_000,
             toggles: 30,
-            deaf: 1_000,
+            deaf: 200,
             json: None,
         }
     }
@@ -119,14 +123,12 @@ impl Suite {
         row: Row,
         servers: &mut BTreeMap<usize, Server>,
     ) -> Result<Vec<Figure>> {
+        let lasting = Duration::try_from_secs_f64(self.seconds)?;
         if let Some(spec) = questions::Spec::of(row) {
-            let server = match servers.remove(&spec.flags) {
-                Some(server) => server,
-                None => filled(program, spec.flags)?,
-            };
-            let figures = spec.measure(&server, self.rounds, Duration::try_from_secs_f64(self.seconds)?);
-            servers.insert(spec.flags, server);
-            return figures;
+            return spec.measure(server_with(program, spec.flags, servers)?, self.rounds, lasting);
+        }
+        if row == Row::Overload {
+            return overload::measure(server_with(program, 5_000, servers)?, lasting);
         }
         // Servers that nobody asks take memory and some time.
         servers.clear();
@@ -142,11 +144,20 @@ impl Suite {
     }
 }
 
-/// A server with so many flags, which has done nothing else since it was started.
-fn filled(program: &Program, flags: usize) -> Result<Server> {
-    let mut server = Server::start(program)?;
-    server::fill(&mut server.api, flags)?;
-    server.stop(false)?;
-    server.start_again()?;
-    Ok(server)
+/// The server with so many flags; where there is none yet, one that was started after it was filled.
+fn server_with<'s>(
+    program: &Program,
+    flags: usize,
+    servers: &'s mut BTreeMap<usize, Server>,
+) -> Result<&'s Server> {
+    match servers.entry(flags) {
+        Entry::Occupied(server) => Ok(server.into_mut()),
+        Entry::Vacant(place) => {
+            let mut server = Server::start(program)?;
+            server::fill(&mut server.api, flags)?;
+            server.stop(false)?;
+            server.start_again()?;
+            Ok(place.insert(server))
+        }
+    }
 }
