@@ -49,7 +49,7 @@ pub(crate) struct Load {
 #[derive(Debug)]
 pub(crate) struct Outcome {
     pub(crate) tally: Tally,
-    /// While requests that count were due.
+    /// From when the first request that counts was due to the end, or to the last answer if that came later.
     pub(crate) lasted: Duration,
     /// The server's CPU time from the first of these to the last answer, if its process is known.
     pub(crate) server: Option<Duration>,
@@ -103,7 +103,7 @@ impl Load {
             let (before, after) = (before?, used()?);
             let server = before.0.zip(after.0).map(|(before, after)| after.since(before));
             let driver = after.1.since(before.1);
-            Ok(Outcome { tally, lasted: ended.since(counted), server, driver, last_sent, last })
+            Ok(Outcome { tally, lasted: ended.max(last).since(counted), server, driver, last_sent, last })
         })
     }
 }

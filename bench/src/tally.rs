@@ -125,6 +125,7 @@ impl Tally {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::answer::{Reader, Step};
 
     #[test]
     fn merged_durations_are_those_of_all() {
@@ -160,11 +161,17 @@ mod tests {
     #[test]
     fn refusals_count_as_failures_and_not_as_fast_answers() {
         let (mut one, mut other) = (Tally::new().unwrap(), Tally::new().unwrap());
-        let head = |status, retry_after| Head { status, retry_after, ..Head::default() };
-        one.answered(&head(200, None), Duration::from_millis(5));
-        one.answered(&head(503, None), Duration::from_micros(1));
-        one.answered(&head(503, Some(1)), Duration::from_micros(1));
-        other.answered(&head(304, None), Duration::from_millis(7));
+        let head = |text: &str| {
+            let text = format!("HTTP/1.1 {text}\r\n\r\n");
+            match Reader::default().read(&mut text.as_bytes(), &mut |_| {}) {
+                Ok(Step::Head(head)) => head,
+                other => panic!("{other:?}"),
+            }
+        };
+        one.answered(&head("200 OK"), Duration::from_millis(5));
+        one.answered(&head("503 No"), Duration::from_micros(1));
+        one.answered(&head("503 No\r\nretry-after: 1"), Duration::from_micros(1));
+        other.answered(&head("304 Not Modified"), Duration::from_millis(7));
         other.unanswered(Duration::from_secs(9));
         other.broken = 1;
         one.merge(&other);

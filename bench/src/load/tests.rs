@@ -97,7 +97,7 @@ fn a_closed_loop_asks_again_at_once_and_counts_nothing_of_its_warming_up() {
     let load = Load { warm_up, ..load(target, Pace::Closed, 4, Duration::from_millis(300)) };
     let outcome = load.run(Some(Process::own())).unwrap();
     let answers = outcome.tally.answers();
-    assert!((60..=240).contains(&answers), "four connections, at most 60 times each in 300 ms: {answers}");
+    assert!((20..=240).contains(&answers), "four connections, at most 60 times each in 300 ms: {answers}");
     assert_eq!((outcome.tally.failures(), outcome.tally.bytes >= answers * 2), (0, true));
     assert!(outcome.server_per_answer().is_some());
 }
