@@ -7,16 +7,18 @@ use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 use serde_json::json;
-use testkit::process::{Burgee, Start};
+use testkit::process::Start;
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::sleep_until;
 
-use crate::load::{ask, exchange};
-use crate::ofrep::request;
+use crate::exchange::{ask, exchange};
+use crate::process::Process;
+use crate::run::{OFREP, megabytes};
+use crate::server::MEASURED;
 use crate::spread::Spread;
-use crate::start::resident;
+use crate::target::Target;
 
 const RATE: u32 = 10_000;
 const DURATION: Duration = Duration::from_secs(30);
@@ -35,18 +37,21 @@ pub(crate) async fn run(program: &str) -> Result<()> {
     let log = folder.path().join("log");
     let burgee = Start { program, folder: folder.path(), env: &[] }.start_logging_to(&log).await?;
     let admin = burgee.admin().await?;
-    burgee.post("/api/v1/flags", Some(&admin), &json!({ "key": "new-checkout", "enabled": true })).await?;
+    burgee.post("/api/v1/flags", Some(&admin), &json!({ "key": MEASURED, "enabled": true })).await?;
     tokio::time::sleep(Duration::from_millis(500)).await;
-    let port: u16 = burgee.url.rsplit(':').next().context("no port")?.parse()?;
-    let (before, files_before) = (resident(&burgee)?, folder_size(folder.path())?);
+    let target = Target::parse(&burgee.url)?;
+    let port = target.address.port();
+    let process = Process::new(burgee.pid());
+    let (before, files_before) = (megabytes(process.resident()?), folder_size(folder.path())?);
 
     let begun = Instant::now();
-    let question = request(&burgee.banner.server_key, r#"{"context":{"targetingKey":"user-42"}}"#);
+    let health = tokio::spawn(neighbour(port, target.request("GET", "/health", None), begun));
+    let target = target.with(&format!("x-sdk-key: {}", burgee.banner.server_key))?;
+    let body = r#"{"context":{"targetingKey":"user-42"}}"#;
+    let question = target.request("POST", &format!("{OFREP}/{MEASURED}"), Some(body));
     let questions = tokio::spawn(neighbour(port, question, begun));
-    let health =
-        tokio::spawn(neighbour(port, b"GET /health HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n".to_vec(), begun));
     let attackers: Vec<_> = (0..CONNECTIONS).map(|place| tokio::spawn(attack(port, place, begun))).collect();
-    let most = watch_memory(&burgee, begun).await?;
+    let most = watch_memory(process, begun).await?;
     let mut statuses = Statuses::new();
     for attacker in attackers {
         for (status, count) in attacker.await?? {
@@ -132,10 +137,10 @@ async fn neighbour(port: u16, request: Vec<u8>, begun: Instant) -> Result<Spread
 }
 
 /// The most it held while it lasted, in megabytes.
-async fn watch_memory(burgee: &Burgee, begun: Instant) -> Result<f64> {
+async fn watch_memory(process: Process, begun: Instant) -> Result<f64> {
     let mut most = 0.0_f64;
     while begun.elapsed() < DURATION {
-        most = most.max(resident(burgee)?);
+        most = most.max(megabytes(process.resident()?));
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
     Ok(most)

@@ -6,24 +6,26 @@
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread::sleep;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Result, ensure};
 use serde_json::json;
 use tempfile::TempDir;
 use testkit::process::{Burgee, Start};
 use tokio::net::{TcpSocket, TcpStream};
-use tokio::runtime::Builder;
 use tokio::task::spawn_blocking;
 
-use crate::load::{ask, exchange};
-use crate::ofrep::request;
-use crate::spread::Spread;
+use crate::arrivals::Pace;
+use crate::exchange::exchange;
+use crate::load::{Load, PATIENCE};
+use crate::run::{OFREP, millis};
+use crate::server::MEASURED;
+use crate::tally::Durations;
+use crate::target::{Target, Template};
 
 const ROUNDS: u8 = 15;
 const ROUND: Duration = Duration::from_secs(4);
-const CONNECTIONS: u32 = 16;
+const CONNECTIONS: usize = 16;
 /// Questions in a second, over all connections.
 const RATE: u32 = 500;
 /// People who sign in at once, over and over.
@@ -53,7 +55,7 @@ struct Side {
     _burgee: Burgee,
     _folder: TempDir,
     port: u16,
-    request: Vec<u8>,
+    load: Load,
     idle: Vec<Duration>,
     busy: Vec<Duration>,
     ratios: Vec<f64>,
@@ -65,22 +67,23 @@ impl Side {
         let folder = tempfile::tempdir()?;
         let burgee = Start { program, folder: folder.path(), env: &[] }.start().await?;
         let admin = burgee.admin().await?;
-        let flag = json!({ "key": "new-checkout", "enabled": true, "rollout_percentage": 25 });
+        let flag = json!({ "key": MEASURED, "enabled": true, "rollout_percentage": 25 });
         burgee.post("/api/v1/flags", Some(&admin), &flag).await?;
         tokio::time::sleep(Duration::from_millis(500)).await;
-        let port = burgee.url.rsplit(':').next().context("no port")?.parse()?;
-        let request = request(&burgee.banner.server_key, r#"{"context":{"targetingKey":"user-42"}}"#);
+        let target = Target::parse(&burgee.url)?.with(&format!("x-sdk-key: {}", burgee.banner.server_key))?;
+        let port = target.address.port();
+        let load = load(target);
         let (idle, busy, ratios) = Default::default();
         let program = program.to_owned();
-        Ok(Self { program, _burgee: burgee, _folder: folder, port, request, idle, busy, ratios, tries: 0 })
+        Ok(Self { program, _burgee: burgee, _folder: folder, port, load, idle, busy, ratios, tries: 0 })
     }
 
     async fn measure(&mut self, round: u8) -> Result<()> {
-        let before = questions(self.port, &self.request).await?;
-        let measured = questions(self.port, &self.request);
+        let before = questions(self.load.clone()).await?;
+        let measured = questions(self.load.clone());
         let (during, tries) = while_people_sign_in(self.port, round, measured).await?;
         self.ratios.push(during.quantile(0.99).as_secs_f64() / before.quantile(0.99).as_secs_f64());
-        println!("nobody signs in:  {before}\n{PEOPLE} sign in:       {during}");
+        println!("nobody signs in:  {}\n{PEOPLE} sign in:       {}", tell(&before), tell(&during));
         self.idle.push(before.quantile(0.99));
         self.busy.push(during.quantile(0.99));
         self.tries += tries;
@@ -101,38 +104,32 @@ impl Side {
     }
 }
 
-/// Each connection has a thread of its own: they wake within some 50 µs of the time, and the timers of a runtime within
-/// a millisecond, which would hide what is measured.
-async fn questions(port: u16, request: &[u8]) -> Result<Spread> {
-    let begun = Instant::now() + Duration::from_millis(100);
-    let step = Duration::from_secs(1) * CONNECTIONS / RATE;
-    let tasks: Vec<_> = (0..CONNECTIONS)
-        .map(|place| {
-            let request = request.to_vec();
-            spawn_blocking(move || ask_by_the_clock(port, &request, begun + step * place / CONNECTIONS, step))
-        })
-        .collect();
-    let mut all = Vec::new();
-    for task in tasks {
-        all.extend(task.await??);
+fn load(target: Target) -> Load {
+    let body = r#"{"context":{"targetingKey":"user-42"}}"#;
+    let template = Template::new(target.request("POST", &format!("{OFREP}/{MEASURED}"), Some(body)), 1);
+    let (pace, connections, warm_up) = (Pace::Open(RATE), CONNECTIONS, Duration::ZERO);
+    Load {
+        target,
+        template,
+        pace,
+        connections,
+        threads: 2,
+        sources: 1,
+        warm_up,
+        lasting: ROUND,
+        patience: PATIENCE,
     }
-    Ok(Spread::new(all))
 }
 
-/// How long each question took since it was due: one a step.
-fn ask_by_the_clock(port: u16, request: &[u8], first: Instant, step: Duration) -> Result<Vec<Duration>> {
-    let runtime = Builder::new_current_thread().enable_io().build()?;
-    let mut stream = runtime.block_on(TcpStream::connect(("127.0.0.1", port)))?;
-    stream.set_nodelay(true)?;
-    let (mut buffer, mut took) = (vec![0; 16 * 1024], Vec::new());
-    let mut due = first;
-    while due < first + ROUND {
-        sleep(due.saturating_duration_since(Instant::now()));
-        runtime.block_on(ask(&mut stream, request, &mut buffer))?;
-        took.push(due.elapsed());
-        due += step;
-    }
-    Ok(took)
+async fn questions(load: Load) -> Result<Durations> {
+    let outcome = spawn_blocking(move || load.run(None)).await??;
+    ensure!(outcome.tally.failures() == 0, "not everyone was answered: {:?}", outcome.tally.statuses);
+    Ok(outcome.tally.took)
+}
+
+fn tell(took: &Durations) -> String {
+    let [p50, p99, most] = [took.quantile(0.5), took.quantile(0.99), took.most()].map(millis);
+    format!("p50 {p50:.2} ms, p99 {p99:.2} ms, max {most:.2} ms ({} measured)", took.count())
 }
 
 /// Gives how often they tried. In each round everyone comes from an address of their own, or they would be told to come
@@ -140,19 +137,19 @@ fn ask_by_the_clock(port: u16, request: &[u8], first: Instant, step: Duration) -
 async fn while_people_sign_in(
     port: u16,
     round: u8,
-    measured: impl Future<Output = Result<Spread>>,
-) -> Result<(Spread, u64)> {
+    measured: impl Future<Output = Result<Durations>>,
+) -> Result<(Durations, u64)> {
     let over = Arc::new(AtomicBool::new(false));
     let people: Vec<_> = (0..PEOPLE)
         .map(|person| tokio::spawn(sign_in(Ipv4Addr::new(127, 1, round, person), port, over.clone())))
         .collect();
-    let spread = measured.await;
+    let took = measured.await;
     over.store(true, Ordering::Relaxed);
     let mut tries = 0;
     for person in people {
         tries += person.await??;
     }
-    Ok((spread?, tries))
+    Ok((took?, tries))
 }
 
 /// Signs in as somebody else each time, over and over. Each costs as much as with the right password, up to the answer.
@@ -167,7 +164,7 @@ async fn sign_in(from: Ipv4Addr, port: u16, over: Arc<AtomicBool>) -> Result<u64
             body.len()
         );
         let status = exchange(&mut stream, request.as_bytes(), &mut buffer).await?;
-        anyhow::ensure!(status == 401, "{status} was answered");
+        ensure!(status == 401, "{status} was answered");
         tries += 1;
     }
     Ok(tries)

@@ -2,10 +2,12 @@
 
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use serde_json::json;
 use testkit::process::{Burgee, Start};
 
+use crate::process::Process;
+use crate::run::megabytes;
 use crate::spread::Spread;
 
 const RUNS: usize = 10;
@@ -62,10 +64,6 @@ async fn fill(burgee: &Burgee) -> Result<()> {
     Ok(())
 }
 
-/// Megabytes (10⁶ bytes) that the process holds in memory.
-pub(crate) fn resident(burgee: &Burgee) -> Result<f64> {
-    let status = std::fs::read_to_string(format!("/proc/{}/status", burgee.pid()))?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("no VmRSS")?;
-    let kilobytes: f64 = line.trim().trim_end_matches(" kB").parse()?;
-    Ok(kilobytes * 1024.0 / 1e6)
+fn resident(burgee: &Burgee) -> Result<f64> {
+    Ok(megabytes(Process::new(burgee.pid()).resident()?))
 }

@@ -25,7 +25,7 @@ use tokio::sync::oneshot;
 use tokio::time::{Sleep, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
-use super::stream::Handed;
+use super::stream::{Handed, Narrow};
 use super::tls::Tls;
 use super::under_way::UnderWay;
 use super::{Answer, Bounds};
@@ -63,7 +63,7 @@ pub(super) async fn attend(
 }
 
 /// Finds out which protocol is spoken, and speaks it.
-async fn speak<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
+async fn speak<S: AsyncRead + AsyncWrite + Narrow + Unpin + Send + 'static>(
     stream: S,
     address: IpAddr,
     answer: impl Answer,

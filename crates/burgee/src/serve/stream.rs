@@ -12,13 +12,40 @@ use bytes::{BufMut, Bytes, BytesMut};
 use delivery::Stream;
 use http::response::Parts;
 use http::{HeaderValue, header};
+use rustix::net::sockopt::set_socket_send_buffer_size;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::TcpStream;
 use tokio::time::timeout;
+use tokio_rustls::server::TlsStream;
 
 use crate::system;
 
 /// Frames that are there at once are written as one, as far as they are no longer than this together, in bytes.
 const TOGETHER: usize = 16 << 10;
+
+/// So many bytes the system keeps at most for a reader that takes its time, twice that with what it needs itself. Without
+/// a bound it is megabytes, of what will be old when it is read.
+const BEHIND: usize = 64 << 10;
+
+/// A socket of which the system can be told how much to keep.
+pub(super) trait Narrow {
+    /// Lets the system keep no more than [`BEHIND`] of what is written.
+    fn narrow(&self);
+}
+
+impl Narrow for TcpStream {
+    fn narrow(&self) {
+        if let Err(error) = set_socket_send_buffer_size(self, BEHIND) {
+            tracing::debug!(%error, "the system keeps as much for a reader as it likes");
+        }
+    }
+}
+
+impl Narrow for TlsStream<TcpStream> {
+    fn narrow(&self) {
+        self.get_ref().0.narrow();
+    }
+}
 
 /// A stream, and the head of the answer that it is.
 pub(super) struct Handed {
@@ -29,7 +56,12 @@ pub(super) struct Handed {
 impl Handed {
     /// Writes until the stream is over, its reader has gone, or has taken nothing for longer than `patience`: then it may
     /// come again, and go on from where it is.
-    pub(super) async fn write_to(self, mut io: impl AsyncRead + AsyncWrite + Unpin, patience: Duration) {
+    pub(super) async fn write_to(
+        self,
+        mut io: impl AsyncRead + AsyncWrite + Narrow + Unpin,
+        patience: Duration,
+    ) {
+        io.narrow();
         let Self { head, mut stream } = self;
         let writing = async {
             write(&mut io, text(head), &mut stream, patience).await?;
