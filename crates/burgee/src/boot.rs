@@ -141,6 +141,7 @@ pub(crate) fn settings(config: &Config) -> Settings {
         client_visible: config.profile == Profile::Local,
         password_login: config.oidc.password_login,
         origins_required: config.profile == Profile::Production,
+        keep_units: true,
         give_way: limits::give_way,
     }
 }

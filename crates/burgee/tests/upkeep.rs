@@ -43,6 +43,7 @@ async fn world() -> Result<World> {
         client_visible: false,
         password_login: true,
         origins_required: true,
+        keep_units: true,
         give_way: || {},
     };
     let bus = Arc::new(bus::InProcess::default());
