@@ -11,11 +11,14 @@ use tokio::sync::watch;
 use crate::freshness::Freshness;
 use crate::installed::Installed;
 use crate::ports::EnvironmentId;
+use crate::tally::Tally;
 
 /// One [`Installed`] for each environment. Many read; the follower alone installs.
 #[derive(Default)]
 pub struct Hub {
     shelves: ArcSwap<HashMap<EnvironmentId, Arc<Shelf>>>,
+    /// Where what is evaluated is counted, if it is.
+    tally: Option<Arc<Tally>>,
     freshness: Freshness,
 }
 
@@ -28,6 +31,11 @@ impl Hub {
     /// A hub without environments.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// The same, of which all that is evaluated is counted.
+    pub fn counting(tally: Arc<Tally>) -> Self {
+        Self { tally: Some(tally), ..Self::default() }
     }
 
     /// How many environments there are.
@@ -64,7 +72,12 @@ impl Hub {
     /// Puts a state in the place of the one before it, then says so: who hears of a state can read it.
     pub(crate) fn install(&self, environment: &EnvironmentId, installed: Arc<Installed>) {
         let revision = installed.position().revision;
-        if let Some(shelf) = self.shelves.load().get(environment) {
+        let shelves = self.shelves.load();
+        if let Some(tally) = &self.tally {
+            let before = shelves.get(environment).map(|shelf| shelf.installed.load_full());
+            installed.count_with(tally, environment, before.as_deref());
+        }
+        if let Some(shelf) = shelves.get(environment) {
             shelf.installed.store(installed);
             shelf.announced.send_replace(revision);
             return;

@@ -7,6 +7,7 @@
 )]
 
 mod behind;
+mod events;
 mod failing_lists;
 mod follower;
 mod heavy;

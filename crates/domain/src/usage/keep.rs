@@ -4,7 +4,6 @@
 use super::{IN_MINUTES, MEMORY};
 use crate::control::Control;
 use crate::error::Result;
-use crate::ports::StoreResult;
 use crate::time::Timestamp;
 
 /// So many rows at most are touched by one call of the store.
@@ -43,13 +42,23 @@ pub struct UsageRetention {
     pub most_rows: u64,
 }
 
+/// Something that is done piece by piece.
+#[derive(Clone, Copy)]
+enum Chore {
+    /// Minutes from before a time become hours.
+    Fold(Timestamp),
+    /// Rows from before a time go.
+    Forget(UsageKind, Timestamp),
+    /// Rows of environments that have gone go.
+    Sweep,
+}
+
 impl Control {
     /// Makes hours of old minutes, and removes what is older than it is kept and what belongs to nobody. Gives how many
     /// rows were touched.
     pub async fn tend_usage(&self, retention: &UsageRetention) -> Result<u64> {
         let now = self.clock.now();
-        let store = &self.store;
-        let mut touched = in_pieces(async || store.fold_usage(now.earlier(IN_MINUTES), PIECE).await).await?;
+        let mut touched = self.whole_chore(Chore::Fold(now.earlier(IN_MINUTES))).await?;
         let kept = [
             (UsageKind::Batches, Some(MEMORY)),
             (UsageKind::Minutes, retention.counts),
@@ -59,10 +68,9 @@ impl Control {
         ];
         for (kind, millis) in kept {
             let Some(millis) = millis else { continue };
-            touched += self.forget_usage(kind, now.earlier(millis)).await?;
+            touched += self.whole_chore(Chore::Forget(kind, now.earlier(millis))).await?;
         }
-        touched += in_pieces(async || store.sweep_usage(PIECE).await).await?;
-        Ok(touched)
+        Ok(touched + self.whole_chore(Chore::Sweep).await?)
     }
 
     /// Removes what is more than is kept, the oldest first. Gives how many rows. It walks along all that is kept, so it
@@ -71,24 +79,25 @@ impl Control {
         let mut removed = 0;
         for kind in UsageKind::ALL {
             if let Some(last) = self.store.usage_beyond(kind, retention.most_rows).await? {
-                removed += self.forget_usage(kind, last.after_millis(1)).await?;
+                removed += self.whole_chore(Chore::Forget(kind, last.after_millis(1))).await?;
             }
         }
         Ok(removed)
     }
 
-    async fn forget_usage(&self, kind: UsageKind, before: Timestamp) -> Result<u64> {
-        in_pieces(async || self.store.forget_usage(kind, before, PIECE).await).await
-    }
-}
-
-/// Again and again until nothing is left to do.
-async fn in_pieces(piece: impl AsyncFn() -> StoreResult<u64>) -> Result<u64> {
-    let mut all = 0;
-    loop {
-        match piece().await? {
-            0 => return Ok(all),
-            some => all += some,
+    /// Piece by piece until nothing is left to do.
+    async fn whole_chore(&self, chore: Chore) -> Result<u64> {
+        let mut all = 0;
+        loop {
+            let piece = match chore {
+                Chore::Fold(before) => self.store.fold_usage(before, PIECE).await?,
+                Chore::Forget(kind, before) => self.store.forget_usage(kind, before, PIECE).await?,
+                Chore::Sweep => self.store.sweep_usage(PIECE).await?,
+            };
+            if piece == 0 {
+                return Ok(all);
+            }
+            all += piece;
         }
     }
 }
