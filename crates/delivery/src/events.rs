@@ -1,6 +1,8 @@
 //! `POST /sdk/v1/events`: what SDKs evaluated, showed and measured.
 
+use std::error::Error;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use axum::body::{Body, Bytes, to_bytes};
@@ -38,11 +40,14 @@ const NO_VARIANT: &str = "the flag has no variant of this key";
 pub(crate) struct Room {
     of_servers: Semaphore,
     of_clients: Semaphore,
+    /// Whether the last one was not taken, and the log says so.
+    is_failing: AtomicBool,
 }
 
 impl Default for Room {
     fn default() -> Self {
-        Self { of_servers: Semaphore::new(MOST_AT_ONCE), of_clients: Semaphore::new(MOST_AT_ONCE) }
+        let (of_servers, of_clients) = (Semaphore::new(MOST_AT_ONCE), Semaphore::new(MOST_AT_ONCE));
+        Self { of_servers, of_clients, is_failing: AtomicBool::new(false) }
     }
 }
 
@@ -51,6 +56,19 @@ impl Room {
         match kind {
             KeyKind::Server => &self.of_servers,
             KeyKind::Client => &self.of_clients,
+        }
+    }
+
+    /// Says in the log when batches begin not to be taken, and when that ends; not of each.
+    fn tell(&self, error: Option<&SinkError>) {
+        match error {
+            None if self.is_failing.swap(false, Ordering::Relaxed) => {
+                tracing::info!("events are taken again");
+            }
+            Some(SinkError::Unavailable(cause)) if !self.is_failing.swap(true, Ordering::Relaxed) => {
+                tracing::warn!(error = &**cause as &dyn Error, "events cannot be taken");
+            }
+            _ => {}
         }
     }
 }
@@ -67,8 +85,9 @@ pub(crate) async fn take_events(
     let _room = doors.events.of(reader.kind).try_acquire().map_err(|_| Problem::too_many_events())?;
     let mut batch = read(body).await?;
     screen(&mut batch, installed.ruleset(), reader.kind);
-    let receipt = doors.sink.take(&reader.environment, batch).await.map_err(refusal)?;
-    Ok(answer(&receipt))
+    let taken = doors.sink.take(&reader.environment, batch).await;
+    doors.events.tell(taken.as_ref().err());
+    Ok(answer(&taken.map_err(|error| refusal(&error))?))
 }
 
 async fn arrived(body: Body) -> Result<Bytes, Problem> {
@@ -126,14 +145,11 @@ fn has_variant(flag: &Entry<'_>, key: &str) -> bool {
     flag.document().known().is_some_and(|flag| flag.variants.iter().any(|variant| variant.key == key))
 }
 
-fn refusal(error: SinkError) -> Problem {
+fn refusal(error: &SinkError) -> Problem {
     match error {
         SinkError::Gone => Problem::no_such_environment(),
         SinkError::Busy => Problem::too_many_events(),
-        SinkError::Unavailable(cause) => {
-            tracing::warn!(error = &*cause as &dyn std::error::Error, "events were not taken");
-            Problem::events_unavailable()
-        }
+        SinkError::Unavailable(_) => Problem::events_unavailable(),
     }
 }
 

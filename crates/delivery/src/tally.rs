@@ -205,15 +205,13 @@ impl Tallied {
             // Both are in the order of their keys.
             while former.next_if(|(other, _)| other.key() < flag.key()).is_some() {}
             let is_same = |other: &Entry<'_>| std::ptr::eq(other.document(), flag.document());
-            match former.next_if(|(other, _)| is_same(other)) {
-                Some((_, cells)) => Arc::clone(cells),
-                None => {
-                    let row = Row::new(tally.shards, environment, &flag);
-                    let cells = Arc::clone(&row.cells);
-                    made.push(row);
-                    cells
-                }
+            if let Some((_, cells)) = former.next_if(|(other, _)| is_same(other)) {
+                return Arc::clone(cells);
             }
+            let row = Row::new(tally.shards, environment, &flag);
+            let cells = Arc::clone(&row.cells);
+            made.push(row);
+            cells
         });
         let cells = cells.collect();
         tally.rows.lock().unwrap_or_else(PoisonError::into_inner).append(&mut made);

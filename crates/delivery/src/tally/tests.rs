@@ -75,7 +75,8 @@ fn environment() -> EnvironmentId {
 fn flag(version: u64, members: Value) -> Value {
     let mut flag = json!({"kind": "boolean", "version": version, "enabled": true, "default": {"variant": "on"},
         "variants": [{"key": "on", "value": true}, {"key": "off", "value": false}], "off_variant": "off"});
-    flag.as_object_mut().unwrap().extend(members.as_object().unwrap().clone());
+    let Value::Object(members) = members else { panic!("members are an object") };
+    flag.as_object_mut().unwrap().extend(members);
     flag
 }
 
@@ -89,7 +90,8 @@ fn half() -> Value {
 }
 
 fn ask(tallied: &Tallied, ruleset: &Ruleset, key: &str, attributes: Value) {
-    let context = Context::new(attributes.as_object().unwrap().clone());
+    let Value::Object(attributes) = attributes else { panic!("attributes are an object") };
+    let context = Context::new(attributes);
     let flag = ruleset.flag(key).unwrap();
     tallied.counter().count(&flag, &flag.evaluate(&context), &context);
 }

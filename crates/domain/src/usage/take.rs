@@ -133,7 +133,7 @@ impl Taking {
             }
             Event::Metric(metric) => {
                 let unit = metric.unit.filter(|_| self.keep_units);
-                self.metrics.push(Metric { at, unit, ..metric });
+                self.metrics.push(Metric { unit, at, ..metric });
             }
         }
         self.receipt.accepted += 1;

@@ -52,7 +52,9 @@ fn forget<K: Ord + Clone, V>(
     old.retain(|(at, _)| *at < before);
     old.sort();
     old.truncate(size(most));
-    old.iter().for_each(|(_, key)| drop(rows.remove(key)));
+    for (_, key) in &old {
+        rows.remove(key);
+    }
     old.len() as u64
 }
 
@@ -62,7 +64,9 @@ fn drop_gone<K: Ord + Clone, V>(
     left: &mut usize,
 ) -> usize {
     let gone: Vec<_> = rows.keys().filter(|key| !is_there(key)).take(*left).cloned().collect();
-    gone.iter().for_each(|key| drop(rows.remove(key)));
+    for key in &gone {
+        rows.remove(key);
+    }
     *left -= gone.len();
     gone.len()
 }
@@ -143,7 +147,9 @@ impl UsageTables {
         let mut units: BTreeMap<(&str, u64), u64> = BTreeMap::new();
         let all = of_flag.map(|(_, exposure)| (exposure.variant.as_str(), exposure.version));
         let all: Vec<_> = all.take(size(most).saturating_add(1)).collect();
-        all.iter().for_each(|shown| *units.entry(*shown).or_default() += 1);
+        for shown in &all {
+            *units.entry(*shown).or_default() += 1;
+        }
         let shown = units.into_iter().map(|((variant, version), units)| Shown {
             variant: variant.to_owned(),
             version,
