@@ -16,7 +16,7 @@ use std::thread::available_parallelism;
 use std::time::Duration;
 
 use engine::{Context, Entry, Reason, Resolution, Ruleset};
-use tokio::task::JoinHandle;
+use tokio::task::{JoinHandle, spawn_blocking};
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
@@ -133,18 +133,20 @@ impl Tally {
     }
 
     /// The last time, when nobody asks any more.
-    pub async fn finish(&self, sink: &dyn Sink) {
+    pub async fn finish(self: &Arc<Self>, sink: &dyn Sink) {
         if timeout(PATIENCE, self.flush(sink)).await.is_err() {
             tracing::warn!("what was counted last could not be written in time, and is lost");
         }
     }
 
     /// Gives away what was counted. What is not taken is kept, within bounds, for the next time.
-    pub async fn flush(&self, sink: &dyn Sink) {
+    pub async fn flush(self: &Arc<Self>, sink: &dyn Sink) {
         let now = (self.now)();
         let mut pending = self.pending.lock().await;
-        // Milliseconds for a hundred thousand flags, and nobody waits for this thread in particular.
-        for (environment, counted) in self.collect() {
+        let this = Arc::clone(self);
+        // Takes milliseconds for ten thousands of flags. Fails only when the runtime is being shut down.
+        let counted = spawn_blocking(move || this.collect()).await.unwrap_or_default();
+        for (environment, counted) in counted {
             pending.add(&environment, now, counted);
         }
         pending.take_told();
