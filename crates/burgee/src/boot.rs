@@ -3,16 +3,17 @@
 use std::sync::Arc;
 
 use anyhow::Context;
-use delivery::{Delivery, Follower, Hub};
+use delivery::{Delivery, Follower, Hub, Tally};
 use domain::control::{Control, Settings};
 use domain::founding::Founding;
-use domain::ports::{Bus, Store};
+use domain::ports::{Bus, Clock, Store};
 use server::doors::client::Proxies;
 use server::doors::{self, Doors};
 use server::feed::StoreSource;
 use server::health::Health;
 use server::keyring::Keyring;
 use server::oidc::Oidc;
+use server::sink::StoreSink;
 use server::{AppState, Exports, Uploads};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -70,7 +71,10 @@ pub(crate) async fn start(config: Config) -> anyhow::Result<()> {
     if let Some(tls) = &tls {
         serve::reload_on_signal(tls.clone(), shutdown.clone())?;
     }
-    let hub = Arc::new(Hub::new());
+    let sink = Arc::new(StoreSink::new(control.clone()));
+    let now = Box::new(|| SystemClock.now().as_millis());
+    let tally = Tally::new(now, system::seed(), system::seed(), config.keep_units);
+    let hub = Arc::new(Hub::counting(tally.clone()));
     let source = Arc::new(StoreSource::new(store.clone(), &*bus));
     // Nothing is served before everything was loaded once.
     let mut follower = Follower::new(hub.clone(), source.clone(), system::seed());
@@ -79,6 +83,8 @@ pub(crate) async fn start(config: Config) -> anyhow::Result<()> {
     let tasks = [
         keep::security(control.clone(), shutdown.clone()),
         keep::logs(control.clone(), config.retention, shutdown.clone()),
+        keep::usage(control.clone(), config.usage, shutdown.clone()),
+        tally.clone().start(sink.clone(), shutdown.clone()),
         follower.start(shutdown.clone()),
         keyring.clone().follow(&*bus, shutdown.clone()),
         seen.follow(&*bus, shutdown.clone()),
@@ -91,6 +97,7 @@ pub(crate) async fn start(config: Config) -> anyhow::Result<()> {
         hub: hub.clone(),
         gate: keyring.clone(),
         source,
+        sink: sink.clone(),
         shutdown: shutdown.clone(),
         max_streams: limits::most_streams(config.streams.most),
         max_streams_per_key: config.streams.most_of_key,
@@ -108,7 +115,8 @@ pub(crate) async fn start(config: Config) -> anyhow::Result<()> {
     for task in tasks {
         task.await.context("a task panicked")??;
     }
-    // What the last connections were refused.
+    // What the last connections were answered, and refused.
+    tally.finish(&*sink).await;
     control.flush_security(true).await.context("the security log lacks its last entries")?;
     store.close().await;
     Ok(())
@@ -139,6 +147,7 @@ pub(crate) fn settings(config: &Config) -> Settings {
         client_visible: config.profile == Profile::Local,
         password_login: config.oidc.password_login,
         origins_required: config.profile == Profile::Production,
+        keep_units: config.keep_units,
         give_way: limits::give_way,
     }
 }

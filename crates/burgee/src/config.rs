@@ -16,6 +16,7 @@ use std::time::Duration;
 
 use domain::audit::Retention;
 use domain::founding::Given;
+use domain::usage::UsageRetention;
 use figment::Figment;
 use figment::error::Kind;
 use figment::providers::{Env, Format, Serialized};
@@ -83,6 +84,10 @@ pub(crate) struct Config {
     pub rotate_signing_keys: Option<i64>,
     /// How long logs are kept.
     pub retention: Retention,
+    /// Whether users' ids are kept that come with events.
+    pub keep_units: bool,
+    /// How long what comes with events is kept.
+    pub usage: UsageRetention,
     /// Folder for what is kept beside the database.
     pub base_path: PathBuf,
     /// How many streams there may be.
@@ -207,6 +212,13 @@ impl Config {
                 changes: retention("audit.retention", &document.audit.retention)?,
                 security: retention("security.retention", &document.security.retention)?,
                 security_entries: document.security.max_entries,
+            },
+            keep_units: document.usage.keep_units,
+            usage: UsageRetention {
+                counts: retention("usage.counts_retention", &document.usage.counts_retention)?,
+                exposures: retention("usage.exposures_retention", &document.usage.exposures_retention)?,
+                metrics: retention("usage.metrics_retention", &document.usage.metrics_retention)?,
+                most_rows: document.usage.max_rows,
             },
             base_path: document.storage.base_path,
             streams: Streams {

@@ -1,10 +1,12 @@
-//! Looking after the logs: the security log is written, and what is too old goes.
+//! Looking after the logs and what was counted: the security log is written, and what is too old goes.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use domain::audit::Retention;
 use domain::control::Control;
+use domain::error::Error;
+use domain::usage::UsageRetention;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -49,6 +51,39 @@ pub(crate) fn logs(
             }
         }
     })
+}
+
+/// Makes hours of minutes that were counted, and removes what is too old, each minute until shutdown; once an hour what
+/// is too much.
+pub(crate) fn usage(
+    control: Arc<Control>,
+    retention: UsageRetention,
+    shutdown: CancellationToken,
+) -> JoinHandle<()> {
+    tokio::spawn(async move {
+        for minute in 0_u64.. {
+            if let Err(error) = tend(&control, &retention, minute % 60 == 0).await {
+                tracing::warn!(
+                    error = &error as &dyn std::error::Error,
+                    "old counts, exposures and metrics were not looked after"
+                );
+            }
+            if !passes(OFTEN, &shutdown).await {
+                return;
+            }
+        }
+    })
+}
+
+async fn tend(control: &Control, retention: &UsageRetention, is_bounded: bool) -> Result<(), Error> {
+    control.tend_usage(retention).await?;
+    let removed = if is_bounded { control.bound_usage(retention).await? } else { 0 };
+    if removed > 0 {
+        tracing::warn!(
+            "{removed} of the oldest counts, exposures and metrics were removed, for there are more than usage.max_rows"
+        );
+    }
+    Ok(())
 }
 
 /// Whether the time passed before the shutdown.

@@ -273,11 +273,23 @@ async fn a_backup_of_either_database_comes_back_in_the_other() -> Result<()> {
     let list = format!("{}/api/v1/segments/s/included", burgee.url);
     assert_eq!(burgee.http.put(list).bearer_auth(&token).body(keys.concat()).send().await?.status(), 200);
     burgee.ask("GET", "/api/v1/flags", Some("not-a-token"), None).await?;
+    let at = "2026-01-01T00:00:00Z";
+    let events = json!([
+        { "type": "count", "flag": "a", "reason": "DEFAULT", "n": 7, "from": at, "to": at },
+        { "type": "exposure", "flag": "a", "variant": "on", "unit": "ä 🚩", "at": at },
+        { "type": "metric", "name": "revenue", "value": 12.5, "at": at },
+    ]);
+    let batch = json!({ "batch_id": "b1", "sent_at": at, "events": events });
+    let receipt = burgee.post("/sdk/v1/events", Some(&burgee.banner.server_key), &batch).await?;
+    assert_eq!(receipt["accepted"], 3, "{receipt}");
     let shown = async |burgee: &Burgee| -> Result<Vec<Value>> {
         let mut all = Vec::new();
         for path in ["flags/a", "flags/a?environment=production", "segments/s", "environments", "audit"] {
             all.push(burgee.get(&format!("/api/v1/{path}"), &token).await?);
         }
+        let usage = burgee.get("/api/v1/flags/a/usage?step=day", &token).await?;
+        ensure!(usage["totals"][0]["n"] == 7 && usage["exposures"][0]["units"] == 1, "{usage}");
+        all.push(json!([usage["totals"], usage["exposures"]]));
         Ok(all)
     };
     let before = shown(&burgee).await?;

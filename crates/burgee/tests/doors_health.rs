@@ -1,13 +1,11 @@
 //! Whether it lives and whether it can do its work, as those hear it who watch it.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::{Value, json};
 use testkit::process::{Burgee, Start};
-use tokio::io::copy_bidirectional;
-use tokio::net::{TcpListener, TcpStream};
+use testkit::way::way_to;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
 
@@ -32,29 +30,6 @@ async fn ready_until(burgee: &Burgee, is_so: impl Fn(u16, &Value) -> bool) -> Re
         }
         sleep(Duration::from_millis(100)).await;
     }
-}
-
-/// A way to a server that can be cut.
-async fn way_to(server: String, open: watch::Receiver<bool>) -> Result<u16> {
-    let listener = TcpListener::bind("127.0.0.1:0").await?;
-    let port = listener.local_addr()?.port();
-    let server = Arc::new(server);
-    tokio::spawn(async move {
-        while let Ok((mut near, _)) = listener.accept().await {
-            let (mut open, server) = (open.clone(), server.clone());
-            tokio::spawn(async move {
-                if !*open.borrow() {
-                    return;
-                }
-                let Ok(mut far) = TcpStream::connect(&**server).await else { return };
-                tokio::select! {
-                    _ = copy_bidirectional(&mut near, &mut far) => {}
-                    _ = open.wait_for(|open| !open) => {}
-                }
-            });
-        }
-    });
-    Ok(port)
 }
 
 #[tokio::test(flavor = "multi_thread")]

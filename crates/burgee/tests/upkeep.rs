@@ -1,12 +1,17 @@
-//! What time does to accounts: the use cases on a store in memory, with a clock that the test moves.
+//! What time does to accounts, and to what was counted: the use cases on a store in memory, with a clock that the test moves.
 
 use std::sync::Arc;
 
 use anyhow::{Context, Result, ensure};
+use domain::access::{CreateFlag, ReadProject, Reader};
 use domain::account::Session;
 use domain::control::{Control, Request, Settings};
+use domain::environment::Environment;
 use domain::error::Error;
 use domain::founding::{Founding, Given};
+use domain::ports::Clock;
+use domain::time::Timestamp;
+use domain::usage::{Count, Event, EventBatch, Exposure, Metric, Range, Sent, Step, UsageRetention};
 use serde_json::json;
 use testkit::fakes::{CountingIds, FakeClock};
 
@@ -43,6 +48,7 @@ async fn world() -> Result<World> {
         client_visible: false,
         password_login: true,
         origins_required: true,
+        keep_units: true,
         give_way: || {},
     };
     let bus = Arc::new(bus::InProcess::default());
@@ -191,5 +197,112 @@ async fn a_success_gives_tries_back_and_time_does_too() -> Result<()> {
     ensure!(matches!(world.sign_in("long enough").await, Err(Error::TooMany { retry_after: 30 })));
     world.clock.advance(30_000);
     world.sign_in("long enough").await?;
+    Ok(())
+}
+
+/// A flag, of which somebody may read what it was asked for.
+struct Watched {
+    world: World,
+    reader: Reader,
+    environment: Environment,
+}
+
+impl Watched {
+    async fn new() -> Result<Self> {
+        let world = world().await?;
+        let session = world.set_up().await?;
+        let control = &world.control;
+        let (caller, project) = (control.authenticate(&session.token).await?, control.project(None).await?);
+        let environment = control.environment(project.id, None).await?;
+        let writer = caller.clone().in_project::<CreateFlag>(project.clone())?.at(environment.clone())?;
+        control.create_flag(&writer, &json!({ "key": "f" }), &Request::default()).await?;
+        let reader = caller.in_project::<ReadProject>(project)?;
+        Ok(Self { world, reader, environment })
+    }
+
+    /// One of each sort, for a user of their own; whether it counted.
+    async fn take(&self, id: &str) -> Result<bool> {
+        let at = self.world.clock.now();
+        let text = |text: &str| text.to_owned();
+        let (flag, variant, reason) = (text("f"), text("on"), text("STATIC"));
+        let count = Count { flag, variant, version: 7, reason, n: 1, from: at, to: at };
+        let (flag, variant, rule) = (text("f"), text("on"), String::new());
+        let exposure = Exposure { flag, variant, version: 7, rule, unit: text(id), at };
+        let metric = Metric { name: text("m"), value: 1.0, unit: None, flag: None, variant: None, at };
+        let events = [Event::Count(count), Event::Exposure(exposure), Event::Metric(metric)];
+        let events = events.into_iter().enumerate().map(|(place, event)| Sent { place, event }).collect();
+        let environment_id = self.environment.id;
+        let (skipped, rejected) = (0, 0);
+        let batch = EventBatch { environment_id, id: text(id), sent_at: at, events, skipped, rejected };
+        Ok(!self.world.control.take_events(batch).await?.duplicate)
+    }
+
+    /// When it was evaluated, in hours since the beginning and how often; and how many were shown something.
+    async fn told(&self) -> Result<(Vec<(i64, u64)>, u64)> {
+        let begin = FakeClock::default().now();
+        let to = Some(self.world.clock.now().after_millis(1));
+        let range = Range { from: Some(begin), to, step: Some(Step::Day) };
+        let usage = self.world.control.flag_usage(&self.reader, &self.environment, "f", range).await?;
+        let hours = |at: Timestamp| (at.as_millis() - begin.as_millis()) / HOUR;
+        let counts =
+            usage.points.iter().map(|point| (hours(point.at), point.counts.iter().map(|one| one.n).sum()));
+        Ok((counts.collect(), usage.exposures.iter().map(|shown| shown.units).sum()))
+    }
+}
+
+#[tokio::test]
+async fn what_was_counted_goes_in_time_and_a_batch_is_known_for_a_day() -> Result<()> {
+    let retention = UsageRetention {
+        counts: Some(400 * DAY),
+        exposures: Some(90 * DAY),
+        metrics: Some(30 * DAY),
+        most_rows: 1_000,
+    };
+    let watched = Watched::new().await?;
+    let (clock, control) = (&watched.world.clock, &watched.world.control);
+    ensure!(watched.take("b1").await?);
+    clock.advance(DAY - 1);
+    control.tend_usage(&retention).await?;
+    ensure!(!watched.take("b1").await?, "within a day");
+    clock.advance(2);
+    ensure!(control.tend_usage(&retention).await? == 1, "the batch, and nothing else");
+    ensure!(watched.take("b1").await?, "it was forgotten, so it counts again");
+    ensure!(watched.told().await? == (vec![(0, 1), (24, 1)], 1));
+    clock.advance(DAY + MINUTE);
+    ensure!(
+        control.tend_usage(&retention).await? == 2,
+        "the first minute is an hour, the second batch is forgotten"
+    );
+    ensure!(control.tend_usage(&retention).await? == 0);
+    ensure!(watched.told().await? == (vec![(0, 1), (24, 1)], 1), "what it comes to is the same");
+    for (days, rows, told) in
+        [(30, 3, (vec![(0, 1), (24, 1)], 1)), (60, 1, (vec![(0, 1), (24, 1)], 0)), (310, 2, (vec![], 0))]
+    {
+        clock.advance(days * DAY);
+        let touched = control.tend_usage(&retention).await?;
+        ensure!(
+            touched == rows && watched.told().await? == told,
+            "{days}: {touched} {:?}",
+            watched.told().await?
+        );
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn of_too_much_the_oldest_goes() -> Result<()> {
+    let retention = UsageRetention { counts: None, exposures: None, metrics: None, most_rows: 2 };
+    let watched = Watched::new().await?;
+    for batch in 0..5 {
+        watched.take(&format!("b{batch}")).await?;
+        watched.world.clock.advance(MINUTE);
+    }
+    ensure!(watched.told().await? == (vec![(0, 5)], 5));
+    ensure!(
+        watched.world.control.bound_usage(&retention).await? == 4 * 3,
+        "of batches, minutes, exposures, metrics"
+    );
+    ensure!(watched.told().await? == (vec![(0, 2)], 2));
+    ensure!(watched.world.control.bound_usage(&retention).await? == 0);
     Ok(())
 }

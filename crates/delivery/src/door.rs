@@ -20,19 +20,22 @@ pub enum Door {
     Snapshot,
     /// The keys of a large segment.
     KeyList,
+    /// What applications evaluated, showed and measured.
+    Events,
     /// Changes as they happen. The one door that takes a key in its URL.
     Stream,
 }
 
 impl Door {
     /// The one that a path leads to, if it is one for applications. Decided by hand rather than by a router: this is
-    /// asked a hundred thousand times a second, and there are five.
+    /// asked a hundred thousand times a second, and there are six.
     pub fn of(path: &str) -> Option<Self> {
         match path {
             // With a slash, as some providers have it.
             FLAGS | FLAG_PREFIX => Some(Self::Flags),
             "/sdk/v1/snapshot" => Some(Self::Snapshot),
             "/sdk/v1/stream" => Some(Self::Stream),
+            "/sdk/v1/events" => Some(Self::Events),
             _ if path.starts_with(FLAG_PREFIX) => Some(Self::Flag),
             _ => path
                 .strip_prefix(KEY_LIST_PREFIX)
@@ -49,13 +52,14 @@ impl Door {
             Self::Snapshot => "/sdk/v1/snapshot",
             Self::KeyList => "/sdk/v1/segments/{sha256}",
             Self::Stream => "/sdk/v1/stream",
+            Self::Events => "/sdk/v1/events",
         }
     }
 
     /// Whether it is asked by this method.
     pub(crate) fn takes(self, method: &Method) -> bool {
         match self {
-            Self::Flags | Self::Flag => method == Method::POST,
+            Self::Flags | Self::Flag | Self::Events => method == Method::POST,
             _ => matches!(*method, Method::GET | Method::HEAD),
         }
     }
@@ -63,7 +67,7 @@ impl Door {
     /// The methods it takes, as they are told to who came by another.
     pub(crate) fn methods(self) -> &'static str {
         match self {
-            Self::Flags | Self::Flag => "POST",
+            Self::Flags | Self::Flag | Self::Events => "POST",
             _ => "GET,HEAD",
         }
     }
@@ -85,6 +89,7 @@ mod tests {
             ("/sdk/v1/snapshot", Some(Door::Snapshot)),
             ("/sdk/v1/snapshot/", None),
             ("/sdk/v1/stream", Some(Door::Stream)),
+            ("/sdk/v1/events", Some(Door::Events)),
             ("/sdk/v1/segments/abc", Some(Door::KeyList)),
             ("/sdk/v1/segments/", None),
             ("/sdk/v1/segments/a/b", None),

@@ -12,6 +12,7 @@ use tokio::time::{Instant, sleep_until};
 use crate::freshness::Freshness;
 use crate::installed::Installed;
 use crate::ports::EnvironmentId;
+use crate::tally::Tally;
 
 /// What it takes of a core to write an event to one stream.
 const REST_OF_ONE: Duration = Duration::from_micros(10);
@@ -24,6 +25,8 @@ const MOST_REST: Duration = Duration::from_millis(250);
 #[derive(Default)]
 pub struct Hub {
     shelves: ArcSwap<HashMap<EnvironmentId, Arc<Shelf>>>,
+    /// Where what is evaluated is counted, if it is.
+    tally: Option<Arc<Tally>>,
     freshness: Freshness,
     /// Somebody knows of a state that is not here yet.
     looked_for: Notify,
@@ -100,6 +103,11 @@ impl Hub {
         Self::default()
     }
 
+    /// The same, of which all that is evaluated is counted.
+    pub fn counting(tally: Arc<Tally>) -> Self {
+        Self { tally: Some(tally), ..Self::default() }
+    }
+
     /// How many environments there are.
     pub fn len(&self) -> usize {
         self.shelves.load().len()
@@ -154,7 +162,12 @@ impl Hub {
 
     /// Puts a state in the place of the one before it, then says so: who hears of a state can read it.
     pub(crate) fn install(&self, environment: &EnvironmentId, installed: Arc<Installed>) {
-        if let Some(shelf) = self.shelves.load().get(environment) {
+        let shelves = self.shelves.load();
+        if let Some(tally) = &self.tally {
+            let before = shelves.get(environment).map(|shelf| shelf.installed.load_full());
+            installed.count_with(tally, environment, before.as_deref());
+        }
+        if let Some(shelf) = shelves.get(environment) {
             let revision = installed.position().revision;
             shelf.installed.store(installed);
             shelf.states.send_replace(revision);

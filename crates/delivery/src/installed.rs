@@ -1,7 +1,7 @@
 //! One environment at one revision, with everything that is told from it.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 use engine::model::{Delta, Revision, Snapshot};
@@ -15,7 +15,8 @@ use wire::sse::{self, SnapshotFrame};
 use crate::behind::{divide, divide_snapshot, lacking, merge};
 use crate::encoding::gzip;
 use crate::list_name::Name;
-use crate::ports::KeyKind;
+use crate::ports::{EnvironmentId, KeyKind};
+use crate::tally::{Counter, Tallied, Tally};
 use crate::waiting::{Wait, Waiting};
 use crate::weight::{Weight, Weights};
 
@@ -46,6 +47,8 @@ pub struct Installed {
     /// The last of these, if streams have not been told of it: what comes next is told with it.
     untold: Option<Arc<Delta>>,
     refetch: Bytes,
+    /// Where what is evaluated is counted, if it is.
+    tallied: OnceLock<Tallied>,
     /// Rendered when the first reader asks: most revisions are only ever sent as deltas.
     rendered: OnceCell<SnapshotFrame>,
     /// Its document, compressed when the first reader asks who takes it so.
@@ -152,13 +155,36 @@ impl Installed {
         };
         let weight = Weights::of(&ruleset);
         let lacking = lacking(&behind, key_lists).into_iter().map(str::to_owned).collect();
-        let (untold, rendered, compressed) = (None, OnceCell::new(), OnceCell::new());
-        Self { ruleset, behind, waits, lacking, stage, weight, deltas, untold, refetch, rendered, compressed }
+        Self {
+            ruleset,
+            behind,
+            waits,
+            lacking,
+            stage,
+            weight,
+            deltas,
+            untold: None,
+            refetch,
+            tallied: OnceLock::new(),
+            rendered: OnceCell::new(),
+            compressed: OnceCell::new(),
+        }
     }
 
     /// What is asked.
     pub fn ruleset(&self) -> &Ruleset {
         &self.ruleset
+    }
+
+    /// Has what is evaluated counted; what did not change goes on where it was in the state before.
+    pub(crate) fn count_with(&self, tally: &Arc<Tally>, environment: &EnvironmentId, before: Option<&Self>) {
+        let former = before.and_then(|before| Some((&before.ruleset, before.tallied.get()?)));
+        self.tallied.get_or_init(|| Tallied::new(tally, environment, &self.ruleset, former));
+    }
+
+    /// Counts answers on this thread, if they are counted.
+    pub(crate) fn counter(&self) -> Option<Counter<'_>> {
+        self.tallied.get().map(Tallied::counter)
     }
 
     /// What a question about all flags takes that a key of this kind shows.

@@ -1,8 +1,9 @@
-//! Everything an application talks to: OFREP, snapshots and streams.
+//! Everything an application talks to: OFREP, snapshots, streams and events.
 //!
 //! The [`Hub`] holds one immutable state for each environment; the [`Follower`] keeps it where the [`Source`] is;
-//! the [`Doors`] answer from it. No request waits for anything but its own body (save one for a large key list,
-//! whose bytes nobody holds in memory, and one that is heavy, which waits for its turn): there is no store here, no
+//! the [`Doors`] answer from it. No request waits for anything but its own body (save one for a large key list, whose
+//! bytes nobody holds in memory, one that is heavy, which waits for its turn, and events, which wait for the [`Sink`]):
+//! there is no store here, no
 //! lock, and nothing that grows with the number of requests. A server and an edge have the same doors and differ in
 //! the [`Source`] and the [`Gate`] that they give.
 
@@ -13,6 +14,7 @@ mod content;
 mod credential;
 mod door;
 mod encoding;
+mod events;
 mod follower;
 mod freshness;
 mod heavy;
@@ -28,6 +30,7 @@ mod problem;
 mod range;
 mod sdk;
 mod stream;
+mod tally;
 mod ticket;
 mod turned_away;
 mod waiting;
@@ -49,9 +52,10 @@ pub use follower::Follower;
 pub use freshness::Freshness;
 pub use hub::Hub;
 pub use installed::{Catchup, Installed};
-pub use ports::{EnvironmentId, Gate, KeyKind, Pages, Pass, Reader, Source, SourceError};
+pub use ports::{EnvironmentId, Gate, KeyKind, Pages, Pass, Reader, Sink, SinkError, Source, SourceError};
 pub use problem::Problem;
 pub use stream::Stream;
+pub use tally::{Now, Tally};
 pub use ticket::Seal;
 pub use waiting::Waiting;
 
@@ -67,6 +71,8 @@ pub struct Delivery {
     pub gate: Arc<dyn Gate>,
     /// Where the bytes of large key lists are read from; nothing else here is asked of it.
     pub source: Arc<dyn Source>,
+    /// Where events go.
+    pub sink: Arc<dyn Sink>,
     /// Streams end when it is cancelled.
     pub shutdown: CancellationToken,
     /// No more streams than this are open at a time; further ones are answered 503 with `Retry-After`.
@@ -81,7 +87,10 @@ pub struct Doors {
     hub: Arc<Hub>,
     gate: Arc<dyn Gate>,
     source: Arc<dyn Source>,
+    sink: Arc<dyn Sink>,
     shutdown: CancellationToken,
+    /// Room for batches of events.
+    events: events::Room,
     places: Arc<Places>,
     key_lists: key_list::Room,
     /// What takes long is answered in turns.
@@ -95,11 +104,12 @@ pub struct Doors {
 impl Doors {
     /// Doors that nobody has passed yet.
     pub fn new(delivery: Delivery) -> Arc<Self> {
-        let Delivery { hub, gate, source, shutdown, max_streams, max_streams_per_key } = delivery;
+        let Delivery { hub, gate, source, sink, shutdown, max_streams, max_streams_per_key } = delivery;
         let places = Places::new(max_streams, max_streams_per_key);
         let key_lists = key_list::Room::new();
         let (turns, ahead, opened) = (heavy::Turns::new(), ahead::Ahead::default(), AtomicU64::new(0));
-        Arc::new(Self { hub, gate, source, shutdown, places, key_lists, turns, ahead, opened })
+        let events = events::Room::default();
+        Arc::new(Self { hub, gate, source, sink, shutdown, events, places, key_lists, turns, ahead, opened })
     }
 
     /// Answers what is asked at a door.
@@ -132,6 +142,7 @@ impl Doors {
             Door::Flag => ofrep::evaluate_flag(self, admitted, head, body).await.map(whole),
             Door::Snapshot => sdk::get_snapshot(self, admitted.0, head).await.map(whole),
             Door::KeyList => key_list::get_key_list(self, admitted.0, head).await.map(whole),
+            Door::Events => events::take_events(self, admitted, body).await.map(whole),
             Door::Stream => Stream::open(self, &head.headers, &head.uri).await.map(frames),
         }
     }

@@ -109,7 +109,7 @@ pub(crate) async fn evaluate_flags(
         let cost = Cost { weight: tests, bytes: question.bytes, written };
         let (asked, stream) = (Arc::clone(&installed), visit.stream(&pass, stream.ends));
         let work = move |is_wanted: &dyn Fn() -> bool| {
-            bulk(asked.ruleset(), reader.kind, &question.context, &stream, is_wanted)
+            bulk(&asked, reader.kind, &question.context, &stream, is_wanted)
         };
         match doors.turns.answer(&reader, cost, work).await {
             Ok(body) => json(StatusCode::OK, body),
@@ -243,7 +243,13 @@ fn one(installed: &Installed, kind: KeyKind, key: &str, context: &Context) -> (S
     let ruleset = installed.ruleset();
     let flag_set = flag_set(ruleset);
     let answer = match shown_flag(ruleset, kind, key) {
-        Some(flag) => Answer { key, flag_set, resolution: shown(kind, flag.evaluate(context)) },
+        Some(flag) => {
+            let resolution = flag.evaluate(context);
+            if let Some(counter) = installed.counter() {
+                counter.count(&flag, &resolution, context);
+            }
+            Answer { key, flag_set, resolution: shown(kind, resolution) }
+        }
         None => Answer::not_found(key, flag_set, ruleset.revision()),
     };
     let status = StatusCode::from_u16(answer.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
@@ -252,17 +258,22 @@ fn one(installed: &Installed, kind: KeyKind, key: &str, context: &Context) -> (S
 
 /// The answers for all flags that a key of this kind shows; cut short when nobody wants them any more.
 fn bulk(
-    ruleset: &Ruleset,
+    installed: &Installed,
     kind: KeyKind,
     context: &Context,
     stream: &str,
     is_wanted: &dyn Fn() -> bool,
 ) -> Vec<u8> {
+    let (ruleset, counter) = (installed.ruleset(), installed.counter());
     let flag_set = flag_set(ruleset);
     let mut answers = BulkAnswer::with_capacity(ruleset.len());
     let shown_flags = ruleset.flags().filter(|flag| kind == KeyKind::Server || flag.client_visible());
     for flag in shown_flags.take_while(|_| is_wanted()) {
-        answers.push(&Answer { key: flag.key(), flag_set, resolution: shown(kind, flag.evaluate(context)) });
+        let resolution = flag.evaluate(context);
+        if let Some(counter) = counter {
+            counter.count(&flag, &resolution, context);
+        }
+        answers.push(&Answer { key: flag.key(), flag_set, resolution: shown(kind, resolution) });
     }
     answers.finish(flag_set, ruleset.revision(), stream)
 }

@@ -1,5 +1,5 @@
-//! What delivery stands on: where changes come from, and who may read an environment. On a server both are the
-//! store's; on an edge a network lies in between.
+//! What delivery stands on: where changes come from, who may read an environment, and where events go. On a server
+//! all are the store's; on an edge a network lies in between.
 
 use std::error::Error;
 use std::fmt;
@@ -13,6 +13,7 @@ use bytes::Bytes;
 use engine::model::{Delta, Revision, Snapshot};
 use tokio::sync::watch;
 use tokio::time::timeout;
+use wire::events::{Batch, Receipt};
 
 use crate::ticket::Seal;
 
@@ -84,6 +85,28 @@ pub trait Source: Send + Sync {
 
     /// Wakes when there may be changes; several may come as one, and some may be lost. Its value means nothing.
     fn bell(&self) -> watch::Receiver<u64>;
+}
+
+/// Why a sink did not take a batch.
+#[derive(Debug, thiserror::Error)]
+pub enum SinkError {
+    /// There is no such environment, and it will not come again.
+    #[error("the environment is gone")]
+    Gone,
+    /// Too much comes at once; the same batch may be given again in a moment. Nothing was written.
+    #[error("too many events come at once")]
+    Busy,
+    /// It does not answer. Nothing was written, or all was: the same batch may be given again.
+    #[error("what takes events does not answer")]
+    Unavailable(#[source] Box<dyn Error + Send + Sync>),
+}
+
+/// Where events go.
+#[async_trait]
+pub trait Sink: Send + Sync {
+    /// Takes a batch, once: the same id again is the same batch, and written no more. What is wrong with times is for
+    /// the sink to say; all else was looked at.
+    async fn take(&self, environment: &EnvironmentId, batch: Batch) -> Result<Receipt, SinkError>;
 }
 
 /// Who may read which environment.

@@ -186,6 +186,38 @@ impl Problem {
             .with(header::RETRY_AFTER, "10")
     }
 
+    /// A batch of events is not one.
+    pub(crate) fn invalid_batch() -> Self {
+        let message = "the batch of events cannot be read; nothing of it was taken";
+        Self::new(StatusCode::BAD_REQUEST, "invalid_batch", message)
+    }
+
+    /// A body is larger than any may be.
+    pub(crate) fn body_too_large() -> Self {
+        let message = "the body is larger than 1 MiB; send fewer events at once";
+        Self::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", message)
+    }
+
+    /// A body did not come.
+    pub(crate) fn body_too_slow() -> Self {
+        let message = "the request body did not arrive within 30 s";
+        Self::new(StatusCode::REQUEST_TIMEOUT, "body_too_slow", message)
+    }
+
+    /// As many batches are being taken as may be.
+    pub(crate) fn too_many_events() -> Self {
+        let message = "as many batches of events come here at once as can be taken; send the same batch again in a moment";
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "too_many_events", message).with(header::RETRY_AFTER, "5")
+    }
+
+    /// Nobody can say whether a batch was taken.
+    pub(crate) fn events_unavailable() -> Self {
+        let message =
+            "events cannot be taken at the moment; send the same batch again, under the same batch_id";
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "events_unavailable", message)
+            .with(header::RETRY_AFTER, "5")
+    }
+
     /// The process is about to end.
     pub(crate) fn shutting_down() -> Self {
         let message = "this server is shutting down; try again in a moment";
@@ -194,8 +226,8 @@ impl Problem {
 
     /// There is something at this path, but not for this method; these are the ones that it takes.
     pub(crate) fn method_not_allowed(methods: &'static str) -> Self {
-        let message = "this path does not take this method: flags are evaluated by POST, snapshot, key lists and stream \
-                       are read by GET";
+        let message = "this path does not take this method: flags are evaluated and events sent by POST, snapshot, key \
+                       lists and stream are read by GET";
         Self::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", message).with(header::ALLOW, methods)
     }
 }

@@ -57,6 +57,8 @@ pub struct Settings {
     pub client_visible: bool,
     /// Whether a new client key must say which pages may use it.
     pub origins_required: bool,
+    /// Whether users' ids are kept that come with events: exposures stand on them, metrics are kept without.
+    pub keep_units: bool,
     /// What a thread does before it hashes passwords, so that others go first; they take a core for some 20 ms each.
     pub give_way: fn(),
 }

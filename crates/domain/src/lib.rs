@@ -35,4 +35,5 @@ pub mod segment;
 pub mod team;
 pub mod time;
 mod turns;
+pub mod usage;
 mod validity;

@@ -368,7 +368,7 @@ impl<'a> Compiler<'a> {
             return None;
         }
         let unit = Unit::new(Divider::Split, &split.spread, self.key, self.surroundings);
-        Some(Split { shares: shares?.into(), whole, unit, sticky: split.sticky })
+        Some(Split { shares: shares?.into(), whole, unit, sticky: split.sticky, tracked: split.track })
     }
 
     /// Where the variant of this name stands.

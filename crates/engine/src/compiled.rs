@@ -93,6 +93,8 @@ pub(crate) struct Split {
     pub(crate) whole: Option<Place>,
     pub(crate) unit: Unit,
     pub(crate) sticky: bool,
+    /// Whether it is to be known who was given what.
+    pub(crate) tracked: bool,
 }
 
 #[derive(Debug, PartialEq)]
@@ -184,6 +186,14 @@ fn bytes_of(value: &Value) -> u64 {
 }
 
 impl Body {
+    /// What gave the answer, if it was a rule or the default.
+    pub(crate) fn served(&self, answer: Answer) -> Option<&Serve> {
+        match answer.rule {
+            Some(place) => self.rules.iter().find(|rule| rule.place == place).map(|rule| &rule.serve),
+            None => Some(&self.default),
+        }
+    }
+
     /// The answer, if no context can change it.
     fn fixed(&self) -> Option<Answer> {
         match self.default {

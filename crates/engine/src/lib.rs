@@ -64,6 +64,11 @@ pub fn is_address(text: &str) -> bool {
     network::Address::parse(text).is_some()
 }
 
+/// Reads an RFC 3339 date and time with an offset: milliseconds since 1970, parts of one left out.
+pub fn read_instant(text: &str) -> Option<i64> {
+    instant::parse(text)
+}
+
 /// Whether a text is an instant, as `before` and `after` read those of contexts.
 pub fn is_instant(text: &str) -> bool {
     instant::parse(text).is_some()

@@ -4,10 +4,12 @@ use std::fmt;
 
 use serde_json::Value;
 
-use crate::answer::{Answer, Outcome};
-use crate::compiled::Compiled;
+use crate::answer::{Answer, Outcome, Place};
+use crate::compiled::{Compiled, Serve};
+use crate::context::Context;
 use crate::model::Revision;
 use crate::reason::{ErrorCode, Reason};
+use crate::text::NumberText;
 
 /// The answer for one flag and one context. Borrows from the ruleset that gave it.
 #[derive(Clone, Copy)]
@@ -77,6 +79,26 @@ impl<'r> Resolution<'r> {
             Outcome::Split { sticky } => sticky,
             _ => None,
         }
+    }
+
+    /// The variant's place among the flag's own, from 0; there exactly when the variant is.
+    #[inline]
+    pub fn variant_place(&self) -> Option<usize> {
+        self.answer.variant.map(Place::index)
+    }
+
+    /// Hands the key that was divided by to `take`, if a split answered that is tracked and the context, which must be
+    /// the one that was asked about, has one.
+    #[inline]
+    pub fn tracked_unit<T>(&self, context: &Context, take: impl FnOnce(&str) -> T) -> Option<T> {
+        if !matches!(self.answer.outcome, Outcome::Split { .. }) {
+            return None;
+        }
+        let Serve::Split(split) = self.flag?.body.as_ref().ok()?.served(self.answer)? else { return None };
+        if !split.tracked {
+            return None;
+        }
+        split.unit.key(context, &mut NumberText::default()).map(take)
     }
 
     /// Revision of the last change to the flag or its config; 0 for a flag that is not known.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::asked::Asked;
 use crate::bucket::Salted;
-use crate::context::{Attribute, Path};
+use crate::context::{Attribute, Context, Path};
 use crate::cut::cut;
 use crate::model::Spread;
 use crate::surroundings::Surroundings;
@@ -34,14 +34,19 @@ impl Unit {
     /// The bucket of whom the context speaks of; none if there is no key.
     #[inline]
     pub(crate) fn place<'r>(&self, asked: Asked<'_>, listener: &mut impl Listener<'r>) -> Option<u32> {
-        if self.by.is_empty() {
-            let key = asked.context.targeting_key()?;
-            return Some(self.place_of(key, listener));
-        }
         let mut number = NumberText::default();
-        let mut attributes = self.by.iter().map(|path| Attribute::of(asked.context.value(path)));
-        let key = attributes.find(|attribute| attribute.is_key())?.key(&mut number)?;
+        let key = self.key(asked.context, &mut number)?;
         Some(self.place_of(key, listener))
+    }
+
+    /// The key of whom the context speaks of; none if there is none. A number is written into `number`.
+    #[inline]
+    pub(crate) fn key<'t>(&self, context: &'t Context, number: &'t mut NumberText) -> Option<&'t str> {
+        if self.by.is_empty() {
+            return context.targeting_key();
+        }
+        let mut attributes = self.by.iter().map(|path| Attribute::of(context.value(path)));
+        attributes.find(|attribute| attribute.is_key())?.key(number)
     }
 
     #[inline]

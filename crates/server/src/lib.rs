@@ -16,6 +16,7 @@ pub mod openapi;
 pub mod problem;
 pub mod rest;
 mod settle;
+pub mod sink;
 mod upload;
 mod watch;
 

@@ -3,6 +3,7 @@
 use domain::account::AccountWrite;
 use domain::log::{Chain, Change, Write};
 use domain::ports::{StoreError, StoreResult};
+use domain::usage::UsageBatch;
 
 /// A change writes to its own chain's rows alone, and its texts are such as every store can keep.
 /// Use cases see to both; a change that breaks them is a fault of ours.
@@ -17,6 +18,20 @@ pub(crate) fn check(change: &Change) -> StoreResult<()> {
         )));
     }
     Ok(())
+}
+
+/// What comes with events is such as every store can keep; who takes them sees to it.
+pub(crate) fn check_usage(batch: &UsageBatch) -> StoreResult<()> {
+    let buckets = batch.minutes.iter().chain(&batch.hours);
+    let counts = buckets.flat_map(|(bucket, _)| [&bucket.flag, &bucket.variant, &bucket.reason]);
+    let exposures = batch.exposures.iter().flat_map(|one| [&one.flag, &one.unit, &one.variant, &one.rule]);
+    let metrics = batch.metrics.iter().flat_map(|(_, metric)| {
+        [&metric.unit, &metric.flag, &metric.variant].into_iter().flatten().chain([&metric.name])
+    });
+    if counts.chain(exposures).chain(metrics).chain([&batch.id]).all(|text| storable(text)) {
+        return Ok(());
+    }
+    Err(corrupt("an event has a text with U+0000, which PostgreSQL cannot keep".to_owned()))
 }
 
 /// Whether a text can stand in every database. One that cannot is nowhere to be found either.

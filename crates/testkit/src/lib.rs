@@ -8,3 +8,4 @@ pub mod problem;
 pub mod process;
 pub mod sqlite;
 pub mod store_contract;
+pub mod way;

@@ -17,6 +17,7 @@ mod sdk_keys;
 mod segments;
 mod sessions;
 mod snapshots;
+mod usage;
 mod world;
 
 use std::pin::Pin;
@@ -82,6 +83,9 @@ pub async fn all(make: impl AsyncFn() -> Result<Arc<dyn Store>>) -> Result<()> {
             old_entries_go_and_leave_a_checkpoint, the_log_of_a_deleted_project_only_loses,
             the_security_log_is_a_chain, the_security_log_is_found_and_comes_in_pages,
             old_security_events_go_and_leave_a_checkpoint;
+        usage: a_batch_is_taken_once, of_many_who_send_a_batch_at_once_one_is_taken, counts_add_up_and_stay_at_the_greatest,
+            counts_are_told_by_step, an_exposure_is_kept_once, exposures_are_counted_up_to_a_bound, a_batch_of_nowhere_is_not_taken,
+            minutes_become_hours, old_events_go_piece_by_piece, what_is_too_much_is_found, events_go_with_their_environment;
     };
     let mut broken = Vec::new();
     for (name, property) in properties {

@@ -22,6 +22,7 @@ pub(super) struct Document {
     #[expect(dead_code, reason = "checked like every other section; nothing needs it yet")]
     pub events: Events,
     pub delivery: Delivery,
+    pub usage: Usage,
     pub log: Log,
 }
 
@@ -66,6 +67,17 @@ pub(super) struct Storage {
 pub(super) struct Events {
     #[expect(dead_code, reason = "see `Document::events`")]
     pub nats_port: u16,
+}
+
+/// What comes with events, and how long it is kept.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Usage {
+    pub keep_units: bool,
+    pub counts_retention: String,
+    pub exposures_retention: String,
+    pub metrics_retention: String,
+    pub max_rows: u64,
 }
 
 #[derive(Deserialize)]

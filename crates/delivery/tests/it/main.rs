@@ -8,6 +8,7 @@
 
 mod ahead;
 mod behind;
+mod events;
 mod failing_lists;
 mod follower;
 mod heavy;

@@ -9,14 +9,15 @@ use async_trait::async_trait;
 use axum::body::{Body, Bytes, to_bytes};
 use axum::http::{HeaderMap, Request, Response, StatusCode};
 use burgee_delivery::{
-    Content, Delivery, Door, Doors, EnvironmentId, Follower, Gate, Hub, KeyKind, Pages, Pass, Seal, Source,
-    SourceError,
+    Content, Delivery, Door, Doors, EnvironmentId, Follower, Gate, Hub, KeyKind, Pages, Pass, Seal, Sink,
+    SinkError, Source, SourceError,
 };
 use engine::model::{Delta, Revision, SCHEMA, Snapshot};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use tokio::sync::{Semaphore, watch};
 use tokio_util::sync::CancellationToken;
+use wire::events::{Batch, Receipt};
 
 pub(crate) const SERVER_KEY: &str = "server-key";
 pub(crate) const CLIENT_KEY: &str = "client-key";
@@ -309,10 +310,37 @@ impl Gate for FakeGate {
     }
 }
 
+/// Keeps what it is given, or does not answer.
+#[derive(Default)]
+pub(crate) struct FakeSink {
+    pub(crate) taken: Mutex<Vec<Batch>>,
+    pub(crate) is_failing: AtomicBool,
+    /// Whether it never answers.
+    pub(crate) is_stuck: AtomicBool,
+}
+
+#[async_trait]
+impl Sink for FakeSink {
+    async fn take(&self, environment: &EnvironmentId, batch: Batch) -> Result<Receipt, SinkError> {
+        assert_eq!(*environment.0, *PROD);
+        if self.is_stuck.load(Ordering::SeqCst) {
+            std::future::pending::<()>().await;
+        }
+        if self.is_failing.load(Ordering::SeqCst) {
+            return Err(SinkError::Unavailable("the store is down".into()));
+        }
+        let (accepted, skipped, rejected) = (batch.events.len() as u64, batch.skipped, batch.faults.count);
+        let violations = batch.faults.told.iter().cloned().map(Into::into).collect();
+        self.taken.lock().unwrap().push(batch);
+        Ok(Receipt { accepted, skipped, rejected, duplicate: false, violations })
+    }
+}
+
 /// The doors, with what is behind them.
 pub(crate) struct App {
     pub(crate) source: Arc<FakeSource>,
     pub(crate) gate: Arc<FakeGate>,
+    pub(crate) sink: Arc<FakeSink>,
     pub(crate) shutdown: CancellationToken,
     follower: Option<Follower>,
     doors: Arc<Doors>,
@@ -328,17 +356,19 @@ impl App {
 
     pub(crate) fn unloaded(flags: Value) -> Self {
         let (source, gate, hub) = (FakeSource::new(flags), FakeGate::new(), Arc::new(Hub::new()));
+        let sink = Arc::new(FakeSink::default());
         let shutdown = CancellationToken::new();
         let follower = Some(Follower::new(hub.clone(), source.clone(), SEED));
         let doors = Doors::new(Delivery {
             hub,
             gate: gate.clone(),
             source: source.clone(),
+            sink: sink.clone(),
             shutdown: shutdown.clone(),
             max_streams: 4,
             max_streams_per_key: Some(4),
         });
-        Self { source, gate, shutdown, follower, doors }
+        Self { source, gate, sink, shutdown, follower, doors }
     }
 
     pub(crate) async fn sync(&mut self) {

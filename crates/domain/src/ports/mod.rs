@@ -10,6 +10,7 @@ mod projects;
 mod rights;
 mod sdk_keys;
 mod segments;
+mod usage;
 
 use async_trait::async_trait;
 use engine::model::Revision;
@@ -29,6 +30,7 @@ pub use projects::{ProjectContent, Projects};
 pub use rights::Rights;
 pub use sdk_keys::{SdkKeyFilter, SdkKeyUse, SdkKeys};
 pub use segments::{KEY_LIST_PIECE, Segments};
+pub use usage::{Taken, Usage};
 
 /// Why a store did not answer.
 #[derive(Debug, thiserror::Error)]
@@ -106,7 +108,7 @@ pub struct KeyedFilter {
 
 /// Where everything is kept.
 #[async_trait]
-pub trait Store: Logs + Projects + Rights + Flags + Segments + SdkKeys + Accounts + Attempts {
+pub trait Store: Logs + Projects + Rights + Flags + Segments + SdkKeys + Accounts + Attempts + Usage {
     /// Commits a change in one transaction: checks what it read, writes its rows, takes the chain's next
     /// revision, appends it to the log, and marks each environment it affects. Revisions commit in order and
     /// without gaps; when this returns, the change survives a crash.

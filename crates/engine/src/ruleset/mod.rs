@@ -159,7 +159,8 @@ impl Ruleset {
     /// A flag, to be looked at before it is evaluated.
     #[inline]
     pub fn flag(&self, key: &str) -> Option<Entry<'_>> {
-        self.slot(key).map(|slot| Entry { slot, revision: self.revision })
+        let place = *self.places.get(Name::new(key))?;
+        self.flags.get(place as usize).map(|slot| Entry { slot, place, revision: self.revision })
     }
 
     /// Answers for one flag. Neither fails nor panics: what can go wrong is in the answer.
@@ -186,7 +187,7 @@ impl Ruleset {
 
     /// All flags, ascending by the bytes of their keys, to be chosen from before they are evaluated.
     pub fn flags(&self) -> impl Iterator<Item = Entry<'_>> {
-        self.flags.iter().map(|slot| Entry { slot, revision: self.revision })
+        self.flags.iter().zip(0_u32..).map(|(slot, place)| Entry { slot, place, revision: self.revision })
     }
 
     /// What is wrong with the flags that did not compile, with the rules that never hold and with segments
@@ -210,6 +211,7 @@ fn places(flags: &[Slot]) -> Lookup<Arc<str>, u32> {
 #[derive(Debug, Clone, Copy)]
 pub struct Entry<'r> {
     slot: &'r Slot,
+    place: u32,
     revision: Revision,
 }
 
@@ -217,6 +219,11 @@ impl<'r> Entry<'r> {
     /// Its key.
     pub fn key(&self) -> &'r str {
         &self.slot.flag.key
+    }
+
+    /// Its place among all flags of its ruleset, from 0, in the order of [`Ruleset::flags`].
+    pub fn place(&self) -> usize {
+        self.place as usize
     }
 
     /// Whether client-kind keys may see its results.

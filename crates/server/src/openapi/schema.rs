@@ -9,6 +9,7 @@ mod flag_changes;
 mod people;
 mod sdk_keys;
 mod segments;
+mod usage;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -34,6 +35,7 @@ pub(crate) use segments::{
     ContextField, ContextFieldInput, ContextFieldValues, CopiedSegment, CopyInput, KeyList, MemberChange,
     Segment, SegmentInput, SegmentSummary, UploadMode, UploadProgress,
 };
+pub(crate) use usage::{FlagUsage, UsageStep};
 
 /// What something is called in paths; not `.` or `..`.
 #[derive(ToSchema)]

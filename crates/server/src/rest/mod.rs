@@ -27,6 +27,7 @@ mod setup;
 mod signing_keys;
 mod teams;
 mod tokens;
+mod usage;
 mod users;
 mod variants;
 
@@ -74,6 +75,7 @@ fn of_project() -> OpenApiRouter<AppState> {
         .merge(context_fields::router())
         .merge(sdk_keys::router())
         .merge(grants::in_project())
+        .merge(usage::router())
         .merge(evaluate::router())
         .merge(audit::router())
 }

@@ -21,6 +21,7 @@ enum Kind {
     Text,
     Whole,
     Long,
+    Real,
     Truth,
     Bytes,
 }
@@ -91,6 +92,7 @@ fn kind_of(declared: &str) -> sqlx::Result<Kind> {
         "TEXT" => Ok(Kind::Text),
         "INTEGER" => Ok(Kind::Whole),
         "BIGINT" => Ok(Kind::Long),
+        "DOUBLE PRECISION" => Ok(Kind::Real),
         "BOOLEAN" => Ok(Kind::Truth),
         "BLOB" => Ok(Kind::Bytes),
         other => Err(sqlx::Error::Decode(format!("columns of the type {other} cannot be copied").into())),
@@ -109,6 +111,7 @@ macro_rules! copy_rows {
                     Kind::Text => query.bind(row.try_get::<Option<String>, _>(place)?),
                     Kind::Whole => query.bind(row.try_get::<Option<i32>, _>(place)?),
                     Kind::Long => query.bind(row.try_get::<Option<i64>, _>(place)?),
+                    Kind::Real => query.bind(row.try_get::<Option<f64>, _>(place)?),
                     Kind::Truth => query.bind(row.try_get::<Option<bool>, _>(place)?),
                     Kind::Bytes => query.bind(row.try_get::<Option<Vec<u8>>, _>(place)?),
                 };

@@ -9,6 +9,7 @@ mod ports;
 mod sdk_keys;
 mod segments;
 mod tables;
+mod usage;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -25,6 +26,7 @@ use engine::model::{Flag, List, Read, Revision, Segment};
 
 use idempotency::Attempts;
 use tables::{Of, Tables};
+use usage::UsageTables;
 
 /// Everything, behind one lock that no call holds for longer than it computes.
 pub(crate) struct MemoryStore {
@@ -45,6 +47,7 @@ struct State {
     /// By project, likewise: up to where entries were removed.
     checkpoints: BTreeMap<Id, Head>,
     security: log::SecurityTable,
+    usage: UsageTables,
 }
 
 impl Default for MemoryStore {
@@ -58,6 +61,7 @@ impl Default for MemoryStore {
             attempts: Attempts::default(),
             checkpoints: BTreeMap::new(),
             security: log::SecurityTable::default(),
+            usage: UsageTables::default(),
         };
         Self { state: Mutex::new(state) }
     }

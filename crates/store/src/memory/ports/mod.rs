@@ -8,3 +8,4 @@ mod projects;
 mod rights;
 mod sdk_keys;
 mod segments;
+mod usage;

@@ -29,6 +29,8 @@ mod segment_writes;
 mod segments;
 mod sessions;
 mod snapshot;
+mod usage;
+mod usage_keep;
 mod writes;
 
 use std::fs::File;

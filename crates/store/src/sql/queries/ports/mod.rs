@@ -9,6 +9,7 @@ mod projects;
 mod rights;
 mod sdk_keys;
 mod segments;
+mod usage;
 
 use async_trait::async_trait;
 use domain::log::Change;
