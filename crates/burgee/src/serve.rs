@@ -8,6 +8,7 @@ mod guests;
 mod stream;
 #[cfg(test)]
 mod tests;
+mod ticking;
 mod tls;
 mod under_way;
 

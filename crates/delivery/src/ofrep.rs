@@ -1,6 +1,7 @@
 //! OFREP 0.3: flags evaluated for a context, one or all of them. The bodies are in `wire::ofrep`.
 
 use std::cmp::Reverse;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,6 +10,7 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use engine::{Context, Entry, Error, Resolution, Ruleset};
+use futures_util::FutureExt;
 use percent_encoding::percent_decode_str;
 use sha2::{Digest, Sha256};
 use tokio::task::spawn_blocking;
@@ -144,7 +146,12 @@ enum Refusal {
 }
 
 async fn question(body: Body) -> Result<Question, Refusal> {
-    let arrived = timeout(BODY_PATIENCE, to_bytes(body, MOST_BODY)).await;
+    let mut arriving = pin!(to_bytes(body, MOST_BODY));
+    // Most come with their head, and need no timer.
+    let arrived = match arriving.as_mut().now_or_never() {
+        Some(arrived) => Ok(arrived),
+        None => timeout(BODY_PATIENCE, arriving).await,
+    };
     // The other way to fail is a connection that broke, and there nobody reads the answer.
     let body = arrived.map_err(|_| Refusal::BodyTooSlow)?.map_err(|_| Refusal::BodyTooLarge)?;
     let bytes = body.len();
@@ -226,7 +233,14 @@ fn heaviest<'r>(flags: impl Iterator<Item = Entry<'r>>, kind: KeyKind) -> String
 }
 
 fn json(status: StatusCode, body: Vec<u8>) -> Response {
-    (status, [(header::CONTENT_TYPE, HeaderValue::from_static(CONTENT_TYPE))], body).into_response()
+    /// With those that are added on the way out.
+    const HEADERS: usize = 12;
+    let mut response = Response::new(Body::from(body));
+    *response.status_mut() = status;
+    let mut headers = HeaderMap::with_capacity(HEADERS);
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(CONTENT_TYPE));
+    *response.headers_mut() = headers;
+    response
 }
 
 fn flag_set(ruleset: &Ruleset) -> FlagSet<'_> {

@@ -22,10 +22,11 @@ use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::sync::oneshot;
-use tokio::time::{Sleep, sleep, timeout};
+use tokio::time::{Instant, Sleep, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::stream::{Handed, Narrow};
+use super::ticking::Ticking;
 use super::tls::Tls;
 use super::under_way::UnderWay;
 use super::{Answer, Bounds};
@@ -34,6 +35,11 @@ use super::{Answer, Bounds};
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 /// No head of a request of HTTP/1 is larger, in bytes: 431. (One of HTTP/2: hyper's 16 KiB.)
 const MOST_HEAD: usize = 64 << 10;
+
+/// How often within the time that a head may take hyper is asked whether it is over.
+const TICKS: u32 = 8;
+/// What is written in pieces is written as one up to this, in bytes: an answer's head and its body, mostly.
+const SMALL: usize = 2 << 10;
 
 /// Serves one connection until it ends. At shutdown the requests that it began are ended, and then the connection.
 pub(super) async fn attend(
@@ -155,21 +161,30 @@ async fn speak_http1<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
         }
     });
     let mut http1 = http1::Builder::new();
-    http1.timer(TokioTimer::new()).header_read_timeout(bounds.head).max_buf_size(MOST_HEAD);
+    http1.timer(Ticking).header_read_timeout(bounds.head).max_buf_size(MOST_HEAD);
     let mut connection = http1.serve_connection(TokioIo::new(begun), service);
-    tokio::select! {
-        // What is there already was asked before the shutdown.
-        biased;
-        ended = &mut connection => return ended.map(|()| None),
-        Ok(handed) = &mut handed => {
-            let io = connection.into_parts().io.into_inner();
-            return Ok(Some((io.rest, handed)));
+    let mut tick = pin!(sleep(bounds.head / TICKS));
+    loop {
+        tokio::select! {
+            // What is there already was asked before the shutdown.
+            biased;
+            ended = &mut connection => return ended.map(|()| None),
+            Ok(handed) = &mut handed => {
+                let io = connection.into_parts().io.into_inner();
+                return Ok(Some((io.rest, handed)));
+            }
+            () = shutdown.cancelled() => break,
+            () = &mut tick => tick.as_mut().reset(Instant::now() + bounds.head / TICKS),
         }
-        () = shutdown.cancelled() => {}
     }
     // Of an idle one hyper's own bound on heads is enough.
     Pin::new(&mut connection).graceful_shutdown();
-    connection.await.map(|()| None)
+    loop {
+        tokio::select! {
+            ended = &mut connection => return ended.map(|()| None),
+            () = &mut tick => tick.as_mut().reset(Instant::now() + bounds.head / TICKS),
+        }
+    }
 }
 
 /// Serves until the connection ends, or lets what it began end when it is idle or the server stops.
@@ -264,7 +279,19 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Begun<S> {
         cx: &mut Context<'_>,
         bytes: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let polled = Pin::new(&mut self.rest).poll_write_vectored(cx, bytes);
+        let polled = if bytes.iter().map(|piece| piece.len()).sum::<usize>() <= SMALL {
+            // To copy that little costs less than what the system does for each piece.
+            let (mut together, mut length) = ([0; SMALL], 0);
+            for piece in bytes {
+                if let Some(place) = together.get_mut(length..length + piece.len()) {
+                    place.copy_from_slice(piece);
+                    length += piece.len();
+                }
+            }
+            Pin::new(&mut self.rest).poll_write(cx, together.get(..length).unwrap_or_default())
+        } else {
+            Pin::new(&mut self.rest).poll_write_vectored(cx, bytes)
+        };
         self.within_patience(cx, polled)
     }
 

@@ -17,7 +17,7 @@ use http::StatusCode;
 use http::request::Parts;
 use tokio::time::Instant;
 use tower::ServiceExt;
-use tracing::Instrument;
+use tracing::{Instrument, Level};
 
 use super::{Doors, headers, patience, request_id, tell};
 use crate::body::Client;
@@ -64,7 +64,8 @@ impl Front {
 
 impl Planes {
     async fn answer_application(&self, door: Door, peer: IpAddr, request: Request) -> Response<Content> {
-        let begun = Instant::now();
+        // Nobody else wants to know how long it took.
+        let begun = tracing::enabled!(Level::DEBUG).then(Instant::now);
         let doors = &*self.doors;
         let (head, body) = request.into_parts();
         let address = doors.settings.proxies.origin(peer, &head.headers);
@@ -84,7 +85,9 @@ impl Planes {
         let mut response = answered.unwrap_or_else(|_| whole(Problem::panicked()));
         headers::add(response.headers_mut(), false, doors.settings.https_only);
         response.headers_mut().insert(request_id::REQUEST_ID, id);
-        span.in_scope(|| tell(response.status(), begun));
+        if let Some(begun) = begun {
+            span.in_scope(|| tell(response.status(), begun));
+        }
         response
     }
 
