@@ -99,7 +99,7 @@ pub(crate) async fn start(config: Config) -> anyhow::Result<()> {
         source,
         sink: sink.clone(),
         shutdown: shutdown.clone(),
-        max_streams: limits::most_streams(config.streams.most),
+        max_streams: limits::most_streams(config.streams.most, guests.most()),
         max_streams_per_key: config.streams.most_of_key,
     });
     let doors = Doors::new(config.doors, Arc::new(SystemIds), system::seed());

@@ -19,12 +19,26 @@ pub(crate) fn open_files() -> u64 {
     getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX)
 }
 
-/// How many streams there may be: as many as an operator says, or the open files less those that all else takes.
-pub(crate) fn most_streams(said: Option<usize>) -> usize {
+/// How many streams there may be of so many connections: as many as an operator says, or the open files less those that
+/// all else takes; and in any case one connection in ten is left for questions.
+pub(crate) fn most_streams(said: Option<usize>, connections: u64) -> usize {
+    most_streams_of(said, connections, open_files())
+}
+
+fn most_streams_of(said: Option<usize>, connections: u64, files: u64) -> usize {
     const ELSE: u64 = 1_000;
-    let files = open_files();
-    let fit = files.saturating_sub(ELSE).max(files / 2);
-    said.unwrap_or_else(|| usize::try_from(fit).unwrap_or(usize::MAX))
+    let fit = files.saturating_sub(ELSE).max(files / 2).min(connections - connections / 10).max(1);
+    let fit = usize::try_from(fit).unwrap_or(usize::MAX);
+    match said {
+        Some(said) if said > fit => {
+            tracing::warn!(
+                "there will be at most {fit} streams, not {said} (delivery.max_streams): one connection in ten is left for \
+                 questions, and the system allows this process {files} open files"
+            );
+            fit
+        }
+        said => said.unwrap_or(fit),
+    }
 }
 
 /// Lets all other threads go before this one from now on (Linux: `SCHED_IDLE`, see sched(7)). A greater niceness would not
@@ -50,6 +64,15 @@ pub(crate) fn give_way() {}
 #[cfg(all(test, target_os = "linux"))]
 mod tests {
     use super::*;
+
+    #[test]
+    fn streams_leave_connections_and_files_for_all_else() {
+        assert_eq!(most_streams_of(None, 18_000, 20_000), 16_200, "of the connections");
+        assert_eq!(most_streams_of(None, 100_000, 20_000), 19_000, "of the files");
+        assert_eq!(most_streams_of(None, 900, 1_024), 512, "where there are few");
+        assert_eq!(most_streams_of(Some(500), 18_000, 20_000), 500);
+        assert_eq!(most_streams_of(Some(18_000), 18_000, 20_000), 16_200);
+    }
 
     #[test]
     fn a_thread_that_gives_way_is_idle_to_the_system() {

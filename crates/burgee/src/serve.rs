@@ -135,6 +135,10 @@ async fn serve_within(
             () = shutdown.cancelled() => break,
             Some(ended) = connections.join_next() => note(ended),
             accepted = listener.accept() => {
+                // All that have ended: many may have since the last time, and each keeps what it took until then.
+                while let Some(ended) = connections.try_join_next() {
+                    note(ended);
+                }
                 let others = std::iter::from_fn(|| listener.accept().now_or_never()).take(AT_ONCE);
                 for accepted in std::iter::once(accepted).chain(others) {
                     match accepted {

@@ -64,6 +64,9 @@ async fn b20_s7_every_answer_keeps_browsers_from_running_it() -> Result<()> {
             assert_eq!(header(&answer, "cache-control") == "no-store", kept_nowhere, "{path}");
         }
     }
+    let request = house.burgee.http.post(format!("{}/ofrep/v1/evaluate/flags", house.burgee.url));
+    let answer = request.header("x-sdk-key", &house.burgee.banner.server_key).send().await?;
+    assert_eq!((answer.status().as_u16(), header(&answer, "x-content-type-options")), (200, "nosniff"));
     let key = json!({ "name": "ci", "kind": "server" });
     let request = house.burgee.http.post(format!("{}/api/v1/sdk-keys", house.burgee.url));
     let answer = request.bearer_auth(&house.developer).json(&key).send().await?;

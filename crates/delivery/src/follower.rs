@@ -14,7 +14,7 @@ use engine::model::{Delta, Revision, SCHEMA, Snapshot};
 use futures_util::future::join_all;
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, spawn_blocking};
-use tokio::time::{Instant, sleep, sleep_until, timeout};
+use tokio::time::{Instant, interval_at, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
 use crate::hub::Hub;
@@ -85,6 +85,8 @@ impl Follower {
 
     async fn follow(mut self) {
         let mut bell = self.source.bell();
+        // Of its own, so that nobody puts it off by knowing of states that do not come.
+        let mut poll = interval_at(Instant::now() + POLL, POLL);
         loop {
             // Before asking: what rings from now on may not be in the answer.
             bell.mark_unchanged();
@@ -93,7 +95,7 @@ impl Follower {
             self.report(&result);
             tokio::select! {
                 () = rung(&mut bell) => self.library.try_again(),
-                () = sleep(POLL) => self.library.try_again(),
+                _ = poll.tick() => self.library.try_again(),
                 () = looked_for(&self.hub, look_again) => {}
                 // Who waits for a list catches up; what changed meanwhile comes with it.
                 _ = self.library.fetch(), if self.library.has_work() => {}

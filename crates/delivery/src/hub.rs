@@ -14,8 +14,8 @@ use crate::installed::Installed;
 use crate::ports::EnvironmentId;
 use crate::tally::Tally;
 
-/// What it takes of a core to write an event to one stream.
-const REST_OF_ONE: Duration = Duration::from_micros(10);
+/// Twice what it takes of a core to write an event to one stream: so much is left for changes and for questions.
+const REST_OF_ONE: Duration = Duration::from_micros(25);
 /// So that a burst is told as one even to few.
 const LEAST_REST: Duration = Duration::from_millis(5);
 /// So that nobody waits for long, however many there are.
@@ -90,7 +90,7 @@ impl Shelf {
         self.installed.load().position().revision
     }
 
-    /// How long streams are left alone between two events: as long as it takes to write one to all of them.
+    /// How long streams are left alone between two events.
     fn rest(&self) -> Duration {
         let streams = u32::try_from(self.told.receiver_count()).unwrap_or(u32::MAX);
         REST_OF_ONE.saturating_mul(streams).clamp(LEAST_REST, MOST_REST)
@@ -158,6 +158,13 @@ impl Hub {
     /// The revision that streams were told of last.
     pub(crate) fn told(&self, environment: &EnvironmentId) -> Option<Revision> {
         self.shelves.load().get(environment).map(|shelf| *shelf.told.borrow())
+    }
+
+    /// Wakes all streams, to look for other things than states.
+    pub(crate) fn wake_streams(&self) {
+        for shelf in self.shelves.load().values() {
+            shelf.told.send_modify(|_| {});
+        }
     }
 
     /// Puts a state in the place of the one before it, then says so: who hears of a state can read it.
@@ -243,6 +250,6 @@ mod tests {
         assert_eq!(*told.borrow_and_update(), 2);
         let begun = Instant::now();
         told.changed().await.unwrap();
-        assert_eq!((*told.borrow(), begun.elapsed().as_millis()), (3, 100));
+        assert_eq!((*told.borrow(), begun.elapsed().as_millis()), (3, 250));
     }
 }

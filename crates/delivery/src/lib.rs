@@ -2,9 +2,8 @@
 //!
 //! The [`Hub`] holds one immutable state for each environment; the [`Follower`] keeps it where the [`Source`] is;
 //! the [`Doors`] answer from it. No request waits for anything but its own body (save one for a large key list, whose
-//! bytes nobody holds in memory, one that is heavy, which waits for its turn, and events, which wait for the [`Sink`]):
-//! there is no store here, no
-//! lock, and nothing that grows with the number of requests. A server and an edge have the same doors and differ in
+//! bytes nobody holds in memory, one that is heavy, which waits for its turn, one of who was told elsewhere of what is not
+//! here yet, and events, which wait for the [`Sink`]): there is no store here, a usual question takes no lock, and nothing that grows with the number of requests. A server and an edge have the same doors and differ in
 //! the [`Source`] and the [`Gate`] that they give.
 
 mod admission;
@@ -37,12 +36,13 @@ mod waiting;
 mod weight;
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use axum::body::Body;
 use axum::http::Method;
 use axum::http::request::Parts;
 use axum::response::Response;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 pub use admission::key_of;
@@ -92,6 +92,8 @@ pub struct Doors {
     /// Room for batches of events.
     events: events::Room,
     places: Arc<Places>,
+    /// Set when the process is to end, before streams are woken for it.
+    is_over: Arc<AtomicBool>,
     key_lists: key_list::Room,
     /// What takes long is answered in turns.
     turns: heavy::Turns,
@@ -102,14 +104,29 @@ pub struct Doors {
 }
 
 impl Doors {
-    /// Doors that nobody has passed yet.
+    /// Doors that nobody has passed yet. To be made within a runtime: a task wakes streams until shutdown.
     pub fn new(delivery: Delivery) -> Arc<Self> {
         let Delivery { hub, gate, source, sink, shutdown, max_streams, max_streams_per_key } = delivery;
         let places = Places::new(max_streams, max_streams_per_key);
         let key_lists = key_list::Room::new();
         let (turns, ahead, opened) = (heavy::Turns::new(), ahead::Ahead::default(), AtomicU64::new(0));
         let events = events::Room::default();
-        Arc::new(Self { hub, gate, source, sink, shutdown, events, places, key_lists, turns, ahead, opened })
+        let is_over = Arc::new(AtomicBool::new(false));
+        tokio::spawn(wake_streams(Arc::clone(&hub), gate.changes(), Arc::clone(&is_over), shutdown.clone()));
+        Arc::new(Self {
+            hub,
+            gate,
+            source,
+            sink,
+            shutdown,
+            events,
+            places,
+            is_over,
+            key_lists,
+            turns,
+            ahead,
+            opened,
+        })
     }
 
     /// Answers what is asked at a door.
@@ -146,4 +163,27 @@ impl Doors {
             Door::Stream => Stream::open(self, &head.headers, &head.uri).await.map(frames),
         }
     }
+}
+
+/// Wakes all streams when keys have changed, and when the process is to end. So a stream waits for one thing where it would
+/// wait for three, and be entered in three lists each time that it wakes: there are ten thousand.
+async fn wake_streams(
+    hub: Arc<Hub>,
+    mut keys: watch::Receiver<u64>,
+    is_over: Arc<AtomicBool>,
+    shutdown: CancellationToken,
+) {
+    loop {
+        tokio::select! {
+            () = shutdown.cancelled() => break,
+            changed = keys.changed() => if changed.is_err() {
+                // Nobody can tell of keys any more.
+                shutdown.cancelled().await;
+                break;
+            },
+        }
+        hub.wake_streams();
+    }
+    is_over.store(true, Ordering::Relaxed);
+    hub.wake_streams();
 }

@@ -51,7 +51,6 @@ pub(crate) async fn evaluate_flag(
     head: &Parts,
     body: Body,
 ) -> Result<Response, Problem> {
-    let installed = doors.hub.read(&reader.environment).ok_or_else(not_ready)?;
     let rest = head.uri.path().strip_prefix(FLAG_PREFIX).unwrap_or_default();
     // What is no UTF-8 is no flag's key, and is told so like any other unknown key.
     let key = percent_decode_str(rest).decode_utf8_lossy();
@@ -59,6 +58,8 @@ pub(crate) async fn evaluate_flag(
         Ok(question) => question,
         Err(refusal) => return Ok(refusal.into_response(Some(&key))),
     };
+    // Once the body is there, which may take a while.
+    let installed = doors.hub.read(&reader.environment).ok_or_else(not_ready)?;
     let flag = shown_flag(installed.ruleset(), reader.kind, &key);
     let cost = Cost {
         weight: flag.map_or(0, |flag| flag.weight()),
@@ -90,11 +91,11 @@ pub(crate) async fn evaluate_flags(
     head: &Parts,
     body: Body,
 ) -> Result<Response, Problem> {
-    let mut installed = doors.hub.read(&reader.environment).ok_or_else(not_ready)?;
     let question = match question(body).await {
         Ok(question) => question,
         Err(refusal) => return Ok(refusal.into_response(None)),
     };
+    let mut installed = doors.hub.read(&reader.environment).ok_or_else(not_ready)?;
     if let Some(revision) = ahead::told(&head.uri, &installed) {
         let come = doors.ahead.wait(&doors.hub, &reader.environment, revision).await;
         installed = come.ok_or_else(not_ready)?;

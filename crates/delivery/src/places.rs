@@ -49,6 +49,11 @@ impl Places {
         taken.all += 1;
         Ok((Place { places: Arc::clone(self), key: Arc::clone(key) }, taken.all))
     }
+
+    /// How many are taken.
+    pub(crate) fn taken(&self) -> usize {
+        self.taken.lock().unwrap_or_else(PoisonError::into_inner).all
+    }
 }
 
 impl Drop for Place {

@@ -48,12 +48,17 @@ pub struct Stream {
     /// Rendered and not yet taken.
     pending: VecDeque<Bytes>,
     revisions: watch::Receiver<Revision>,
+    /// Looked at whenever the stream wakes: [`Doors`] wakes all of them when it changes, and when the process is to end.
     keys: watch::Receiver<u64>,
     /// Runs out after a silence.
     silence: Pin<Box<Sleep>>,
     /// How long that is.
     most_silence: Duration,
     spoke: Instant,
+    /// Its place in the order of all.
+    number: u64,
+    /// How many were open when its reader was told how long to wait before it comes again.
+    told_of: usize,
     /// How long this stream keeps a change to itself.
     delay: Duration,
     /// Runs while it does.
@@ -63,9 +68,7 @@ pub struct Stream {
 
 /// What a stream woke up for.
 enum Wake {
-    Shutdown,
-    Keys,
-    /// There is a new state.
+    /// There is a new state, or a key has changed, or the process is to end.
     State,
     /// The environment is gone.
     Gone,
@@ -96,6 +99,8 @@ impl Stream {
             cursor: Cursor::new(reader.kind, last),
             delay: delay(reader.kind, number),
             pending: VecDeque::from([wire::sse::retry(retry(number, open))]),
+            number,
+            told_of: open,
             delayed: None,
             _place: place,
             doors: Arc::clone(doors),
@@ -109,21 +114,28 @@ impl Stream {
         })
     }
 
-    /// A frame that is there already.
-    pub fn rendered(&mut self) -> Option<Bytes> {
-        self.pending.pop_front()
+    /// A frame that is there already, and no longer than this, in bytes.
+    pub fn rendered(&mut self, most: usize) -> Option<Bytes> {
+        self.pending.pop_front_if(|frame| frame.len() <= most)
     }
 
     /// The next frame, when there is one; `None` when the stream is over. Who stops waiting for it may have lost it.
     pub async fn next(&mut self) -> Option<Bytes> {
         loop {
+            // Ends go before everything else, or a busy stream would never hear of them.
+            if self.doors.is_over.load(Ordering::Relaxed) {
+                return None;
+            }
+            if self.keys.has_changed().unwrap_or_default() {
+                self.keys.mark_unchanged();
+                self.show_key_again().await?;
+            }
             if let Some(frame) = self.pending.pop_front() {
                 self.spoke = Instant::now();
                 return Some(frame);
             }
             match self.wake().await {
-                Wake::Shutdown | Wake::Gone => return None,
-                Wake::Keys => self.show_key_again().await?,
+                Wake::Gone => return None,
                 Wake::State if self.delay.is_zero() => self.catch_up().await?,
                 Wake::State => self.delayed = Some(Box::pin(sleep(self.delay))),
                 Wake::Told => {
@@ -131,27 +143,18 @@ impl Stream {
                     self.catch_up().await?;
                 }
                 Wake::Silence => {
-                    let silent_until = self.spoke + self.most_silence;
-                    let now = Instant::now();
-                    // Looked at only now: to set a timer anew with each frame costs more than the frame.
-                    if silent_until > now {
-                        self.silence.as_mut().reset(silent_until);
-                        continue;
+                    if let Some(beat) = self.break_silence() {
+                        return Some(beat);
                     }
-                    self.spoke = now;
-                    self.silence.as_mut().reset(now + self.most_silence);
-                    return Some(HEARTBEAT);
                 }
             }
         }
     }
 
-    /// Waits for what comes first. Ends go before everything else, or a busy stream would never hear of them.
+    /// Waits for what comes first.
     async fn wake(&mut self) -> Wake {
         tokio::select! {
             biased;
-            () = self.doors.shutdown.cancelled() => Wake::Shutdown,
-            () = changed(&mut self.keys) => Wake::Keys,
             () = run_out(&mut self.delayed) => Wake::Told,
             // What happens during a delay is told at its end.
             result = self.revisions.changed(), if self.delayed.is_none() => match result {
@@ -160,6 +163,25 @@ impl Stream {
             },
             () = &mut self.silence => Wake::Silence,
         }
+    }
+
+    /// What is said after a silence, if there was one.
+    fn break_silence(&mut self) -> Option<Bytes> {
+        let now = Instant::now();
+        let silent_until = self.spoke + self.most_silence;
+        // Looked at only now: to set a timer anew with each frame costs more than the frame.
+        if silent_until > now {
+            self.silence.as_mut().reset(silent_until);
+            return None;
+        }
+        self.spoke = now;
+        self.silence.as_mut().reset(now + self.most_silence);
+        let open = self.doors.places.taken();
+        if open / 2 < self.told_of && self.told_of / 2 <= open {
+            return Some(HEARTBEAT);
+        }
+        self.told_of = open;
+        Some(wire::sse::retry(retry(self.number, open)))
     }
 
     /// `None` if the key does not let the same reader in any more.
@@ -178,13 +200,6 @@ impl Stream {
             Catchup::Snapshot => self.pending.push_back(installed.snapshot().await.frame()),
         }
         Some(())
-    }
-}
-
-/// Never, if nobody can tell of changes any more.
-async fn changed(keys: &mut watch::Receiver<u64>) {
-    if keys.changed().await.is_err() {
-        pending::<()>().await;
     }
 }
 
@@ -270,6 +285,7 @@ mod tests {
     #[test]
     fn the_more_there_are_the_longer_they_take_to_come_back() {
         assert_eq!(retry(0, 1), LEAST_RETRY);
+        // As they are told once all are there; those that came first are told anew when they next hear anything.
         let all: Vec<_> = (0..10_000).map(|number| retry(number, 10_000)).collect();
         assert!(all.iter().all(|retry| (1_000..9_000).contains(retry)));
         let in_a_second = |second: u64| all.iter().filter(|retry| *retry / 1_000 == second).count();

@@ -33,8 +33,10 @@ pub(crate) fn check(headers: &HeaderMap, uri: &Uri) -> Result<(), Problem> {
 
 /// Whether a `Host` is this machine. Its usual names are known without taking them apart.
 fn is_here(host: &str) -> bool {
-    let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
-    matches!(name, "localhost" | "127.0.0.1") || is_loopback(&format!("http://{host}"))
+    let (name, port) = host.rsplit_once(':').unwrap_or((host, ""));
+    let is_usual =
+        matches!(name, "localhost" | "127.0.0.1") && port.bytes().all(|byte| byte.is_ascii_digit());
+    is_usual || is_loopback(&format!("http://{host}"))
 }
 
 fn is_loopback(origin: &str) -> bool {
@@ -47,7 +49,18 @@ fn is_loopback(origin: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::is_loopback;
+    use super::{is_here, is_loopback};
+
+    #[test]
+    fn a_host_is_this_machine_only_if_all_of_it_is() {
+        for good in ["localhost", "localhost:8080", "127.0.0.1:1", "[::1]:8080", "127.0.0.2", "LOCALHOST:80"]
+        {
+            assert!(is_here(good), "{good}");
+        }
+        for bad in ["localhost:80@evil.example", "127.0.0.1:x", "evil.example:80", "", "localhost.evil:1"] {
+            assert!(!is_here(bad), "{bad}");
+        }
+    }
 
     #[test]
     fn knows_this_machine_by_its_names() {

@@ -6,6 +6,7 @@ use std::future::pending;
 use std::io::{self, IoSlice};
 use std::net::IpAddr;
 use std::pin::{Pin, pin};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -143,21 +144,25 @@ async fn speak_http1<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
     shutdown: &CancellationToken,
 ) -> hyper::Result<Option<(S, Handed)>> {
     let (hand, mut handed) = oneshot::channel();
-    // For the first request alone: there is no answer before it of which hyper may hold something back.
-    let hand = Mutex::new(Some(hand));
+    let hand = Arc::new(Mutex::new(Some(hand)));
+    let is_flushed = Arc::clone(&begun.is_flushed);
     let service = service_fn(move |request: Request<Incoming>| {
-        let hand = hand.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let answer = answer.clone();
+        let (answer, hand, is_flushed) = (answer.clone(), Arc::clone(&hand), Arc::clone(&is_flushed));
         async move {
             let (head, content) = answer.answer(address, request.map(Body::new)).await.into_parts();
-            match (content, hand) {
-                (Content::Stream(stream), Some(hand)) => {
-                    let _ = hand.send(Handed { head, stream });
-                    // The connection is taken apart before this is asked again.
-                    pending().await
+            let stream = match content {
+                // Of no answer before it does hyper hold anything back.
+                Content::Stream(stream) if is_flushed.load(Ordering::Relaxed) => stream,
+                content => {
+                    return Ok::<_, Infallible>(hyper::Response::from_parts(head, content.into_body()));
                 }
-                (content, _) => Ok::<_, Infallible>(hyper::Response::from_parts(head, content.into_body())),
+            };
+            let hand = hand.lock().unwrap_or_else(PoisonError::into_inner).take();
+            if let Some(hand) = hand {
+                let _ = hand.send(Handed { head, stream });
             }
+            // The connection is taken apart before this is asked again.
+            pending().await
         }
     });
     let mut http1 = http1::Builder::new();
@@ -212,6 +217,8 @@ struct Begun<S> {
     bytes: Vec<u8>,
     is_http2: bool,
     rest: S,
+    /// Whether all that was written is on its way, as far as hyper has asked: it does once it has written all it has.
+    is_flushed: Arc<AtomicBool>,
     /// How long a write may wait.
     unread: Duration,
     /// Runs while one does.
@@ -229,7 +236,8 @@ impl<S: AsyncRead + Unpin> Begun<S> {
                 break;
             }
         }
-        Ok(Self { is_http2: bytes == PREFACE, bytes, rest: stream, unread, waits: None })
+        let is_flushed = Arc::new(AtomicBool::new(true));
+        Ok(Self { is_http2: bytes == PREFACE, bytes, rest: stream, is_flushed, unread, waits: None })
     }
 
     fn is_http2(&self) -> bool {
@@ -270,6 +278,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Begun<S> {
 
 impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Begun<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        self.is_flushed.store(false, Ordering::Relaxed);
         let polled = Pin::new(&mut self.rest).poll_write(cx, bytes);
         self.within_patience(cx, polled)
     }
@@ -279,6 +288,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Begun<S> {
         cx: &mut Context<'_>,
         bytes: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
+        self.is_flushed.store(false, Ordering::Relaxed);
         let polled = if bytes.iter().map(|piece| piece.len()).sum::<usize>() <= SMALL {
             // To copy that little costs less than what the system does for each piece.
             let (mut together, mut length) = ([0; SMALL], 0);
@@ -301,6 +311,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Begun<S> {
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let polled = Pin::new(&mut self.rest).poll_flush(cx);
+        if matches!(polled, Poll::Ready(Ok(()))) {
+            self.is_flushed.store(true, Ordering::Relaxed);
+        }
         self.within_patience(cx, polled)
     }
 

@@ -34,6 +34,11 @@ impl Guests {
         Self { share: Share::new(most, most_of_one), proxies, most, spell: Spell::default() }
     }
 
+    /// How many there are at most.
+    pub(crate) fn most(&self) -> u64 {
+        self.most
+    }
+
     /// A place until it is dropped; `None` if the connection is to be closed.
     pub(super) fn admit(&mut self, address: IpAddr) -> Option<Held> {
         let who = Some(address).filter(|address| !self.proxies.trust(*address));

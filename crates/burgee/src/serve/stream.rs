@@ -8,7 +8,7 @@ use std::io::{self, ErrorKind};
 use std::pin::pin;
 use std::time::Duration;
 
-use bytes::{BufMut, Bytes, BytesMut};
+use bytes::{Buf, BufMut, Bytes, BytesMut};
 use delivery::Stream;
 use http::response::Parts;
 use http::{HeaderValue, header};
@@ -68,7 +68,7 @@ impl Handed {
             while let Some(frame) = next(&mut io, &mut stream).await? {
                 write(&mut io, frame, &mut stream, patience).await?;
             }
-            io.shutdown().await
+            timeout(patience, io.shutdown()).await?
         };
         if let Err(error) = writing.await {
             tracing::debug!(%error, "a stream ended early");
@@ -107,27 +107,29 @@ async fn next(io: &mut (impl AsyncRead + Unpin), stream: &mut Stream) -> io::Res
     }
 }
 
-/// Writes these bytes, and the frames that are there as well.
+/// Writes these bytes, with such frames behind them as are there and short. All of it is on its way then: TLS keeps to
+/// itself what it is given until it is told otherwise.
 async fn write(
     io: &mut (impl AsyncWrite + Unpin),
     mut bytes: Bytes,
     stream: &mut Stream,
     patience: Duration,
 ) -> io::Result<()> {
-    loop {
-        let mut next = stream.rendered();
-        if next.as_ref().is_some_and(|next| bytes.len() + next.len() <= TOGETHER) {
-            let mut together = BytesMut::from(bytes);
-            while let Some(frame) = next.take_if(|next| together.len() + next.len() <= TOGETHER) {
-                together.put(frame);
-                next = stream.rendered();
-            }
-            bytes = together.freeze();
+    if let Some(frame) = stream.rendered(TOGETHER.saturating_sub(bytes.len())) {
+        let mut together = BytesMut::from(bytes);
+        together.put(frame);
+        while let Some(frame) = stream.rendered(TOGETHER.saturating_sub(together.len())) {
+            together.put(frame);
         }
-        timeout(patience, io.write_all(&bytes)).await??;
-        match next {
-            Some(frame) => bytes = frame,
-            None => return Ok(()),
-        }
+        bytes = together.freeze();
     }
+    // Each piece has as long: who takes it slowly, but does, gets all of it.
+    while bytes.has_remaining() {
+        let written = timeout(patience, io.write(&bytes)).await??;
+        if written == 0 {
+            return Err(ErrorKind::WriteZero.into());
+        }
+        bytes.advance(written);
+    }
+    timeout(patience, io.flush()).await?
 }

@@ -13,12 +13,13 @@ use axum::extract::Request;
 use axum::response::{IntoResponse, Response};
 use delivery::{Content, Door};
 use futures_util::FutureExt;
-use http::StatusCode;
 use http::request::Parts;
+use http::{Method, StatusCode, Uri};
 use tokio::time::Instant;
 use tower::ServiceExt;
 use tracing::{Instrument, Level};
 
+use super::limits::for_any_page;
 use super::{Doors, headers, patience, request_id, tell};
 use crate::body::Client;
 use crate::loopback;
@@ -82,8 +83,13 @@ impl Planes {
         let answering = AssertUnwindSafe(self.attend(door, address, &head, body)).catch_unwind();
         let answered =
             if span.is_disabled() { answering.await } else { answering.instrument(span.clone()).await };
-        let mut response = answered.unwrap_or_else(|_| whole(Problem::panicked()));
-        headers::add(response.headers_mut(), false, doors.settings.https_only);
+        let mut response = answered.unwrap_or_else(|_| refused(Problem::panicked(), &head.uri));
+        let https_only = doors.settings.https_only;
+        if head.method == Method::POST {
+            headers::add_to_data(response.headers_mut(), https_only);
+        } else {
+            headers::add(response.headers_mut(), false, https_only);
+        }
         response.headers_mut().insert(request_id::REQUEST_ID, id);
         if let Some(begun) = begun {
             span.in_scope(|| tell(response.status(), begun));
@@ -92,13 +98,14 @@ impl Planes {
     }
 
     async fn attend(&self, door: Door, address: IpAddr, head: &Parts, body: Body) -> Response<Content> {
-        if let Err(problem) = patience::check_head(&head.uri, &head.headers) {
-            return whole(problem);
-        }
         if self.local
             && let Err(problem) = loopback::check(&head.headers, &head.uri)
         {
-            return whole(problem);
+            // Which is for no page to read.
+            return problem.at(head.uri.path()).into_response().map(Content::Whole);
+        }
+        if let Err(problem) = patience::check_head(&head.uri, &head.headers) {
+            return refused(problem, &head.uri);
         }
         let response = match self.doors.admit_delivery(address, head, body) {
             Ok(body) => self.delivery.answer(door, head, body).await,
@@ -111,6 +118,7 @@ impl Planes {
     }
 }
 
-fn whole(problem: Problem) -> Response<Content> {
-    problem.into_response().map(Content::Whole)
+/// Any page may read what is wrong, and any provider of OFREP.
+fn refused(problem: Problem, uri: &Uri) -> Response<Content> {
+    for_any_page(problem.at(uri.path()).into_response()).map(Content::Whole)
 }

@@ -23,6 +23,15 @@ fn is_reading(method: &Method) -> bool {
     matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS)
 }
 
+/// To an answer that no browser shows as a page, for it is asked by POST and is JSON: that it is nothing else. What keeps a
+/// page from being framed or from running scripts would be as long as the answer itself.
+pub(super) fn add_to_data(headers: &mut HeaderMap, https_only: bool) {
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    if https_only {
+        headers.insert(header::STRICT_TRANSPORT_SECURITY, HeaderValue::from_static(HTTPS_ONLY));
+    }
+}
+
 /// Adds what is not there yet.
 pub(super) fn add(headers: &mut HeaderMap, may_hold_credentials: bool, https_only: bool) {
     let mut add = |name: HeaderName, value| {
