@@ -268,3 +268,39 @@ async fn files_that_do_not_do_are_named_before_anything_is_made() -> Result<()> 
     burgee.stop().await?;
     Ok(())
 }
+
+#[tokio::test]
+async fn the_end_of_a_large_snapshot_does_not_wait_for_what_comes_next() -> Result<()> {
+    let secured = Secured::new()?;
+    // Made without a certificate: the client that makes flags trusts none.
+    let plain = Start { program: PROGRAM, folder: secured.folder.path(), env: &[] }.start().await?;
+    let (admin, key) = (plain.admin().await?, plain.banner.server_key.clone());
+    for number in 0..20 {
+        let variants = serde_json::json!([{ "key": "a", "value": "x".repeat(90_000) }]);
+        let flag = serde_json::json!({
+            "key": format!("large-{number}"), "kind": "string", "variants": variants, "default": { "variant": "a" },
+        });
+        plain.post("/api/v1/flags", Some(&admin), &flag).await?;
+    }
+    plain.stop().await?;
+    let burgee = secured.start(&[]).await?;
+    let mut stream = secured.connect(&burgee, "http/1.1", &TLS13).await?;
+    let request = format!("GET /sdk/v1/stream HTTP/1.1\r\nhost: localhost\r\nx-sdk-key: {key}\r\n\r\n");
+    stream.write_all(request.as_bytes()).await?;
+    stream.flush().await?;
+    // Until all that has room on the way is there, and the rest of it is not.
+    sleep(Duration::from_secs(1)).await;
+    let whole = async {
+        let (mut heard, mut piece) = (Vec::new(), vec![0; 64 << 10]);
+        while !heard.ends_with(b"}\n\n") {
+            let read = stream.read(&mut piece).await?;
+            ensure!(read > 0, "closed after {} bytes", heard.len());
+            heard.extend_from_slice(&piece[..read]);
+        }
+        Ok(heard.len())
+    };
+    // Sooner than the comment that breaks a silence.
+    let length = timeout(Duration::from_secs(8), whole).await.context("its end lies somewhere")??;
+    assert!(length > 1_800_000, "{length}");
+    Ok(())
+}

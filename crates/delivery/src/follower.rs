@@ -14,7 +14,7 @@ use engine::model::{Delta, Revision, SCHEMA, Snapshot};
 use futures_util::future::join_all;
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, spawn_blocking};
-use tokio::time::{Instant, interval_at, sleep_until, timeout};
+use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
 use crate::hub::Hub;
@@ -85,21 +85,23 @@ impl Follower {
 
     async fn follow(mut self) {
         let mut bell = self.source.bell();
-        // Of its own, so that nobody puts it off by knowing of states that do not come.
-        let mut poll = interval_at(Instant::now() + POLL, POLL);
+        let mut next_poll = None;
         loop {
             // Before asking: what rings from now on may not be in the answer.
             bell.mark_unchanged();
             let result = self.round().await;
             let look_again = Instant::now() + LOOK_AGAIN;
+            let poll = *next_poll.get_or_insert_with(|| Instant::now() + POLL);
             self.report(&result);
             tokio::select! {
                 () = rung(&mut bell) => self.library.try_again(),
-                _ = poll.tick() => self.library.try_again(),
-                () = looked_for(&self.hub, look_again) => {}
+                () = sleep_until(poll) => self.library.try_again(),
+                // Puts no poll off: anybody can know of states that never come.
+                () = looked_for(&self.hub, look_again) => continue,
                 // Who waits for a list catches up; what changed meanwhile comes with it.
                 _ = self.library.fetch(), if self.library.has_work() => {}
             }
+            next_poll = None;
         }
     }
 
