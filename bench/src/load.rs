@@ -55,18 +55,27 @@ pub(crate) struct Outcome {
     pub(crate) server: Option<Duration>,
     /// The driver's.
     pub(crate) driver: Duration,
-    /// When the last request was sent, and when the last answer came.
+    /// When the first request that counts was due, when the last was sent, and when the last answer came.
+    pub(crate) first: Moment,
     pub(crate) last_sent: Moment,
     pub(crate) last: Moment,
+    /// From when the first request that counts was due to the end, or to the last one that was sent if that came later.
+    pub(crate) sending: Duration,
 }
 
 impl Outcome {
+    /// Answers that are a success or 304.
     #[expect(clippy::cast_precision_loss, reason = "a figure")]
     pub(crate) fn per_second(&self) -> f64 {
         self.tally.answers() as f64 / self.lasted.as_secs_f64()
     }
 
-    /// The server's CPU time for an answer.
+    #[expect(clippy::cast_precision_loss, reason = "a figure")]
+    pub(crate) fn sent_per_second(&self) -> f64 {
+        self.tally.sent() as f64 / self.sending.as_secs_f64()
+    }
+
+    /// The server's CPU time, all of it, for an answer that is a success or 304.
     pub(crate) fn server_per_answer(&self) -> Option<Duration> {
         let answers = u32::try_from(self.tally.answers()).ok().filter(|answers| *answers > 0)?;
         Some(self.server? / answers)
@@ -103,7 +112,8 @@ impl Load {
             let (before, after) = (before?, used()?);
             let server = before.0.zip(after.0).map(|(before, after)| after.since(before));
             let driver = after.1.since(before.1);
-            Ok(Outcome { tally, lasted: ended.max(last).since(counted), server, driver, last_sent, last })
+            let (lasted, sending) = (ended.max(last).since(counted), ended.max(last_sent).since(counted));
+            Ok(Outcome { tally, lasted, server, driver, first: counted, last_sent, last, sending })
         })
     }
 }
@@ -318,8 +328,7 @@ impl<'a> Worker<'a> {
         self.busy -= 1;
         let bytes = std::mem::take(&mut connection.bytes);
         if due >= self.counted {
-            self.done.tally.answered(head, now.since(due));
-            self.done.tally.bytes += bytes;
+            self.done.tally.answered(head, bytes, now.since(due));
             self.done.last = self.done.last.max(now);
         }
         connection.doing = Doing::Idle(now);
@@ -345,18 +354,21 @@ impl<'a> Worker<'a> {
 
     /// What was due and has no answer has waited until now.
     fn give_up(&mut self) {
-        let now = Moment::now();
-        let mut waiting: Vec<_> = Vec::new();
+        let (now, counted, tally) = (Moment::now(), self.counted, &mut self.done.tally);
         for connection in &self.connections {
-            if let Doing::Busy(due) = connection.doing {
-                waiting.push(due);
+            if let Doing::Busy(due) = connection.doing
+                && due >= counted
+            {
+                tally.unanswered(now.since(due));
             }
         }
-        if self.load.pace != Pace::Closed {
-            waiting.extend(std::iter::from_fn(|| self.arrivals.take(now)));
+        if self.load.pace == Pace::Closed {
+            return;
         }
-        for due in waiting.into_iter().filter(|due| *due >= self.counted) {
-            self.done.tally.unanswered(now.since(due));
+        while let Some(due) = self.arrivals.take(now) {
+            if due >= counted {
+                tally.unsent(now.since(due));
+            }
         }
     }
 }

@@ -24,6 +24,8 @@ pub(crate) struct Figure {
     pub(crate) judged_by: Judged,
     /// In the order they were measured in.
     pub(crate) rounds: Vec<f64>,
+    /// Why there are none.
+    missing: Option<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -35,7 +37,17 @@ pub(crate) enum Judged {
 
 impl Figure {
     pub(crate) fn new(row: &str, what: impl Into<String>, unit: &'static str, rounds: Vec<f64>) -> Self {
-        Self { row: row.to_owned(), what: what.into(), unit, goal: None, judged_by: Judged::Median, rounds }
+        let (row, what, judged_by) = (row.to_owned(), what.into(), Judged::Median);
+        Self { row, what, unit, goal: None, judged_by, rounds, missing: None }
+    }
+
+    /// Stands for all figures of a row that failed, and says why it did.
+    pub(crate) fn not_measured(row: &str, why: impl Into<String>) -> Self {
+        Self { missing: Some(why.into()), ..Self::new(row, "not measured", "", Vec::new()) }
+    }
+
+    pub(crate) fn is_missing(&self) -> bool {
+        self.missing.is_some()
     }
 
     pub(crate) fn at_most(mut self, most: f64) -> Self {
@@ -68,6 +80,9 @@ impl Figure {
 
     /// All of it, for machines.
     pub(crate) fn summary(&self) -> Value {
+        if let Some(why) = &self.missing {
+            return json!({ "row": self.row, "what": self.what, "why": why, "holds": false });
+        }
         let (least, most) = self.least_and_most();
         json!({
             "row": self.row, "what": self.what, "unit": self.unit, "goal": self.goal, "judged_by": self.judged_by,
@@ -98,6 +113,12 @@ pub(crate) fn table(figures: &[Figure]) -> String {
     let mut text =
         "| row | figure | median | least – most | goal | holds |\n|---|---|---:|---:|---|---|\n".to_owned();
     for figure in figures {
+        if let Some(why) = &figure.missing {
+            // What would end the cell, or the line, must not.
+            let why = why.replace('|', "\\|").split_whitespace().collect::<Vec<_>>().join(" ");
+            let _ = writeln!(text, "| {} | {}: {why} | | | | **no** |", figure.row, figure.what);
+            continue;
+        }
         let (least, most) = figure.least_and_most();
         let goal = match figure.goal {
             Some(Goal::AtMost(limit)) => format!("≤ {} {}", number(limit), figure.unit),
@@ -153,9 +174,13 @@ mod tests {
         let figures = [
             Figure::new("a", "CPU", "µs", vec![12.345, 20.0, 11.0]).at_most(12.0),
             Figure::new("b", "failures", "", vec![0.0, 0.0]).at_most(0.0).always(),
+            Figure::not_measured("c", "it said\n  \"a|b\""),
         ];
         let expected = "| a | CPU | 12.35 µs | 11 – 20 | ≤ 12 µs | **no** |\n\
-            | b | failures | 0 | 0 – 0 | ≤ 0, each time | yes |\n";
+            | b | failures | 0 | 0 – 0 | ≤ 0, each time | yes |\n\
+            | c | not measured: it said \"a\\|b\" | | | | **no** |\n";
         assert!(table(&figures).ends_with(expected), "{}", table(&figures));
+        let missing = figures.map(|figure| (figure.is_missing(), figure.summary()["holds"].clone()));
+        assert_eq!(missing, [(false, json!(false)), (false, json!(true)), (true, json!(false))]);
     }
 }

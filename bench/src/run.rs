@@ -1,6 +1,6 @@
 //! `run`: one load on one server, whoever's it is.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
@@ -46,7 +46,7 @@ pub(crate) struct Run {
     /// "NAME: VALUE" of each request; again for more.
     #[arg(long = "header")]
     headers: Vec<String>,
-    /// JSON of the context; #NUMBER# in it is another number in each request.
+    /// JSON of the context, or of a list of contexts that take turns; #NUMBER# in it is another number in each request.
     #[arg(long)]
     context_file: Option<PathBuf>,
     /// So many contexts, then the first again; 1: always the same.
@@ -101,12 +101,12 @@ impl Run {
         for header in &self.headers {
             target = target.with(header)?;
         }
-        let context = match &self.context_file {
-            Some(file) => std::fs::read_to_string(file).with_context(|| format!("{}", file.display()))?,
-            None => server::context().to_string(),
+        let contexts = match &self.context_file {
+            Some(file) => read_contexts(file).with_context(|| format!("{}", file.display()))?,
+            None => server::contexts(),
         };
         let question =
-            Question { protocol: self.protocol, path: self.path.clone(), flag: &self.flag, context };
+            Question { protocol: self.protocol, path: self.path.clone(), flag: &self.flag, contexts };
         let contexts = if self.if_none_match { 1 } else { self.contexts };
         let load = Load {
             template: question.template(&target, contexts, self.if_none_match)?,
@@ -131,46 +131,57 @@ impl Run {
     }
 }
 
+/// The one context of a file, or those of a list.
+fn read_contexts(file: &Path) -> Result<Vec<String>> {
+    let contexts = match serde_json::from_str(&std::fs::read_to_string(file)?)? {
+        Value::Array(contexts) => contexts,
+        context => vec![context],
+    };
+    ensure!(!contexts.is_empty(), "no context is in the list");
+    Ok(contexts.iter().map(Value::to_string).collect())
+}
+
 /// What is asked, as a request.
 pub(crate) struct Question<'a> {
     pub(crate) protocol: Protocol,
     pub(crate) path: Option<String>,
     pub(crate) flag: &'a str,
-    /// JSON.
-    pub(crate) context: String,
+    /// JSON of each, in turns; at least one.
+    pub(crate) contexts: Vec<String>,
 }
 
 impl Question<'_> {
-    /// Method, path and body.
-    fn parts(&self) -> (&'static str, String, Option<String>) {
-        let body = || Some(format!(r#"{{"context":{}}}"#, self.context.trim()));
-        let (method, path, body) = match self.protocol {
-            Protocol::OfrepSingle => ("POST", format!("{OFREP}/{}", self.flag), body()),
-            Protocol::OfrepBulk => ("POST", OFREP.to_owned(), body()),
-            Protocol::Snapshot => ("GET", "/sdk/v1/snapshot".to_owned(), None),
-            Protocol::Get => ("GET", "/".to_owned(), None),
+    /// As they are sent to a target, in turns.
+    fn requests(&self, target: &Target, contexts: u64) -> Template {
+        let (method, path, has_body) = match self.protocol {
+            Protocol::OfrepSingle => ("POST", format!("{OFREP}/{}", self.flag), true),
+            Protocol::OfrepBulk => ("POST", OFREP.to_owned(), true),
+            Protocol::Snapshot => ("GET", "/sdk/v1/snapshot".to_owned(), false),
+            Protocol::Get => ("GET", "/".to_owned(), false),
         };
-        (method, self.path.clone().unwrap_or(path), body)
+        let path = self.path.as_deref().unwrap_or(&path);
+        if !has_body {
+            return Template::new(target.request(method, path, None), contexts);
+        }
+        let bodies = self.contexts.iter().map(|context| format!(r#"{{"context":{context}}}"#));
+        Template::in_turns(bodies.map(|body| target.request(method, path, Some(&body))).collect(), contexts)
     }
 
     /// The request to be sent over and over. It is sent once before, and must be answered; with the tag of that answer from
     /// then on, if that is wanted.
     pub(crate) fn template(&self, target: &Target, contexts: u64, with_tag: bool) -> Result<Template> {
-        let (method, path, body) = self.parts();
-        let make = |target: &Target| Template::new(target.request(method, &path, body.as_deref()), contexts);
-        let mut template = make(target);
+        let mut template = self.requests(target, contexts);
         let answer = Fetch::new(target.clone()).ask(template.stamp(0))?.success()?;
         if !with_tag {
             return Ok(template);
         }
         let tag = answer.head.etag.context("the answer has no ETag")?;
-        Ok(make(&target.clone().with(&format!("if-none-match: {tag}"))?))
+        Ok(self.requests(&target.clone().with(&format!("if-none-match: {tag}"))?, contexts))
     }
 
     /// The body of the answer to the first of the requests.
     pub(crate) fn answer(&self, target: &Target) -> Result<Vec<u8>> {
-        let (method, path, body) = self.parts();
-        let mut template = Template::new(target.request(method, &path, body.as_deref()), 1);
+        let mut template = self.requests(target, 1);
         Ok(Fetch::new(target.clone()).ask(template.stamp(0))?.success()?.body)
     }
 }
@@ -194,8 +205,9 @@ pub(crate) fn figures(outcome: &Outcome) -> Value {
     let quantiles = [0.5, 0.9, 0.99, 0.999].map(|share| millis(tally.took.quantile(share)));
     json!({
         "per_second": outcome.per_second(), "seconds": outcome.lasted.as_secs_f64(), "answers": tally.answers(),
-        "failures": tally.failures(), "statuses": tally.statuses, "broken": tally.broken,
-        "unanswered": tally.unanswered, "bytes": tally.bytes,
+        "refusals": tally.refusals(), "failures": tally.failures(), "statuses": tally.statuses,
+        "broken": tally.broken, "unanswered": tally.unanswered, "unsent": tally.unsent, "bytes": tally.bytes,
+        "sent": tally.sent(), "sent_per_second": outcome.sent_per_second(),
         "p50": quantiles[0], "p90": quantiles[1], "p99": quantiles[2], "p99_9": quantiles[3],
         "most": millis(tally.took.most()),
         "driver_late_p99": millis(tally.late.quantile(0.99)), "driver_late_most": millis(tally.late.most()),
@@ -211,9 +223,11 @@ fn print(load: &Load, outcome: &Outcome) {
         Pace::Open(rate) => format!(" of {rate} wanted"),
         Pace::Closed => ", as many as the connections carry".to_owned(),
     };
-    println!("answers                  {:.0} a second{wanted}", outcome.per_second());
+    println!("good answers             {:.0} a second{wanted}", outcome.per_second());
+    println!("sent                     {:.0} a second", outcome.sent_per_second());
     println!("statuses                 {:?}", tally.statuses);
     println!("broken, unanswered       {}, {}", tally.broken, tally.unanswered);
+    println!("never sent               {}", tally.unsent);
     println!("body of an answer        {} bytes", tally.bytes / tally.answers().max(1));
     let from = if load.pace == Pace::Closed { "sent" } else { "due" };
     let [p50, p90, p99, p999] = [0.5, 0.9, 0.99, 0.999].map(|share| millis(tally.took.quantile(share)));

@@ -126,11 +126,18 @@ fn start(runtime: &Runtime, program: &Program, folder: &TempDir, port: u16) -> R
 
 /// The flag that single questions are about: one rule, one rollout.
 pub(crate) const MEASURED: &str = "new-checkout";
+/// A flag whose split is tracked: who was given what is kept.
+pub(crate) const TRACKED: &str = "tracked-checkout";
 
-/// What is asked with: who it is changes with each question.
-pub(crate) fn context() -> Value {
+/// What is asked with, in turns: who it is changes with each question. The measured flag's rule holds in every second one,
+/// and the others are left to its rollout.
+pub(crate) fn contexts() -> Vec<String> {
     let key = format!("user-{}", crate::target::NUMBER);
-    json!({ "targetingKey": key, "country": "AT", "plan": "gold", "email": "someone@example.com", "version": "3.4.1" })
+    let context = |(country, plan)| {
+        json!({ "targetingKey": key, "country": country, "plan": plan, "email": "someone@example.com", "version": "3.4.1" })
+            .to_string()
+    };
+    [("AT", "gold"), ("AT", "free"), ("FR", "gold"), ("FR", "free")].map(context).into()
 }
 
 /// Makes flags of a usual mixture, the measured one among them: of ten, four are rolled out, two have rules and targets,
@@ -148,15 +155,25 @@ pub(crate) fn fill(api: &mut Fetch, flags: usize) -> Result<()> {
     Ok(())
 }
 
+/// Makes the tracked flag.
+pub(crate) fn make_tracked(api: &mut Fetch) -> Result<()> {
+    let halves = json!([{ "variant": "on", "weight": 50_000 }, { "variant": "off", "weight": 50_000 }]);
+    let flag = json!({ "key": TRACKED, "enabled": true, "default": { "split": halves, "track": true } });
+    api.post("/api/v1/flags", &flag)?;
+    Ok(())
+}
+
 fn flag(number: usize) -> Value {
     let key = format!("flag-{number:08}");
+    // Of the flags with this rule it holds for every second one, whoever asks.
+    let countries = if (number / 10).is_multiple_of(2) { "DE, AT, CH" } else { "FR, IT, ES" };
     match number % 10 {
         0..=3 => json!({ "key": key, "enabled": true, "rollout_percentage": number % 100 }),
         4 | 5 => json!({
             "key": key, "enabled": true, "rollout_percentage": number % 100,
             "targeted_users": ["user-1", "user-2", "user-3"],
             "rules": [
-                { "attribute": "country", "operator": "in", "value": "DE, AT, CH", "variant": true, "priority": 1 },
+                { "attribute": "country", "operator": "in", "value": countries, "variant": true, "priority": 1 },
                 { "attribute": "plan", "operator": "equals", "value": "gold", "variant": false, "priority": 2 },
             ],
         }),

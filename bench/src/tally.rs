@@ -59,9 +59,11 @@ pub(crate) struct Tally {
     pub(crate) without_retry_after: u64,
     /// Connections that ended before an answer was whole.
     pub(crate) broken: u64,
-    /// Requests that were due and have no answer.
+    /// Requests that were sent and have no answer.
     pub(crate) unanswered: u64,
-    /// Of all bodies.
+    /// Requests that were due and not sent, for no connection was free.
+    pub(crate) unsent: u64,
+    /// Of the bodies of answers that are a success or 304.
     pub(crate) bytes: u64,
 }
 
@@ -79,14 +81,17 @@ impl Tally {
             without_retry_after: 0,
             broken: 0,
             unanswered: 0,
+            unsent: 0,
             bytes: 0,
         })
     }
 
-    pub(crate) fn answered(&mut self, head: &Head, took: Duration) {
+    /// An answer with so many bytes of body is whole.
+    pub(crate) fn answered(&mut self, head: &Head, bytes: u64, took: Duration) {
         *self.statuses.entry(head.status).or_default() += 1;
         if is_good(head.status) {
             self.took.record(took);
+            self.bytes += bytes;
         }
         if matches!(head.status, 429 | 503) && head.retry_after.is_none() {
             self.without_retry_after += 1;
@@ -95,6 +100,11 @@ impl Tally {
 
     pub(crate) fn unanswered(&mut self, waited: Duration) {
         self.unanswered += 1;
+        self.took.record(waited);
+    }
+
+    pub(crate) fn unsent(&mut self, waited: Duration) {
+        self.unsent += 1;
         self.took.record(waited);
     }
 
@@ -107,18 +117,28 @@ impl Tally {
         self.without_retry_after += other.without_retry_after;
         self.broken += other.broken;
         self.unanswered += other.unanswered;
+        self.unsent += other.unsent;
         self.bytes += other.bytes;
     }
 
+    /// Those that are a success or 304.
     pub(crate) fn answers(&self) -> u64 {
-        self.statuses.values().sum()
+        self.statuses.iter().filter(|(status, _)| is_good(**status)).map(|(_, count)| count).sum()
     }
 
-    /// Answers that are none, broken connections, and what was not answered.
+    /// Answers with any other status.
+    pub(crate) fn refusals(&self) -> u64 {
+        self.statuses.iter().filter(|(status, _)| !is_good(**status)).map(|(_, count)| count).sum()
+    }
+
+    /// Requests that were sent.
+    pub(crate) fn sent(&self) -> u64 {
+        self.late.count()
+    }
+
+    /// Refusals, broken connections, and what was not answered or not even sent.
     pub(crate) fn failures(&self) -> u64 {
-        let refused: u64 =
-            self.statuses.iter().filter(|(status, _)| !is_good(**status)).map(|(_, count)| count).sum();
-        refused + self.broken + self.unanswered
+        self.refusals() + self.broken + self.unanswered + self.unsent
     }
 }
 
@@ -168,14 +188,16 @@ mod tests {
                 other => panic!("{other:?}"),
             }
         };
-        one.answered(&head("200 OK"), Duration::from_millis(5));
-        one.answered(&head("503 No"), Duration::from_micros(1));
-        one.answered(&head("503 No\r\nretry-after: 1"), Duration::from_micros(1));
-        other.answered(&head("304 Not Modified"), Duration::from_millis(7));
+        one.answered(&head("200 OK"), 10, Duration::from_millis(5));
+        one.answered(&head("503 No"), 1_000, Duration::from_micros(1));
+        one.answered(&head("503 No\r\nretry-after: 1"), 1_000, Duration::from_micros(1));
+        other.answered(&head("304 Not Modified"), 0, Duration::from_millis(7));
         other.unanswered(Duration::from_secs(9));
+        other.unsent(Duration::from_secs(8));
         other.broken = 1;
         one.merge(&other);
-        assert_eq!((one.answers(), one.failures(), one.took.count()), (4, 4, 3));
+        assert_eq!((one.answers(), one.refusals(), one.failures(), one.took.count()), (2, 2, 5, 4));
+        assert_eq!((one.unanswered, one.unsent, one.bytes), (1, 1, 10));
         assert_eq!(one.without_retry_after, 1);
         assert!(one.took.quantile(0.01) >= Duration::from_millis(4));
         assert!(one.took.most() >= Duration::from_millis(8_990), "who has no answer waited the longest");

@@ -68,27 +68,63 @@ impl Target {
 /// In a path, header or body: another number in each request, of as many digits as this has signs.
 pub(crate) const NUMBER: &str = "#NUMBER#";
 
-/// A request that is sent over and over, each time with another number in it if it says so.
+/// As many numbers as have the digits of [`NUMBER`].
+pub(crate) const NUMBERS: u64 = 100_000_000;
+
+/// Requests that are sent in turns, over and over, each time with another number in them if they say so.
 #[derive(Debug, Clone)]
 pub(crate) struct Template {
+    requests: Vec<Numbered>,
+    /// After so many requests the numbers begin anew.
+    distinct: u64,
+    /// The number of the first request.
+    first: u64,
+}
+
+#[derive(Debug, Clone)]
+struct Numbered {
     bytes: Vec<u8>,
     /// Where numbers stand.
     places: Vec<usize>,
-    /// After so many requests the numbers begin anew.
-    distinct: u64,
 }
 
 impl Template {
+    /// Of one request.
     pub(crate) fn new(bytes: Vec<u8>, distinct: u64) -> Self {
-        let places = bytes.windows(NUMBER.len()).enumerate();
-        let places = places.filter(|(_, here)| *here == NUMBER.as_bytes()).map(|(place, _)| place).collect();
-        Self { bytes, places, distinct: distinct.clamp(1, 100_000_000) }
+        Self::in_turns(vec![bytes], distinct)
     }
 
-    /// The request with this number.
+    /// Of several, at least one; with `distinct` 1 it is always the first.
+    pub(crate) fn in_turns(requests: Vec<Vec<u8>>, distinct: u64) -> Self {
+        let requests = requests.into_iter().map(Numbered::new).collect();
+        Self { requests, distinct: distinct.clamp(1, NUMBERS), first: 0 }
+    }
+
+    /// Numbers begin there, so that they are others than those of a load before.
+    pub(crate) fn beginning_at(mut self, first: u64) -> Self {
+        self.first = first;
+        self
+    }
+
+    /// The request with this number, counted from where they begin.
     pub(crate) fn stamp(&mut self, number: u64) -> &[u8] {
+        let number = (self.first + number) % self.distinct;
+        let turns = self.requests.len().max(1) as u64;
+        let turn = usize::try_from(number % turns).unwrap_or_default();
+        self.requests.get_mut(turn).map_or(&[], |request| request.stamp(number))
+    }
+}
+
+impl Numbered {
+    fn new(bytes: Vec<u8>) -> Self {
+        let places = bytes.windows(NUMBER.len()).enumerate();
+        let places = places.filter(|(_, here)| *here == NUMBER.as_bytes()).map(|(place, _)| place).collect();
+        Self { bytes, places }
+    }
+
+    fn stamp(&mut self, number: u64) -> &[u8] {
         for place in &self.places {
-            let mut rest = number % self.distinct;
+            let mut rest = number;
             let digits = self.bytes.get_mut(*place..place + NUMBER.len()).unwrap_or_default();
             for digit in digits.iter_mut().rev() {
                 *digit = b'0' + u8::try_from(rest % 10).unwrap_or_default();
@@ -125,5 +161,15 @@ mod tests {
         assert_eq!(template.stamp(7), b"a 00000007 b 00000007");
         assert_eq!(template.stamp(1_234), b"a 00000234 b 00000234");
         assert_eq!(Template::new(b"same".to_vec(), 1).stamp(5), b"same");
+        assert_eq!(template.beginning_at(1_998).stamp(1), b"a 00000999 b 00000999");
+    }
+
+    #[test]
+    fn several_requests_take_turns() {
+        let requests = || ["a#NUMBER#", "b", "c"].map(|text| text.as_bytes().to_vec()).to_vec();
+        let mut template = Template::in_turns(requests(), 1_000_000);
+        let sent = [0, 1, 2, 3].map(|number| String::from_utf8(template.stamp(number).to_vec()).unwrap());
+        assert_eq!(sent, ["a00000000", "b", "c", "a00000003"]);
+        assert_eq!(Template::in_turns(requests(), 1).stamp(2), b"a00000000", "one is always the first");
     }
 }

@@ -1,6 +1,7 @@
 // What applications with the official OpenFeature providers meet when Burgee is gone, or asks them to wait.
 
 import assert from 'node:assert/strict';
+import { performance } from 'node:perf_hooks';
 import { after, before, describe, it } from 'node:test';
 import { setTimeout as wait } from 'node:timers/promises';
 import { Burgee, until } from '../burgee.mjs';
@@ -10,7 +11,8 @@ import { Wire } from './wire.mjs';
 /** Who asks more often than once a second is told to wait. The local profile counts nobody. */
 const STRICT = { limits: { delivery: { per_credential: { rate: 1, burst: 1 } } } };
 const PRODUCTION = { BURGEE_PROFILE: 'production' };
-/** How long those who were told to wait a second do, in milliseconds. */
+/** How long those who ask too often are told to wait, in milliseconds; and when they have done so for sure. */
+const SECOND = 1_000;
 const WAIT = 1_100;
 
 /** How long streams may take to come back, in milliseconds: not all of them may do so at once. */
@@ -92,11 +94,19 @@ describe('applications, while Burgee', () => {
     for (const application of applications) {
       const { name, as, wire } = application;
       await until(`${name} is let in`, () => gives(application));
-      assertKept(await ask(application, newUser()), application);
-      assert.equal(wire.evaluations.at(-1).status, 429, name);
-      const so = wire.evaluations.length;
-      await ask(application, newUser());
-      assert.equal(wire.evaluations.length - so, ASKS_ON.includes(as) ? 1 : 0, name);
+      // A busy machine may need more than a second for two questions; then the second is let in as well.
+      await until(`${name} is told to wait, and asked again within a second`, async () => {
+        const [begun, had] = [performance.now(), wire.evaluations.length];
+        const answer = await ask(application, newUser());
+        const so = wire.evaluations.length;
+        if (so === had || wire.evaluations.at(-1).status !== 429) return false;
+        assertKept(answer, application);
+        await ask(application, newUser());
+        const more = wire.evaluations.length - so;
+        if (performance.now() - begun >= SECOND) return false;
+        assert.equal(more, ASKS_ON.includes(as) ? 1 : 0, name);
+        return true;
+      });
       await wait(WAIT);
       assert.ok(await gives(application), `${name} asks again`);
     }

@@ -71,7 +71,9 @@ fn all_who_were_due_while_a_server_stood_still_waited_for_it() {
 fn who_never_has_an_answer_counts_as_who_waited_longest() {
     let target = serve(|stream, number| if number < 3 { stream.write_all(ANSWER) } else { Ok(()) });
     let outcome = load(target, Pace::Open(20), 1, Duration::from_millis(500)).run(None).unwrap();
-    assert_eq!((outcome.tally.answers(), outcome.tally.unanswered), (3, 7));
+    // The fourth was sent and not answered; for those after it the connection was never free.
+    let Tally { unanswered, unsent, .. } = outcome.tally;
+    assert_eq!((outcome.tally.answers(), unanswered, unsent, outcome.tally.sent()), (3, 1, 6, 4));
     assert!(outcome.tally.took.quantile(0.9) > Duration::from_millis(1_500));
 }
 
@@ -100,6 +102,16 @@ fn a_closed_loop_asks_again_at_once_and_counts_nothing_of_its_warming_up() {
     assert!((20..=240).contains(&answers), "four connections, at most 60 times each in 300 ms: {answers}");
     assert_eq!((outcome.tally.failures(), outcome.tally.bytes >= answers * 2), (0, true));
     assert!(outcome.server_per_answer().is_some());
+}
+
+#[test]
+fn refusals_make_no_server_faster() {
+    const REFUSAL: &[u8] = b"HTTP/1.1 503 No\r\nretry-after: 1\r\ncontent-length: 2\r\n\r\nno";
+    let target = serve(|stream, number| stream.write_all(if number % 4 == 0 { ANSWER } else { REFUSAL }));
+    let outcome = load(target, Pace::Open(200), 1, Duration::from_millis(500)).run(None).unwrap();
+    assert_eq!((outcome.tally.answers(), outcome.tally.refusals(), outcome.tally.sent()), (25, 75, 100));
+    assert!((35.0..=50.0).contains(&outcome.per_second()), "{}", outcome.per_second());
+    assert!((150.0..=200.0).contains(&outcome.sent_per_second()), "{}", outcome.sent_per_second());
 }
 
 #[test]

@@ -19,7 +19,9 @@ pub(crate) enum Phase {
     #[default]
     Away,
     Connecting,
-    /// It has asked.
+    /// It has asked for all flags, and opens its stream once it has them.
+    Evaluating,
+    /// It has asked for its stream.
     Asking,
     /// It is answered 200.
     Open,
@@ -51,6 +53,8 @@ pub(crate) struct Client {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Progress {
     Goes,
+    /// It has all flags.
+    Evaluated,
     /// It was answered something else than 200, and told how long to wait, or not.
     Refused(u16, Option<Duration>),
     /// The stream ended in order.
@@ -96,6 +100,7 @@ impl Client {
 
     /// Goes on with what came at `now`.
     pub(crate) fn take_in(&mut self, mut bytes: &[u8], now: Moment) -> Result<Progress> {
+        let is_stream = self.phase != Phase::Evaluating;
         loop {
             let Self { reader, events, last, revision, frames, disorder, arrived, retry, .. } = self;
             let mut tell = |told| match told {
@@ -113,12 +118,15 @@ impl Client {
             };
             let mut count = 0;
             let step = reader.read(&mut bytes, &mut |body| {
-                count += body.len() as u64;
-                events.read(body, &mut tell);
+                if is_stream {
+                    count += body.len() as u64;
+                    events.read(body, &mut tell);
+                }
             })?;
             self.bytes += count;
             match step {
                 Step::More => return Ok(Progress::Goes),
+                Step::Head(head) if head.status == 200 && !is_stream => {}
                 Step::Head(head) if head.status == 200 => {
                     self.phase = Phase::Open;
                     self.opened = now;
@@ -126,7 +134,8 @@ impl Client {
                 Step::Head(head) => {
                     return Ok(Progress::Refused(head.status, head.retry_after.map(Duration::from_secs)));
                 }
-                Step::Whole => return Ok(Progress::Ended),
+                Step::Whole if is_stream => return Ok(Progress::Ended),
+                Step::Whole => return Ok(Progress::Evaluated),
             }
         }
     }
@@ -200,6 +209,21 @@ mod tests {
         let progress = client.take_in(text.as_bytes(), at(1)).unwrap();
         assert_eq!(progress, Progress::Refused(503, Some(Duration::from_secs(4))));
         assert!(!client.meets(Until::Open { since: at(0) }));
+    }
+
+    #[test]
+    fn an_answer_before_the_stream_is_no_part_of_it() {
+        let answer = "HTTP/1.1 200 OK\r\ncontent-length: 17\r\n\r\nid: e.9\ndata: x\n\n";
+        for size in 1..=answer.len() {
+            let mut client = Client { phase: Phase::Evaluating, ..Client::default() };
+            let seen: Vec<_> =
+                answer.as_bytes().chunks(size).map(|piece| client.take_in(piece, at(1)).unwrap()).collect();
+            assert_eq!(seen.last(), Some(&Progress::Evaluated), "in pieces of {size}");
+            assert!(!client.meets(Until::Open { since: at(0) }));
+            client.phase = Phase::Asking;
+            client.take_in(format!("{HEAD}{}", chunk("id: e.1\ndata: x\n\n")).as_bytes(), at(2)).unwrap();
+            assert_eq!((client.frames, client.revision, client.opened), (1, 1, at(2)));
+        }
     }
 
     #[test]

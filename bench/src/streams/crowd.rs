@@ -13,7 +13,8 @@ use anyhow::Result;
 use crate::moment::{Moment, be_punctual};
 use crate::poll::{Poll, connect_from, source};
 use crate::streams::client::{Client, Phase, Progress};
-use crate::streams::orders::{Order, Reply, Report, Spec, Until};
+use crate::streams::orders::{Manner, Order, Reply, Report, Spec, Until};
+use crate::target::{NUMBERS, Template};
 
 /// At the beginning so many connect at once, which no server's queue is too short for. Later each comes back when it would.
 const AT_ONCE: usize = 128;
@@ -35,15 +36,29 @@ pub(crate) fn run() -> Result<()> {
     let poll = Poll::new()?;
     poll.add_to_read(orders.get_ref(), ORDERS)?;
     let clients = (0..spec.clients).map(|_| (None, Client::default())).collect();
-    let buffer = vec![0; if spec.reads { BUFFER } else { LITTLE }];
+    let buffer = vec![0; if spec.manner == Manner::Deaf { LITTLE } else { BUFFER }];
+    let question = Template::new(spec.question.clone().into_bytes(), NUMBERS);
     let (waiting, away, lost, refused) = Default::default();
-    let mut crowd =
-        Crowd { spec, orders, poll, clients, unmet: 0, begun: 0, waiting, away, buffer, lost, refused };
+    let mut crowd = Crowd {
+        spec,
+        question,
+        orders,
+        poll,
+        clients,
+        unmet: 0,
+        begun: 0,
+        waiting,
+        away,
+        buffer,
+        lost,
+        refused,
+    };
     crowd.live()
 }
 
 struct Crowd {
     spec: Spec,
+    question: Template,
     orders: BufReader<File>,
     poll: Poll,
     clients: Vec<(Option<TcpStream>, Client)>,
@@ -152,14 +167,21 @@ impl Crowd {
     fn go_on(&mut self, number: usize, is_over: bool) -> Result<()> {
         let Some((Some(socket), client)) = self.clients.get_mut(number) else { return Ok(()) };
         if client.phase == Phase::Connecting {
-            let sent = if is_over { None } else { socket.write(&request(&self.spec.request, client)).ok() };
-            if sent.is_none_or(|sent| sent < self.spec.request.len()) {
+            let asks_first = self.spec.manner == Manner::AsksFirst;
+            let is_sent = if is_over {
+                false
+            } else if asks_first {
+                send(socket, self.question.stamp(number as u64))
+            } else {
+                send(socket, &request(&self.spec.request, client))
+            };
+            if !is_sent {
                 self.lose(number, None);
                 return Ok(());
             }
-            client.phase = Phase::Asking;
+            client.phase = if asks_first { Phase::Evaluating } else { Phase::Asking };
         }
-        if !self.spec.reads && client.phase == Phase::Open {
+        if self.spec.manner == Manner::Deaf && client.phase == Phase::Open {
             if is_over {
                 self.lose(number, None);
             }
@@ -183,6 +205,13 @@ impl Crowd {
             }
             match client.take_in(self.buffer.get(..count).unwrap_or_default(), Moment::now())? {
                 Progress::Goes => {}
+                Progress::Evaluated => {
+                    if !send(socket, &request(&self.spec.request, client)) {
+                        self.lose(number, None);
+                        return Ok(());
+                    }
+                    client.phase = Phase::Asking;
+                }
                 Progress::Ended => {
                     self.lose(number, None);
                     return Ok(());
@@ -193,7 +222,7 @@ impl Crowd {
                     return Ok(());
                 }
             }
-            if (!self.spec.reads || count < self.buffer.len()) && !is_over {
+            if (self.spec.manner == Manner::Deaf || count < self.buffer.len()) && !is_over {
                 return Ok(());
             }
         }
@@ -253,6 +282,11 @@ impl Crowd {
         }
         report
     }
+}
+
+/// Whether all of it was taken by the system: a connection that was just opened, or answered, has room.
+fn send(socket: &mut TcpStream, request: &[u8]) -> bool {
+    socket.write(request).is_ok_and(|sent| sent == request.len())
 }
 
 /// With what the client saw last, if it was here before.

@@ -8,8 +8,9 @@ use anyhow::{Context as _, Result, bail, ensure};
 
 use crate::machine::open_files;
 use crate::moment::Moment;
-use crate::streams::orders::{Order, Reply, Report, Spec, Until};
-use crate::target::Target;
+use crate::run::OFREP;
+use crate::streams::orders::{Manner, Order, Reply, Report, Spec, Until};
+use crate::target::{NUMBER, Target};
 
 /// Files of a crowd that are no clients.
 const OTHER_FILES: u64 = 50;
@@ -27,16 +28,16 @@ struct Crowd {
 }
 
 impl Crowds {
-    /// Sends `clients` on their way to a path. Who does not read keeps the connection and takes nothing.
+    /// Sends `clients` on their way to a path.
     pub(crate) fn gather(
         target: &Target,
         path: &str,
         clients: usize,
         sources: u8,
-        reads: bool,
+        manner: Manner,
     ) -> Result<Self> {
         let mut crowds = Self { crowds: Vec::new(), clients: 0 };
-        crowds.add(target, path, clients, sources, reads)?;
+        crowds.add(target, path, clients, sources, manner)?;
         Ok(crowds)
     }
 
@@ -47,15 +48,18 @@ impl Crowds {
         path: &str,
         clients: usize,
         sources: u8,
-        reads: bool,
+        manner: Manner,
     ) -> Result<()> {
         let most = usize::try_from(open_files().saturating_sub(OTHER_FILES)).unwrap_or(usize::MAX);
+        let question = format!(r#"{{"context":{{"targetingKey":"user-{NUMBER}","country":"AT"}}}}"#);
+        let question = String::from_utf8(target.request("POST", OFREP, Some(&question)))?;
         let target = target.clone().with("accept: text/event-stream")?;
         let request = String::from_utf8(target.request("GET", path, None))?;
         let processes = clients.div_ceil(most.max(1));
         for place in 0..processes {
-            let clients = (clients + place) / processes;
-            let spec = Spec { address: target.address, request: request.clone(), clients, sources, reads };
+            let (clients, address) = ((clients + place) / processes, target.address);
+            let (request, question) = (request.clone(), question.clone());
+            let spec = Spec { address, request, question, clients, sources, manner };
             let mut command = Command::new(std::env::current_exe()?);
             let mut child = command.arg("crowd").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
             let orders = child.stdin.take().context("no input")?;

@@ -19,12 +19,15 @@ use clap::{Args, ValueEnum};
 
 use crate::report::{Figure, table};
 use crate::server::Program;
+use crate::streams::orders::Manner;
 
 /// What happens to the clients.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Scene {
     /// One toggle at a time.
     Fanout,
+    /// The same; each asked for all flags before, on the connection that its stream is opened on.
+    FanoutReuse,
     /// A thousand toggles in a second, of as many flags.
     Storm,
     /// The same of one flag.
@@ -51,7 +54,8 @@ pub(crate) struct Streams {
 
 impl Streams {
     pub(crate) fn run(&self, program: &Program) -> Result<()> {
-        let rounds = self.rounds.unwrap_or(if self.scene == Scene::Fanout { 20 } else { 3 });
+        let is_fanout = matches!(self.scene, Scene::Fanout | Scene::FanoutReuse);
+        let rounds = self.rounds.unwrap_or(if is_fanout { 20 } else { 3 });
         print!("{}", table(&measure(program, self.scene, self.clients, rounds)?));
         Ok(())
     }
@@ -60,7 +64,8 @@ impl Streams {
 /// Measures one scene.
 pub(crate) fn measure(program: &Program, scene: Scene, clients: usize, rounds: usize) -> Result<Vec<Figure>> {
     match scene {
-        Scene::Fanout => fanout::measure(program, 100, clients, rounds),
+        Scene::Fanout => fanout::measure(program, clients, rounds, Manner::Reads),
+        Scene::FanoutReuse => fanout::measure(program, clients, rounds, Manner::AsksFirst),
         Scene::Storm | Scene::StormOne => storm::measure(program, clients, rounds, scene == Scene::StormOne),
         Scene::Reconnect => reconnect::measure(program, clients, rounds, false),
         Scene::ReconnectKill => reconnect::measure(program, clients, rounds, true),

@@ -13,11 +13,23 @@ pub(crate) struct Spec {
     pub(crate) address: SocketAddr,
     /// The whole request of a client that was never here.
     pub(crate) request: String,
+    /// The whole request of who asks before; another number stands in each client's.
+    pub(crate) question: String,
     pub(crate) clients: usize,
     /// Addresses that they come from.
     pub(crate) sources: u8,
-    /// Whether they read what comes after the answer's head.
-    pub(crate) reads: bool,
+    pub(crate) manner: Manner,
+}
+
+/// What clients do with their connections.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Manner {
+    /// They open their streams and read.
+    Reads,
+    /// They ask for all flags first, and open their streams on the connections that were answered.
+    AsksFirst,
+    /// They keep their connections, and read nothing after the answer's head.
+    Deaf,
 }
 
 /// What a crowd is told; it answers each before it is told the next.

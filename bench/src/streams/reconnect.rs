@@ -12,7 +12,7 @@ use crate::moment::Moment;
 use crate::report::Figure;
 use crate::run::{Protocol, Question, megabytes, millis};
 use crate::server::{self, MEASURED, Program};
-use crate::streams::orders::Until;
+use crate::streams::orders::{Manner, Until};
 use crate::streams::stage::{PATIENCE, SWITCH, Stage, quantile};
 
 /// Questions a second meanwhile.
@@ -32,12 +32,12 @@ pub(crate) fn measure(
     is_killed: bool,
 ) -> Result<Vec<Figure>> {
     let row = if is_killed { "reconnect-kill" } else { "reconnect" };
-    let mut stage = Stage::set(program, 100, clients)?;
+    let mut stage = Stage::set(program, 100, clients, Manner::Reads)?;
     let [mut stop, mut away, mut half, mut back, mut p99, mut failed, mut refused, mut memory] =
         [const { Vec::new() }; 8];
     for _ in 0..rounds {
-        let context = server::context().to_string();
-        let question = Question { protocol: Protocol::OfrepSingle, path: None, flag: MEASURED, context };
+        let contexts = server::contexts();
+        let question = Question { protocol: Protocol::OfrepSingle, path: None, flag: MEASURED, contexts };
         let target = stage.server.target()?;
         let load = Load {
             template: question.template(&target, 1_000_000, false)?,

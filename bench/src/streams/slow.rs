@@ -10,7 +10,7 @@ use crate::report::Figure;
 use crate::run::megabytes;
 use crate::server::Program;
 use crate::streams::crowds::Crowds;
-use crate::streams::orders::Until;
+use crate::streams::orders::{Manner, Until};
 use crate::streams::stage::{PATIENCE, SOURCES, STREAM, Stage};
 
 const ROW: &str = "slow";
@@ -26,13 +26,13 @@ const LOOK: Duration = Duration::from_millis(500);
 /// Tells `clients` who do not read 20 MB each, and watches what the server holds and whom it lets go.
 #[expect(clippy::cast_precision_loss, reason = "figures")]
 pub(crate) fn measure(program: &Program, clients: usize) -> Result<Vec<Figure>> {
-    let mut stage = Stage::set(program, 100, READERS)?;
+    let mut stage = Stage::set(program, 100, READERS, Manner::Reads)?;
     let values = json!([{ "key": "a", "value": "x".repeat(VALUE) }, { "key": "b", "value": "y" }]);
     let large =
         json!({ "key": "large", "kind": "string", "variants": values, "default": { "variant": "a" } });
     stage.server.api.post("/api/v1/flags", &large)?;
     let files = stage.process.open_files()?;
-    let mut deaf = Crowds::gather(&stage.server.target()?, STREAM, clients, SOURCES, false)?;
+    let mut deaf = Crowds::gather(&stage.server.target()?, STREAM, clients, SOURCES, Manner::Deaf)?;
     deaf.wait_for_all(Until::Open { since: Moment::default() }, PATIENCE)?;
     std::thread::sleep(LOOK);
     let before = stage.process.resident()?;

@@ -9,7 +9,7 @@ use crate::moment::Moment;
 use crate::process::Process;
 use crate::server::{self, Program, Server};
 use crate::streams::crowds::Crowds;
-use crate::streams::orders::Until;
+use crate::streams::orders::{Manner, Until};
 
 /// Where a server tells of changes.
 pub(crate) const STREAM: &str = "/sdk/v1/stream";
@@ -38,7 +38,7 @@ pub(crate) struct Stage {
 
 impl Stage {
     /// Starts a server with `flags` flags and sends `clients` to it, which have all been told its state at the end.
-    pub(crate) fn set(program: &Program, flags: usize, clients: usize) -> Result<Self> {
+    pub(crate) fn set(program: &Program, flags: usize, clients: usize, manner: Manner) -> Result<Self> {
         let mut server = Server::start(program)?;
         server::fill(&mut server.api, flags)?;
         server.api.post("/api/v1/flags", &json!({ "key": SWITCH }))?;
@@ -52,13 +52,13 @@ impl Stage {
         let idle = process.resident()?;
         let begun = Moment::now();
         let target = server.target()?;
-        let mut crowds = Crowds::gather(&target, STREAM, clients - clients / 2, SOURCES, true)?;
+        let mut crowds = Crowds::gather(&target, STREAM, clients - clients / 2, SOURCES, manner)?;
         crowds.wait_for_all(Until::Revision(head), PATIENCE)?;
         let mut gathering = begun.elapsed();
         std::thread::sleep(REST);
         let half = process.resident()?;
         let begun = Moment::now();
-        crowds.add(&target, STREAM, clients / 2, SOURCES, true)?;
+        crowds.add(&target, STREAM, clients / 2, SOURCES, manner)?;
         crowds.wait_for_all(Until::Revision(head), PATIENCE)?;
         gathering += begun.elapsed();
         std::thread::sleep(REST);

@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
+use clap::builder::PossibleValue;
 use clap::{Args, ValueEnum};
 use serde_json::json;
 
@@ -22,6 +23,8 @@ use crate::streams::{self, Scene};
 pub(crate) enum Row {
     /// One flag of 100.
     OfrepSingle,
+    /// One flag whose split is tracked, for another person each time.
+    OfrepSingleTracked,
     /// All of 100 flags, for another context each time.
     #[value(name = "ofrep-bulk-100")]
     OfrepBulk100,
@@ -43,6 +46,8 @@ pub(crate) enum Row {
     Overload,
     /// One toggle at a time, and many streams.
     Fanout,
+    /// The same; each client asked for all flags before, on the connection that its stream is opened on.
+    FanoutReuse,
     /// A thousand toggles in a second, of as many flags.
     Storm,
     /// The same of one flag.
@@ -102,11 +107,16 @@ impl Suite {
         let rows = if self.rows.is_empty() { Row::value_variants().to_vec() } else { self.rows.clone() };
         let (mut figures, mut servers) = (Vec::new(), BTreeMap::new());
         for row in rows {
-            eprintln!("{row:?}");
+            let value = row.to_possible_value();
+            let name = value.as_ref().map_or("", PossibleValue::get_name);
+            eprintln!("{name}");
             // One that fails leaves the others their figures.
             match self.measure(program, row, &mut servers) {
                 Ok(more) => figures.extend(more),
-                Err(error) => eprintln!("{row:?} was not measured: {error:#}"),
+                Err(error) => {
+                    eprintln!("{name} was not measured: {error:#}");
+                    figures.push(Figure::not_measured(name, format!("{error:#}")));
+                }
             }
         }
         print!("{}", table(&figures));
@@ -114,21 +124,19 @@ impl Suite {
             let held: Vec<_> = figures.iter().map(Figure::summary).collect();
             std::fs::write(file, format!("{:#}\n", json!({ "machine": machine, "figures": held })))?;
         }
+        let missing = figures.iter().filter(|figure| figure.is_missing()).count();
+        ensure!(missing == 0, "{missing} rows were not measured");
         Ok(())
     }
 
-    fn measure(
-        &self,
-        program: &Program,
-        row: Row,
-        servers: &mut BTreeMap<usize, Server>,
-    ) -> Result<Vec<Figure>> {
+    fn measure(&self, program: &Program, row: Row, servers: &mut Servers) -> Result<Vec<Figure>> {
         let lasting = Duration::try_from_secs_f64(self.seconds)?;
         if let Some(spec) = questions::Spec::of(row) {
-            return spec.measure(server_with(program, spec.flags, servers)?, self.rounds, lasting);
+            let server = server_with(program, spec.flags, spec.is_tracked(), servers)?;
+            return spec.measure(server, self.rounds, lasting);
         }
         if row == Row::Overload {
-            return overload::measure(server_with(program, 5_000, servers)?, lasting);
+            return overload::measure(server_with(program, 5_000, false, servers)?, lasting);
         }
         // Servers that nobody asks take memory and some time.
         servers.clear();
@@ -138,23 +146,31 @@ impl Suite {
             Row::Reconnect => (Scene::Reconnect, self.clients, self.rounds),
             Row::ReconnectKill => (Scene::ReconnectKill, self.clients, self.rounds),
             Row::Slow => (Scene::Slow, self.deaf, 1),
+            Row::FanoutReuse => (Scene::FanoutReuse, self.clients, self.toggles),
             _ => (Scene::Fanout, self.clients, self.toggles),
         };
         streams::measure(program, scene, clients, rounds)
     }
 }
 
-/// The server with so many flags; where there is none yet, one that was started after it was filled.
+/// By how many flags they have, and whether the tracked one is among them.
+type Servers = BTreeMap<(usize, bool), Server>;
+
+/// The server with these flags; where there is none yet, one that was started after it was filled.
 fn server_with<'s>(
     program: &Program,
     flags: usize,
-    servers: &'s mut BTreeMap<usize, Server>,
+    is_tracked: bool,
+    servers: &'s mut Servers,
 ) -> Result<&'s Server> {
-    match servers.entry(flags) {
+    match servers.entry((flags, is_tracked)) {
         Entry::Occupied(server) => Ok(server.into_mut()),
         Entry::Vacant(place) => {
             let mut server = Server::start(program)?;
-            server::fill(&mut server.api, flags)?;
+            server::fill(&mut server.api, flags - usize::from(is_tracked))?;
+            if is_tracked {
+                server::make_tracked(&mut server.api)?;
+            }
             server.stop(false)?;
             server.start_again()?;
             Ok(place.insert(server))

@@ -20,6 +20,8 @@ const CONNECTIONS: usize = 2_000;
 const FEW: usize = 16;
 /// Questions about one flag a second, before and after.
 const RATE: u32 = 500;
+/// What one waits may have grown so much afterwards, at most.
+const AS_BEFORE: f64 = 2.0;
 /// It is what it was after this, at the latest.
 const RECOVERY: Duration = Duration::from_secs(5);
 /// An address holds a part of the server's connections only.
@@ -45,7 +47,7 @@ pub(crate) fn measure(server: &Server, lasting: Duration) -> Result<Vec<Figure>>
     sleep(RECOVERY.saturating_sub(PATIENCE.min(during.last.elapsed())));
     let after = one.run(None)?;
 
-    let p99 = |outcome: &Outcome| vec![millis(outcome.tally.took.quantile(0.99))];
+    let p99 = |outcome: &Outcome| millis(outcome.tally.took.quantile(0.99));
     let count = |count: u64| vec![count as f64];
     let status = |status: u16| count(during.tally.statuses.get(&status).copied().unwrap_or_default());
     let others = during.tally.statuses.iter().filter(|(status, _)| !matches!(status, 200 | 503));
@@ -54,14 +56,18 @@ pub(crate) fn measure(server: &Server, lasting: Duration) -> Result<Vec<Figure>>
     Ok(vec![
         of("all of 5000 flags, as many as are carried", "/s", vec![carried]),
         of("wanted", "/s", vec![f64::from(rate)]),
+        of("really sent", "/s", vec![during.sent_per_second()]),
+        of("of what is carried", "times", vec![during.sent_per_second() / carried]),
         of("answered 200", "", status(200)),
         of("answered 503", "", status(503)),
         of("of these without Retry-After", "", count(during.tally.without_retry_after)).at_most(0.0),
         of("answered otherwise, or cut", "", count(others)).at_most(0.0),
-        of("without an answer 5 s after the end", "", count(during.tally.unanswered)),
+        of("sent, and without an answer 5 s after the end", "", count(during.tally.unanswered)),
+        of("never sent: no connection was free", "", count(during.tally.unsent)),
         of("memory that came to it", "MB", vec![megabytes(after_load.saturating_sub(resident))]),
-        of("one flag before, p99", "ms", p99(&before)),
-        of("one flag 5 s afterwards, p99", "ms", p99(&after)),
+        of("one flag before, p99", "ms", vec![p99(&before)]),
+        of("one flag 5 s afterwards, p99", "ms", vec![p99(&after)]),
+        of("of what it was before", "times", vec![p99(&after) / p99(&before)]).at_most(AS_BEFORE),
         of("failures of these", "", count(before.tally.failures() + after.tally.failures())).at_most(0.0),
     ])
 }
@@ -73,8 +79,7 @@ fn load(
     connections: usize,
     lasting: Duration,
 ) -> Result<Load> {
-    let context = server::context().to_string();
-    let question = Question { protocol, path: None, flag: MEASURED, context };
+    let question = Question { protocol, path: None, flag: MEASURED, contexts: server::contexts() };
     let target = server.target()?;
     let template = question.template(&target, 1_000_000, false)?;
     let (threads, sources, warm_up, patience) = (2, SOURCES, Duration::ZERO, PATIENCE);

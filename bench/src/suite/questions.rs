@@ -10,20 +10,23 @@ use crate::load::{Load, Outcome, PATIENCE};
 use crate::process::Process;
 use crate::report::Figure;
 use crate::run::{Protocol, Question, micros, millis};
-use crate::server::{self, MEASURED, Server};
+use crate::server::{self, MEASURED, Server, TRACKED};
 use crate::suite::Row;
-use crate::target::{Target, Template};
+use crate::target::{NUMBERS, Target, Template};
 
 const CONNECTIONS: usize = 64;
 const THREADS: usize = 2;
 /// Before each round, so that connections are there and caches warm.
 const WARM_UP: Duration = Duration::from_millis(500);
-const CONTEXTS: u64 = 1_000_000;
+/// So many people ask in one turn at most, and others in each of the first 25 turns: of whom asks again nothing is new.
+const PEOPLE: u64 = 4_000_000;
 
 /// What is asked in a row, and what that may cost.
 pub(crate) struct Spec {
     row: &'static str,
     protocol: Protocol,
+    /// Where one is asked about.
+    flag: &'static str,
     /// Flags of the environment. 100 of them are a snapshot of 40 KB.
     pub(crate) flags: usize,
     /// Whether who asks has the answer.
@@ -40,23 +43,26 @@ impl Spec {
     /// Of a row that asks questions.
     pub(crate) fn of(row: Row) -> Option<Self> {
         let bulk = |row, flags, is_unchanged, rate, most_cpu| {
-            let (protocol, least_share) = (Protocol::OfrepBulk, None);
-            Self { row, protocol, flags, is_unchanged, rate, most_cpu, least_share }
+            let (protocol, flag, least_share) = (Protocol::OfrepBulk, MEASURED, None);
+            Self { row, protocol, flag, flags, is_unchanged, rate, most_cpu, least_share }
         };
         let snapshot = |row, is_unchanged, most_cpu| {
-            let (protocol, flags, least_share) = (Protocol::Snapshot, 100, None);
-            Self { row, protocol, flags, is_unchanged, rate: 2_000, most_cpu, least_share }
+            let (protocol, flag, flags, least_share) = (Protocol::Snapshot, MEASURED, 100, None);
+            Self { row, protocol, flag, flags, is_unchanged, rate: 2_000, most_cpu, least_share }
+        };
+        let single = |row, flag| Self {
+            row,
+            protocol: Protocol::OfrepSingle,
+            flag,
+            flags: 100,
+            is_unchanged: false,
+            rate: 5_000,
+            most_cpu: 16.0,
+            least_share: Some(90.0),
         };
         Some(match row {
-            Row::OfrepSingle => Self {
-                row: "ofrep-single",
-                protocol: Protocol::OfrepSingle,
-                flags: 100,
-                is_unchanged: false,
-                rate: 5_000,
-                most_cpu: 16.0,
-                least_share: Some(90.0),
-            },
+            Row::OfrepSingle => single("ofrep-single", MEASURED),
+            Row::OfrepSingleTracked => single("ofrep-single-tracked", TRACKED),
             Row::OfrepBulk100 => bulk("ofrep-bulk-100", 100, false, 2_000, 50.0),
             Row::OfrepBulk5000 => bulk("ofrep-bulk-5000", 5_000, false, 100, 1_500.0),
             Row::OfrepBulkUnchanged100 => bulk("ofrep-bulk-304-100", 100, true, 2_000, 20.0),
@@ -67,14 +73,16 @@ impl Spec {
         })
     }
 
+    /// Whether who was given what is kept.
+    pub(crate) fn is_tracked(&self) -> bool {
+        self.flag == TRACKED
+    }
+
     /// The floor and Burgee in turns, first as fast as it goes, then at a rate.
     pub(crate) fn measure(&self, server: &Server, rounds: usize, lasting: Duration) -> Result<Vec<Figure>> {
-        let (mut context, path) = (server::context(), None);
-        if self.is_unchanged {
-            context["targetingKey"] = "user-42".into();
-        }
-        let question =
-            Question { protocol: self.protocol, path, flag: MEASURED, context: context.to_string() };
+        let (path, contexts) = (None, server::contexts());
+        let question = Question { protocol: self.protocol, path, flag: self.flag, contexts };
+        let people = if self.is_unchanged { 1 } else { NUMBERS };
         let target = server.target()?;
         let bare = Bare::start(&server.keep("answer", &question.answer(&target)?)?)?;
         // The floor is sent what Burgee is sent, but for the address.
@@ -82,19 +90,24 @@ impl Spec {
         let floor_target =
             if self.is_unchanged { floor_target.with("if-none-match: \"the-same\"")? } else { floor_target };
         let ours = Side {
-            template: question.template(&target, CONTEXTS, self.is_unchanged)?,
+            template: question.template(&target, people, self.is_unchanged)?,
             target,
             process: server.process()?,
         };
         let floor = Side {
-            template: question.template(&floor_target, CONTEXTS, false)?,
+            template: question.template(&floor_target, people, false)?,
             target: floor_target,
             process: bare.process(),
         };
         let (mut closed, mut open) = (Pairs::default(), Pairs::default());
-        for _ in 0..rounds {
-            closed.push(floor.ask(Pace::Closed, lasting)?, ours.ask(Pace::Closed, lasting)?);
-            open.push(floor.ask(Pace::Open(self.rate), lasting)?, ours.ask(Pace::Open(self.rate), lasting)?);
+        // The floor is asked by the same people.
+        for round in (0..).step_by(2).take(rounds) {
+            let ask = |round: u64, pace| -> Result<_> {
+                let first = round * PEOPLE;
+                Ok((floor.ask(first, pace, lasting)?, ours.ask(first, pace, lasting)?))
+            };
+            closed.push(ask(round, Pace::Closed)?);
+            open.push(ask(round + 1, Pace::Open(self.rate))?);
         }
         Ok(self.figures(&closed, &open))
     }
@@ -124,7 +137,7 @@ impl Spec {
             of(format!("Burgee, p99 at {rate} a second"), "ms", open.ours(p99)),
             of(format!("the driver's own delay, p99 at {rate} a second"), "ms", open.ours(late)),
             of(format!("Burgee, answers a second of {rate} wanted"), "/s", open.ours(Outcome::per_second)),
-            of("failures".to_owned(), "", failures).at_most(0.0).always(),
+            of("failures, refusals among them".to_owned(), "", failures).at_most(0.0).always(),
         ]
     }
 }
@@ -137,8 +150,9 @@ struct Side {
 }
 
 impl Side {
-    fn ask(&self, pace: Pace, lasting: Duration) -> Result<Outcome> {
-        let (target, template) = (self.target.clone(), self.template.clone());
+    /// The people's numbers begin at `first`.
+    fn ask(&self, first: u64, pace: Pace, lasting: Duration) -> Result<Outcome> {
+        let (target, template) = (self.target.clone(), self.template.clone().beginning_at(first));
         let (connections, threads, warm_up, patience) = (CONNECTIONS, THREADS, WARM_UP, PATIENCE);
         let load =
             Load { target, template, pace, connections, threads, sources: 1, warm_up, lasting, patience };
@@ -154,7 +168,7 @@ struct Pairs {
 }
 
 impl Pairs {
-    fn push(&mut self, floor: Outcome, ours: Outcome) {
+    fn push(&mut self, (floor, ours): (Outcome, Outcome)) {
         self.floor.push(floor);
         self.ours.push(ours);
     }
