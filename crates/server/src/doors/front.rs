@@ -109,7 +109,7 @@ impl Planes {
         }
         let response = match self.doors.admit_delivery(address, head, body) {
             Ok(body) => self.delivery.answer(door, head, body).await,
-            Err(refusal) => refusal.map(Content::Whole),
+            Err(refusal) => (*refusal).map(Content::Whole),
         };
         if matches!(response.status(), StatusCode::FORBIDDEN | StatusCode::UNAUTHORIZED) {
             self.watcher.tell_of_application(door, address, head, response.status());

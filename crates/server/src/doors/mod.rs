@@ -95,12 +95,14 @@ impl Doors {
     }
 
     /// What applications send, once it was counted and bounded.
-    fn admit_delivery(&self, address: IpAddr, head: &Parts, body: Body) -> Result<Body, Response> {
+    fn admit_delivery(&self, address: IpAddr, head: &Parts, body: Body) -> Result<Body, Box<Response>> {
         let Parts { method, uri, headers, .. } = head;
         let counted = Counted { method, uri, headers, address: Some(address) };
-        counted.check(self, Plane::Delivery).map_err(|wait| refusal(Plane::Delivery, uri.path(), wait))?;
+        counted
+            .check(self, Plane::Delivery)
+            .map_err(|wait| Box::new(refusal(Plane::Delivery, uri.path(), wait)))?;
         let admitted = self.room.admit(Some(subscriber(address)), body);
-        admitted.map_err(|problem| for_any_page(problem.at(uri.path()).into_response()))
+        admitted.map_err(|problem| Box::new(for_any_page(problem.at(uri.path()).into_response())))
     }
 
     /// Everything but what applications ask, which `front.rs` does the same for.
