@@ -154,6 +154,19 @@ impl Http2 {
 }
 
 #[tokio::test]
+async fn a_connection_outlives_what_looks_at_it() {
+    let running = Running::start(Bounds { head: Duration::from_secs(2), ..BOUNDS }).await;
+    let mut stream = running.connect().await;
+    for _ in 0..4 {
+        stream.write_all(ASK.as_bytes()).await.unwrap();
+        hear(&mut stream, "here.").await;
+        // Longer than a tick, and shorter than a head may take.
+        sleep(Duration::from_millis(400)).await;
+    }
+    running.stop().await;
+}
+
+#[tokio::test]
 async fn who_says_only_half_is_closed() {
     let running = Running::start(BOUNDS).await;
     let settings = [0, 0, 0, 4, 0, 0, 0, 0, 0];
