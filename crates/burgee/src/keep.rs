@@ -15,6 +15,8 @@ const FLUSH: Duration = Duration::from_secs(1);
 /// How often it is looked for what is too old: as often as the shortest retention asks, at most and at least.
 const OFTEN: Duration = Duration::from_mins(1);
 const SELDOM: Duration = Duration::from_hours(24);
+/// Each of so many minutes it is looked for what is too much: whoever counts ten million rows reads them for a second.
+const BOUNDED: u64 = 10;
 
 /// Writes what was noted, until shutdown; what comes while requests end is the last flush's.
 pub(crate) fn security(control: Arc<Control>, shutdown: CancellationToken) -> JoinHandle<()> {
@@ -53,8 +55,8 @@ pub(crate) fn logs(
     })
 }
 
-/// Makes hours of minutes that were counted, and removes what is too old, each minute until shutdown; once an hour what
-/// is too much.
+/// Makes hours of minutes that were counted, and removes what is too old, each minute until shutdown; every ten minutes
+/// what is too much. Each piece is a transaction of its own, so a shutdown ends it between any two.
 pub(crate) fn usage(
     control: Arc<Control>,
     retention: UsageRetention,
@@ -62,10 +64,14 @@ pub(crate) fn usage(
 ) -> JoinHandle<()> {
     tokio::spawn(async move {
         for minute in 0_u64.. {
-            if let Err(error) = tend(&control, &retention, minute % 60 == 0).await {
+            let tended = tokio::select! {
+                () = shutdown.cancelled() => return,
+                tended = tend(&control, &retention, minute % BOUNDED == 0) => tended,
+            };
+            if let Err(error) = tended {
                 tracing::warn!(
                     error = &error as &dyn std::error::Error,
-                    "old counts, exposures and metrics were not looked after"
+                    "not all old counts, exposures and metrics were looked after"
                 );
             }
             if !passes(OFTEN, &shutdown).await {
@@ -76,14 +82,15 @@ pub(crate) fn usage(
 }
 
 async fn tend(control: &Control, retention: &UsageRetention, is_bounded: bool) -> Result<(), Error> {
-    control.tend_usage(retention).await?;
-    let removed = if is_bounded { control.bound_usage(retention).await? } else { 0 };
-    if removed > 0 {
+    let tended = control.tend_usage(retention).await;
+    // Whether or not that failed: a disk that fills does not wait.
+    let touched = if is_bounded { control.bound_usage(retention).await? } else { 0 };
+    if touched > 0 {
         tracing::warn!(
-            "{removed} of the oldest counts, exposures and metrics were removed, for there are more than usage.max_rows"
+            "{touched} of the oldest exposures, metrics and counts were removed, or put together by hour, for an environment has more than usage.max_rows"
         );
     }
-    Ok(())
+    tended.map(|_| ())
 }
 
 /// Whether the time passed before the shutdown.

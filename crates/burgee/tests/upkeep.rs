@@ -302,7 +302,17 @@ async fn of_too_much_the_oldest_goes() -> Result<()> {
         watched.world.control.bound_usage(&retention).await? == 4 * 3,
         "of batches, minutes, exposures, metrics"
     );
-    ensure!(watched.told().await? == (vec![(0, 2)], 2));
+    ensure!(watched.told().await? == (vec![(0, 5)], 2), "minutes became an hour, and none is lost");
     ensure!(watched.world.control.bound_usage(&retention).await? == 0);
+    for batch in 5..8 {
+        watched.world.clock.advance(HOUR);
+        watched.take(&format!("b{batch}")).await?;
+    }
+    watched.world.control.bound_usage(&retention).await?;
+    watched.world.clock.advance(3 * DAY);
+    watched.world.control.tend_usage(&retention).await?;
+    ensure!(watched.told().await?.0 == [(0, 8)], "four hours");
+    watched.world.control.bound_usage(&retention).await?;
+    ensure!(watched.told().await?.0 == [(0, 2)], "of hours the oldest go");
     Ok(())
 }

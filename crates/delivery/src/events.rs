@@ -31,6 +31,7 @@ const MOST_AT_ONCE: usize = 8;
 
 const HIDDEN: &str = "the key shows no flag of this key in its environment";
 const NO_VARIANT: &str = "the flag has no variant of this key";
+const OTHER_VERSION: &str = "is not the flag's present version";
 
 /// Room for batches.
 pub(crate) struct Room {
@@ -129,10 +130,12 @@ fn allow(event: &mut Event, ruleset: &Ruleset, kind: KeyKind) -> Result<(), (&'s
     if !variant.is_empty() && !has_variant(&found, variant) {
         return Err(("variant", NO_VARIANT));
     }
-    if let Event::Count(count) = event
-        && found.document().known().is_none_or(|flag| flag.version != count.version)
-    {
-        count.version = 0;
+    let is_present = |version| found.document().known().is_some_and(|flag| flag.version == version);
+    match event {
+        Event::Count(count) if !is_present(count.version) => count.version = 0,
+        // It is kept once for each version: who could name one to come could take its place.
+        Event::Exposure(exposure) if !is_present(exposure.version) => return Err(("version", OTHER_VERSION)),
+        _ => {}
     }
     Ok(())
 }

@@ -73,6 +73,17 @@ async fn events_of_flags_that_a_key_does_not_show_are_refused() {
 }
 
 #[tokio::test]
+async fn a_client_key_takes_the_place_of_no_exposure_to_come() {
+    let app = app().await;
+    let exposure = |version: u64| json!({"type": "exposure", "flag": "open", "variant": "on", "version": version, "unit": "u1", "at": AT});
+    let events = [exposure(7), exposure(8), exposure(6), exposure(0)];
+    let client = send(&app, CLIENT_KEY, batch(&events)).await;
+    assert_eq!((&client.json()["accepted"], &client.json()["rejected"]), (&1.into(), &3.into()));
+    assert_eq!(paths(&client), ["events[1].version", "events[2].version", "events[3].version"]);
+    assert_eq!(send(&app, SERVER_KEY, batch(&events)).await.json()["accepted"], 4);
+}
+
+#[tokio::test]
 async fn what_is_no_batch_is_refused_and_the_door_lives() {
     let app = app().await;
     send(&app, SERVER_KEY, "{").await.assert_problem(400, "invalid_batch");

@@ -3,8 +3,9 @@
 use async_trait::async_trait;
 
 use super::StoreResult;
+use crate::environment::Environment;
 use crate::time::Timestamp;
-use crate::usage::{Shown, StepCount, Total, UsageBatch, UsageKind, UsageOf};
+use crate::usage::{Shown, StepCount, Stretch, Total, UsageBatch, UsageKind, UsageOf};
 
 /// What a store says of a batch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,12 +41,26 @@ pub trait Usage: Send + Sync {
     /// Exposures by variant and version, in this order, and whether there were more than `most`, beyond which they are
     /// not counted.
     async fn usage_shown(&self, of: &UsageOf<'_>, most: u32) -> StoreResult<(Vec<Shown>, bool)>;
-    /// Makes hours of minutes that began before a time; so many at most, the oldest first. Gives how many.
-    async fn fold_usage(&self, before: Timestamp, most: u32) -> StoreResult<u64>;
-    /// Removes rows from before a time; so many at most, the oldest first. Gives how many.
-    async fn forget_usage(&self, kind: UsageKind, before: Timestamp, most: u32) -> StoreResult<u64>;
-    /// The time of the youngest row beyond the `most` youngest, if there are more.
-    async fn usage_beyond(&self, kind: UsageKind, most: u64) -> StoreResult<Option<Timestamp>>;
+    /// Makes hours of an environment's minutes that began before a time; so many at most, the oldest first. Gives how
+    /// many.
+    async fn fold_usage(&self, of: &Environment, before: Timestamp, most: u32) -> StoreResult<u64>;
+    /// Removes an environment's rows from before a time; so many at most, the oldest first. Gives how many.
+    async fn forget_usage(
+        &self,
+        of: &Environment,
+        kind: UsageKind,
+        before: Timestamp,
+        most: u32,
+    ) -> StoreResult<u64>;
+    /// The so many youngest of an environment's rows from before a time, and all others of the same moment as the
+    /// oldest of them; none if there is no such row. `most` is at least 1.
+    async fn usage_stretch(
+        &self,
+        of: &Environment,
+        kind: UsageKind,
+        before: Timestamp,
+        most: u64,
+    ) -> StoreResult<Option<Stretch>>;
     /// Removes rows of environments that are not there any more; so many at most. Gives how many.
     async fn sweep_usage(&self, most: u32) -> StoreResult<u64>;
 }

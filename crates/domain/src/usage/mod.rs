@@ -11,7 +11,7 @@ mod take;
 use crate::id::Id;
 use crate::time::Timestamp;
 
-pub use keep::{UsageKind, UsageRetention};
+pub use keep::{Stretch, UsageKind, UsageRetention};
 pub use read::{Evaluated, FlagUsage, MOST_POINTS, Point, Range, Shown, Step, StepCount, Total, UsageOf};
 pub use take::{MOST_LATE, MOST_OLD, Receipt, Refused};
 

@@ -14,7 +14,7 @@ CREATE TABLE usage_batches (
     PRIMARY KEY (project_id, environment_id, batch_id)
 ) WITHOUT ROWID;
 
-CREATE INDEX usage_batches_by_time ON usage_batches (at);
+CREATE INDEX usage_batches_by_time ON usage_batches (project_id, environment_id, at);
 
 -- Evaluations by minute.
 CREATE TABLE usage_minutes (
@@ -34,7 +34,7 @@ CREATE TABLE usage_minutes (
     PRIMARY KEY (project_id, environment_id, flag, at, variant, reason, version)
 ) WITHOUT ROWID;
 
-CREATE INDEX usage_minutes_by_time ON usage_minutes (at);
+CREATE INDEX usage_minutes_by_time ON usage_minutes (project_id, environment_id, at);
 
 -- The same by hour, which minutes become after two days.
 CREATE TABLE usage_hours (
@@ -49,7 +49,7 @@ CREATE TABLE usage_hours (
     PRIMARY KEY (project_id, environment_id, flag, at, variant, reason, version)
 ) WITHOUT ROWID;
 
-CREATE INDEX usage_hours_by_time ON usage_hours (at);
+CREATE INDEX usage_hours_by_time ON usage_hours (project_id, environment_id, at);
 
 -- Who was shown which variant of a split that is tracked, once for each unit and version of the flag.
 CREATE TABLE usage_exposures (
@@ -66,7 +66,7 @@ CREATE TABLE usage_exposures (
     PRIMARY KEY (project_id, environment_id, flag, version, unit)
 ) WITHOUT ROWID;
 
-CREATE INDEX usage_exposures_by_time ON usage_exposures (at);
+CREATE INDEX usage_exposures_by_time ON usage_exposures (project_id, environment_id, at);
 CREATE INDEX usage_exposures_by_variant ON usage_exposures (project_id, environment_id, flag, at, version, variant);
 
 -- What was measured.
@@ -83,5 +83,6 @@ CREATE TABLE usage_metrics (
     PRIMARY KEY (project_id, environment_id, id)
 ) WITHOUT ROWID;
 
-CREATE INDEX usage_metrics_by_time ON usage_metrics (at);
-CREATE INDEX usage_metrics_by_name ON usage_metrics (project_id, environment_id, name, at);
+CREATE INDEX usage_metrics_by_time ON usage_metrics (project_id, environment_id, at);
+-- With all that is told of a flag's metrics, so the rows need not be read.
+CREATE INDEX usage_metrics_by_flag ON usage_metrics (project_id, environment_id, flag, at, name, variant, value);

@@ -6,7 +6,8 @@ use domain::id::Id;
 use domain::ports::Taken;
 use domain::time::Timestamp;
 use domain::usage::{
-    Bucket, Evaluated, Exposure, MOST_COUNT, Metric, Shown, StepCount, Total, UsageBatch, UsageKind, UsageOf,
+    Bucket, Evaluated, Exposure, MOST_COUNT, Metric, Shown, StepCount, Stretch, Total, UsageBatch, UsageKind,
+    UsageOf,
 };
 
 /// What an hour has, in milliseconds.
@@ -41,15 +42,13 @@ fn evaluated(variant: &str, reason: &str, n: u64) -> Evaluated {
     Evaluated { variant, reason: reason.to_owned(), n }
 }
 
-/// Removes the oldest from before a time; gives how many.
+/// Removes the oldest of those that are old, which `old` tells with their time; gives how many.
 fn forget<K: Ord + Clone, V>(
     rows: &mut BTreeMap<K, V>,
-    at: impl Fn(&K, &V) -> Timestamp,
-    before: Timestamp,
+    old: impl Fn(&K, &V) -> Option<Timestamp>,
     most: u32,
 ) -> u64 {
-    let mut old: Vec<_> = rows.iter().map(|(key, row)| (at(key, row), key.clone())).collect();
-    old.retain(|(at, _)| *at < before);
+    let mut old: Vec<_> = rows.iter().filter_map(|(key, row)| Some((old(key, row)?, key.clone()))).collect();
     old.sort();
     old.truncate(size(most));
     for (_, key) in &old {
@@ -158,8 +157,8 @@ impl UsageTables {
         (shown.collect(), all.len() > size(most))
     }
 
-    pub(super) fn fold(&mut self, before: Timestamp, most: u32) -> u64 {
-        let old = self.minutes.iter().filter(|((_, bucket), _)| bucket.at < before);
+    pub(super) fn fold(&mut self, of: Id, before: Timestamp, most: u32) -> u64 {
+        let old = self.minutes.iter().filter(|((id, bucket), _)| *id == of && bucket.at < before);
         let mut old: Vec<_> = old.map(|(key, n)| (key.clone(), *n)).collect();
         old.sort_by_key(|((_, bucket), _)| bucket.at);
         old.truncate(size(most));
@@ -173,26 +172,42 @@ impl UsageTables {
         old.len() as u64
     }
 
-    pub(super) fn forget(&mut self, kind: UsageKind, before: Timestamp, most: u32) -> u64 {
+    pub(super) fn forget(&mut self, of: Id, kind: UsageKind, before: Timestamp, most: u32) -> u64 {
+        let old = |id: Id, at: Timestamp| Some(at).filter(|at| id == of && *at < before);
         match kind {
-            UsageKind::Batches => forget(&mut self.batches, |_, (at, _)| *at, before, most),
-            UsageKind::Minutes => forget(&mut self.minutes, |(_, bucket), _| bucket.at, before, most),
-            UsageKind::Hours => forget(&mut self.hours, |(_, bucket), _| bucket.at, before, most),
-            UsageKind::Exposures => forget(&mut self.exposures, |_, exposure| exposure.at, before, most),
-            UsageKind::Metrics => forget(&mut self.metrics, |_, metric| metric.at, before, most),
+            UsageKind::Batches => forget(&mut self.batches, |(id, _), (at, _)| old(*id, *at), most),
+            UsageKind::Minutes => forget(&mut self.minutes, |(id, bucket), _| old(*id, bucket.at), most),
+            UsageKind::Hours => forget(&mut self.hours, |(id, bucket), _| old(*id, bucket.at), most),
+            UsageKind::Exposures => forget(&mut self.exposures, |(id, ..), one| old(*id, one.at), most),
+            UsageKind::Metrics => forget(&mut self.metrics, |(id, _), metric| old(*id, metric.at), most),
         }
     }
 
-    pub(super) fn beyond(&self, kind: UsageKind, most: u64) -> Option<Timestamp> {
-        let mut times: Vec<Timestamp> = match kind {
-            UsageKind::Batches => self.batches.values().map(|(at, _)| *at).collect(),
-            UsageKind::Minutes => self.minutes.keys().map(|(_, bucket)| bucket.at).collect(),
-            UsageKind::Hours => self.hours.keys().map(|(_, bucket)| bucket.at).collect(),
-            UsageKind::Exposures => self.exposures.values().map(|exposure| exposure.at).collect(),
-            UsageKind::Metrics => self.metrics.values().map(|metric| metric.at).collect(),
-        };
+    fn times(&self, of: Id, kind: UsageKind) -> Vec<Timestamp> {
+        let is_its = |id: Id, at: Timestamp| (id == of).then_some(at);
+        match kind {
+            UsageKind::Batches => {
+                self.batches.iter().filter_map(|((id, _), (at, _))| is_its(*id, *at)).collect()
+            }
+            UsageKind::Minutes => self.minutes.keys().filter_map(|(id, one)| is_its(*id, one.at)).collect(),
+            UsageKind::Hours => self.hours.keys().filter_map(|(id, one)| is_its(*id, one.at)).collect(),
+            UsageKind::Exposures => {
+                self.exposures.iter().filter_map(|((id, ..), one)| is_its(*id, one.at)).collect()
+            }
+            UsageKind::Metrics => {
+                self.metrics.iter().filter_map(|((id, _), metric)| is_its(*id, metric.at)).collect()
+            }
+        }
+    }
+
+    pub(super) fn stretch(&self, of: Id, kind: UsageKind, before: Timestamp, most: u64) -> Option<Stretch> {
+        let mut times = self.times(of, kind);
+        times.retain(|at| *at < before);
         times.sort();
-        times.iter().rev().nth(usize::try_from(most).unwrap_or(usize::MAX)).copied()
+        let most = usize::try_from(most).unwrap_or(usize::MAX);
+        let from = *times.iter().rev().take(most).next_back()?;
+        let rows = times.iter().filter(|at| **at >= from).count() as u64;
+        Some(Stretch { rows, from })
     }
 
     pub(super) fn sweep(&mut self, there: &[Id], most: u32) -> u64 {

@@ -4,10 +4,11 @@ use anyhow::{Context, Result, ensure};
 use domain::environment::Environment;
 use domain::id::Id;
 use domain::log::Write;
-use domain::ports::{Store, Taken};
+use domain::ports::Taken;
 use domain::time::Timestamp;
 use domain::usage::{
-    Bucket, Evaluated, Exposure, MOST_COUNT, Metric, Shown, StepCount, Total, UsageBatch, UsageKind, UsageOf,
+    Bucket, Evaluated, Exposure, MOST_COUNT, Metric, Shown, StepCount, Stretch, Total, UsageBatch, UsageKind,
+    UsageOf,
 };
 use tokio::task::JoinSet;
 
@@ -73,11 +74,12 @@ async fn totals(world: &World, flag: &str) -> Result<Vec<(u64, Option<String>, u
     Ok(totals.into_iter().map(|Total { version, evaluated: one }| (version, one.variant, one.n)).collect())
 }
 
-/// How many rows there are of a kind, by counting down.
-async fn rows(store: &dyn Store, kind: UsageKind) -> Result<u64> {
+/// How many rows there are of a kind, in all environments that there ever were.
+async fn rows(world: &World, kind: UsageKind) -> Result<u64> {
     let mut rows = 0;
-    while store.usage_beyond(kind, rows).await?.is_some() {
-        rows += 1;
+    for environment in &world.environments {
+        let all = world.store.usage_stretch(environment, kind, at(2 * LONG), u64::MAX).await?;
+        rows += all.map_or(0, |all| all.rows);
     }
     Ok(rows)
 }
@@ -94,7 +96,7 @@ pub(super) async fn a_batch_is_taken_once(world: World) -> Result<()> {
     let before = Taken::Before { accepted: 3, skipped: 2, rejected: 1 };
     ensure!(world.store.take_events(&again).await? == before);
     ensure!(totals(&world, "f").await? == [(7, Some("on".to_owned()), 5)]);
-    ensure!(rows(&*world.store, UsageKind::Metrics).await? == 1, "a metric was written twice");
+    ensure!(rows(&world, UsageKind::Metrics).await? == 1, "a metric was written twice");
     let elsewhere = UsageBatch { environment_id: place(&world, 1)?.id, metrics: Vec::new(), ..first.clone() };
     ensure!(world.store.take_events(&elsewhere).await? == Taken::New, "ids are an environment's own");
     let other = UsageBatch { id: "b2".to_owned(), metrics: Vec::new(), ..first };
@@ -208,7 +210,7 @@ pub(super) async fn exposures_are_counted_up_to_a_bound(world: World) -> Result<
 pub(super) async fn a_batch_of_nowhere_is_not_taken(world: World) -> Result<()> {
     let nowhere = UsageBatch { environment_id: world.id(), ..batch(&world, "b1")? };
     ensure!(world.store.take_events(&nowhere).await? == Taken::Gone);
-    ensure!(rows(&*world.store, UsageKind::Batches).await? == 0);
+    ensure!(rows(&world, UsageKind::Batches).await? == 0);
     let unfit = UsageBatch { minutes: vec![(bucket("a\0b", 0, "", "STATIC", 7), 1)], ..batch(&world, "b2")? };
     ensure!(world.store.take_events(&unfit).await.is_err(), "not every store can keep it");
     ensure!(world.store.take_events(&batch(&world, "b2")?).await? == Taken::New, "nothing of it was written");
@@ -222,20 +224,19 @@ pub(super) async fn minutes_become_hours(world: World) -> Result<()> {
         let batch = UsageBatch { environment_id: place(&world, number)?.id, minutes, ..batch(&world, "b1")? };
         world.store.take_events(&batch).await?;
     }
-    ensure!(world.store.fold_usage(at(61 * MINUTE), 2).await? == 2, "no more than may be");
-    ensure!(world.store.fold_usage(at(61 * MINUTE), 100).await? == 3, "of both environments");
-    ensure!(world.store.fold_usage(at(61 * MINUTE), 100).await? == 0);
-    ensure!(
-        (rows(&*world.store, UsageKind::Minutes).await?, rows(&*world.store, UsageKind::Hours).await?)
-            == (1, 3)
-    );
+    let (here, there) = (place(&world, 0)?, place(&world, 1)?);
+    ensure!(world.store.fold_usage(here, at(61 * MINUTE), 2).await? == 2, "no more than may be");
+    ensure!(world.store.fold_usage(here, at(61 * MINUTE), 100).await? == 2, "of this environment alone");
+    ensure!(world.store.fold_usage(here, at(61 * MINUTE), 100).await? == 0);
+    ensure!(world.store.fold_usage(there, at(61 * MINUTE), 100).await? == 1);
+    ensure!((rows(&world, UsageKind::Minutes).await?, rows(&world, UsageKind::Hours).await?) == (1, 3));
     let steps = world.store.usage_counts(&of(&world, 0, "f")?, MINUTE, 100).await?;
     let steps: Vec<_> = steps.iter().map(|step| (step.at, step.evaluated.n)).collect();
     ensure!(steps == [(at(0), 3), (at(HOUR), 1), (at(61 * MINUTE), 1)], "{steps:?}");
     // What comes late is added.
     let late = UsageBatch { minutes: minutes.to_vec(), ..batch(&world, "b2")? };
     world.store.take_events(&late).await?;
-    ensure!(world.store.fold_usage(at(HOUR), 100).await? == 3);
+    ensure!(world.store.fold_usage(here, at(HOUR), 100).await? == 3);
     let steps = world.store.usage_counts(&of(&world, 0, "f")?, HOUR, 100).await?;
     ensure!(steps.iter().map(|step| step.evaluated.n).collect::<Vec<_>>() == [6, 4], "{steps:?}");
     Ok(())
@@ -254,10 +255,12 @@ pub(super) async fn old_events_go_piece_by_piece(world: World) -> Result<()> {
         world.store.take_events(&one).await?;
     }
     for kind in UsageKind::ALL {
-        let forget = async |before, most| world.store.forget_usage(kind, before, most).await;
+        let (here, there) = (place(&world, 0)?, place(&world, 1)?);
+        let forget = async |before, most| world.store.forget_usage(here, kind, before, most).await;
+        ensure!(world.store.forget_usage(there, kind, at(LONG), 10).await? == 0, "{kind:?}");
         ensure!(forget(at(0), 10).await? == 0, "{kind:?}");
         ensure!(forget(at(2 * HOUR), 1).await? == 1, "{kind:?}");
-        ensure!(rows(&*world.store, kind).await? == 2, "{kind:?}");
+        ensure!(rows(&world, kind).await? == 2, "{kind:?}");
         ensure!(forget(at(2 * HOUR), 10).await? == 1, "{kind:?}");
         ensure!(forget(at(2 * HOUR), 10).await? == 0, "{kind:?}");
     }
@@ -267,12 +270,26 @@ pub(super) async fn old_events_go_piece_by_piece(world: World) -> Result<()> {
 }
 
 pub(super) async fn what_is_too_much_is_found(world: World) -> Result<()> {
-    let exposures = (0..5).map(|unit| exposure(&format!("u{unit}"), 7, "on", unit)).collect();
+    // Two of each moment.
+    let exposures = (0..10).map(|unit| exposure(&format!("u{unit}"), 7, "on", unit / 2)).collect();
     world.store.take_events(&UsageBatch { exposures, ..batch(&world, "b1")? }).await?;
-    for (most, beyond) in [(0, Some(at(4))), (3, Some(at(1))), (4, Some(at(0))), (5, None), (u64::MAX, None)]
-    {
-        let found = world.store.usage_beyond(UsageKind::Exposures, most).await?;
-        ensure!(found == beyond, "{most}: {found:?}");
+    for (before, most, rows, from) in [
+        (5, 1, 2, 4),
+        (5, 2, 2, 4),
+        (5, 3, 4, 3),
+        (3, 2, 2, 2),
+        (5, 10, 10, 0),
+        (5, 11, 10, 0),
+        (5, u64::MAX, 10, 0),
+    ] {
+        let found =
+            world.store.usage_stretch(place(&world, 0)?, UsageKind::Exposures, at(before), most).await?;
+        ensure!(found == Some(Stretch { rows, from: at(from) }), "{before} {most}: {found:?}");
+    }
+    for (number, before) in [(0, 0), (1, 5)] {
+        let found =
+            world.store.usage_stretch(place(&world, number)?, UsageKind::Exposures, at(before), 1).await?;
+        ensure!(found.is_none(), "{found:?}");
     }
     Ok(())
 }
@@ -305,7 +322,7 @@ pub(super) async fn events_go_with_their_environment(world: World) -> Result<()>
     ensure!((pieces, gone) == (6, 6), "{pieces} pieces of {gone} rows");
     for kind in UsageKind::ALL {
         let left = if kind == UsageKind::Minutes { 4 } else { 2 };
-        ensure!(rows(&*world.store, kind).await? == left, "{kind:?}");
+        ensure!(rows(&world, kind).await? == left, "{kind:?}");
     }
     let late = UsageBatch { environment_id: doomed, ..batch(&world, "b2")? };
     ensure!(world.store.take_events(&late).await? == Taken::Gone);

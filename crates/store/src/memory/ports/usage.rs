@@ -1,7 +1,8 @@
 use async_trait::async_trait;
+use domain::environment::Environment;
 use domain::ports::{StoreResult, Taken, Usage};
 use domain::time::Timestamp;
-use domain::usage::{Shown, StepCount, Total, UsageBatch, UsageKind, UsageOf};
+use domain::usage::{Shown, StepCount, Stretch, Total, UsageBatch, UsageKind, UsageOf};
 
 use super::super::MemoryStore;
 
@@ -30,16 +31,28 @@ impl Usage for MemoryStore {
         Ok(self.state().usage.shown(of, most))
     }
 
-    async fn fold_usage(&self, before: Timestamp, most: u32) -> StoreResult<u64> {
-        Ok(self.state().usage.fold(before, most))
+    async fn fold_usage(&self, of: &Environment, before: Timestamp, most: u32) -> StoreResult<u64> {
+        Ok(self.state().usage.fold(of.id, before, most))
     }
 
-    async fn forget_usage(&self, kind: UsageKind, before: Timestamp, most: u32) -> StoreResult<u64> {
-        Ok(self.state().usage.forget(kind, before, most))
+    async fn forget_usage(
+        &self,
+        of: &Environment,
+        kind: UsageKind,
+        before: Timestamp,
+        most: u32,
+    ) -> StoreResult<u64> {
+        Ok(self.state().usage.forget(of.id, kind, before, most))
     }
 
-    async fn usage_beyond(&self, kind: UsageKind, most: u64) -> StoreResult<Option<Timestamp>> {
-        Ok(self.state().usage.beyond(kind, most))
+    async fn usage_stretch(
+        &self,
+        of: &Environment,
+        kind: UsageKind,
+        before: Timestamp,
+        most: u64,
+    ) -> StoreResult<Option<Stretch>> {
+        Ok(self.state().usage.stretch(of.id, kind, before, most))
     }
 
     async fn sweep_usage(&self, most: u32) -> StoreResult<u64> {

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use domain::environment::Environment;
 use domain::time::Timestamp;
-use domain::usage::{Bucket, MOST_COUNT, UsageKind};
+use domain::usage::{Bucket, MOST_COUNT, Stretch, UsageKind};
 use sqlx::{AssertSqlSafe, Pool, Row as _};
 
 use super::rows::{revision, signed, text, time};
@@ -25,15 +26,23 @@ fn table(kind: UsageKind) -> (&'static str, &'static str) {
     }
 }
 
-pub(super) async fn fold(pool: &Pool<Db>, before: Timestamp, most: u32) -> sqlx::Result<u64> {
+pub(super) async fn fold(
+    pool: &Pool<Db>,
+    of: &Environment,
+    before: Timestamp,
+    most: u32,
+) -> sqlx::Result<u64> {
+    let place = Place { project: of.project_id.to_string(), environment: of.id.to_string() };
     let mut transaction = pool.begin_with(BEGIN_WRITE).await?;
-    let minutes: Vec<(String, String, Bucket, u64)> = sqlx::query(
+    let minutes: Vec<(Bucket, u64)> = sqlx::query(
         "DELETE FROM usage_minutes
          WHERE (project_id, environment_id, flag, at, variant, reason, version) IN (
              SELECT project_id, environment_id, flag, at, variant, reason, version FROM usage_minutes
-             WHERE at < $1 ORDER BY at LIMIT $2)
-         RETURNING project_id, environment_id, flag, at, variant, reason, version, n",
+             WHERE project_id = $1 AND environment_id = $2 AND at < $3 ORDER BY at LIMIT $4)
+         RETURNING flag, at, variant, reason, version, n",
     )
+    .bind(&place.project)
+    .bind(&place.environment)
     .bind(before.as_millis())
     .bind(i64::from(most))
     .try_map(|row: Row| {
@@ -45,44 +54,66 @@ pub(super) async fn fold(pool: &Pool<Db>, before: Timestamp, most: u32) -> sqlx:
             reason: text(&row, "reason")?,
             version: revision(&row, "version")?,
         };
-        Ok((text(&row, "project_id")?, text(&row, "environment_id")?, bucket, revision(&row, "n")?))
+        Ok((bucket, revision(&row, "n")?))
     })
     .fetch_all(&mut *transaction)
     .await?;
     let count = minutes.len() as u64;
-    let mut hours: BTreeMap<(String, String), BTreeMap<Bucket, u64>> = BTreeMap::new();
-    for (project, environment, bucket, n) in minutes {
-        let hour = hours.entry((project, environment)).or_default().entry(bucket).or_default();
+    let mut hours: BTreeMap<Bucket, u64> = BTreeMap::new();
+    for (bucket, n) in minutes {
+        let hour = hours.entry(bucket).or_default();
         *hour = hour.saturating_add(n).min(MOST_COUNT);
     }
-    for ((project, environment), hours) in hours {
-        let hours: Vec<_> = hours.into_iter().collect();
-        Place { project, environment }.add(&mut transaction, "usage_hours", &hours).await?;
-    }
+    let hours: Vec<_> = hours.into_iter().collect();
+    place.add(&mut transaction, "usage_hours", &hours).await?;
     transaction.commit().await?;
     Ok(count)
 }
 
 pub(super) async fn forget(
     pool: &Pool<Db>,
+    of: &Environment,
     kind: UsageKind,
     before: Timestamp,
     most: u32,
 ) -> sqlx::Result<u64> {
     let (table, key) = table(kind);
     let sql = format!(
-        "DELETE FROM {table} WHERE ({key}) IN (SELECT {key} FROM {table} WHERE at < $1 ORDER BY at LIMIT $2)"
+        "DELETE FROM {table} WHERE ({key}) IN (
+             SELECT {key} FROM {table} WHERE project_id = $1 AND environment_id = $2 AND at < $3
+             ORDER BY at LIMIT $4)"
     );
-    let query = sqlx::query(AssertSqlSafe(sql)).bind(before.as_millis()).bind(i64::from(most));
+    let query = sqlx::query(AssertSqlSafe(sql)).bind(of.project_id.to_string()).bind(of.id.to_string());
+    let query = query.bind(before.as_millis()).bind(i64::from(most));
     Ok(query.execute(pool).await?.rows_affected())
 }
 
-pub(super) async fn beyond(pool: &Pool<Db>, kind: UsageKind, most: u64) -> sqlx::Result<Option<Timestamp>> {
+/// Reads the index by time alone.
+pub(super) async fn stretch(
+    pool: &Pool<Db>,
+    of: &Environment,
+    kind: UsageKind,
+    before: Timestamp,
+    most: u64,
+) -> sqlx::Result<Option<Stretch>> {
     let (table, _) = table(kind);
-    let sql = format!("SELECT at FROM {table} ORDER BY at DESC LIMIT 1 OFFSET $1");
-    let at: Option<i64> =
-        sqlx::query_scalar(AssertSqlSafe(sql)).bind(signed(most)).fetch_optional(pool).await?;
-    Ok(at.map(Timestamp::from_millis))
+    let rows = format!("FROM {table} WHERE project_id = $1 AND environment_id = $2 AND at < $3");
+    let sql = format!(
+        "SELECT count(*) AS n, min(at) AS since {rows} AND at >= COALESCE(
+             (SELECT at {rows} ORDER BY at DESC LIMIT 1 OFFSET $4), {})",
+        i64::MIN + 1
+    );
+    sqlx::query(AssertSqlSafe(sql))
+        .bind(of.project_id.to_string())
+        .bind(of.id.to_string())
+        .bind(before.as_millis())
+        .bind(signed(most.saturating_sub(1)))
+        .try_map(|row: Row| {
+            let Some(from) = row.try_get::<Option<i64>, _>("since")? else { return Ok(None) };
+            Ok(Some(Stretch { rows: revision(&row, "n")?, from: Timestamp::from_millis(from) }))
+        })
+        .fetch_one(pool)
+        .await
 }
 
 pub(super) async fn sweep(pool: &Pool<Db>, reader: &Pool<Db>, most: u32) -> sqlx::Result<u64> {

@@ -1,7 +1,8 @@
 use async_trait::async_trait;
+use domain::environment::Environment;
 use domain::ports::{StoreResult, Taken, Usage};
 use domain::time::Timestamp;
-use domain::usage::{Shown, StepCount, Total, UsageBatch, UsageKind, UsageOf};
+use domain::usage::{Shown, StepCount, Stretch, Total, UsageBatch, UsageKind, UsageOf};
 
 use super::super::{SqlStore, bounded, usage, usage_keep};
 
@@ -28,16 +29,28 @@ impl Usage for SqlStore {
         bounded(usage::shown(&self.reader, of, most)).await
     }
 
-    async fn fold_usage(&self, before: Timestamp, most: u32) -> StoreResult<u64> {
-        bounded(usage_keep::fold(&self.writer, before, most)).await
+    async fn fold_usage(&self, of: &Environment, before: Timestamp, most: u32) -> StoreResult<u64> {
+        bounded(usage_keep::fold(&self.writer, of, before, most)).await
     }
 
-    async fn forget_usage(&self, kind: UsageKind, before: Timestamp, most: u32) -> StoreResult<u64> {
-        bounded(usage_keep::forget(&self.writer, kind, before, most)).await
+    async fn forget_usage(
+        &self,
+        of: &Environment,
+        kind: UsageKind,
+        before: Timestamp,
+        most: u32,
+    ) -> StoreResult<u64> {
+        bounded(usage_keep::forget(&self.writer, of, kind, before, most)).await
     }
 
-    async fn usage_beyond(&self, kind: UsageKind, most: u64) -> StoreResult<Option<Timestamp>> {
-        bounded(usage_keep::beyond(&self.reader, kind, most)).await
+    async fn usage_stretch(
+        &self,
+        of: &Environment,
+        kind: UsageKind,
+        before: Timestamp,
+        most: u64,
+    ) -> StoreResult<Option<Stretch>> {
+        bounded(usage_keep::stretch(&self.reader, of, kind, before, most)).await
     }
 
     async fn sweep_usage(&self, most: u32) -> StoreResult<u64> {
