@@ -26,7 +26,7 @@ const BODY_PATIENCE: Duration = Duration::from_secs(30);
 /// A larger body takes so long to read (about a millisecond) that it is done off the reactor.
 const LARGE: usize = 64 << 10;
 /// So many batches at once are read and wait to be written, of server keys and of client keys each: whoever knows a
-/// client key cannot keep out the others. A further one is answered 503 with `Retry-After`.
+/// client key takes no room of the others, but the store's turns are common to both. A further one is answered 503 with `Retry-After`.
 const MOST_AT_ONCE: usize = 8;
 
 const HIDDEN: &str = "the key shows no flag of this key in its environment";

@@ -1,7 +1,8 @@
 //! What the doors themselves evaluate, counted; and who is given what by splits that are tracked.
 //!
 //! An evaluation adds one to a number that lies beside the ruleset, in a place that the answer names: no lock, no
-//! allocation, no look-up. What is counted is collected every few seconds and given to the [`Sink`] in batches, each of
+//! allocation, no look-up. An exposure that was not seen lately is written down besides, for which texts are copied, and a
+//! node keeps 8,192 of them until it next gives them away: beyond that they are lost, and the log says so. What is counted is collected every few seconds and given to the [`Sink`] in batches, each of
 //! which is given again until it is taken, and then is known by its id: so nothing counts twice, and what is lost with a
 //! process is what it counted since it last gave anything.
 
